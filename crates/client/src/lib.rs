@@ -1,0 +1,1 @@
+//! The client library: a durable outbox and its replay.

@@ -1,0 +1,1 @@
+//! A TCP fault proxy and a process killer for demos and tests.

@@ -1,0 +1,1 @@
+//! Values of share sessions and their algebra: ids, ops, document, limits, refusals, refs.

@@ -1,0 +1,1 @@
+//! opencode's items and recordings as ops of a share.

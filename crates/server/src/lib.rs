@@ -1,0 +1,1 @@
+//! The share server: owners of loaded state, SQLite store, Cap'n Proto RPC.
