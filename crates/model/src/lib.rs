@@ -1,1 +1,37 @@
-//! Values of share sessions and their algebra: ids, ops, document, limits, refusals, refs.
+//! Values of share sessions and their algebra.
+//!
+//! Ids and counters, secrets, ops with their fingerprints, batches, outcomes, the document, limits,
+//! refusals and sturdy refs. Every other crate speaks in these types; `docs/design.md` is the
+//! contract behind them. The only I/O in this crate is behind the seams in [`seam`], which a
+//! simulation replaces.
+
+pub mod seam;
+
+mod batch;
+mod document;
+mod fingerprint;
+mod grant;
+mod ids;
+mod limits;
+mod op;
+mod outcome;
+mod protocol;
+mod refusal;
+mod secret;
+mod sturdy_ref;
+
+pub use batch::{Batch, Entry, EntryBody, Envelope, FirstLane};
+pub use document::{Document, MutationError, StoredValue};
+pub use fingerprint::{Chain, Fingerprint};
+pub use grant::{Origin, OriginError, OriginKind, Right, Rights};
+pub use ids::{
+    BatchId, Cursor, Epoch, GrantId, HistoryId, Incarnation, Nonce, OpId, OutboxId, RequestId, Seq,
+    ShareId, ShareVersion, UnixMs, WriterId,
+};
+pub use limits::Limits;
+pub use op::{Dependency, Identity, Mutation, Op};
+pub use outcome::{Ack, OpOutcome, RejectReason};
+pub use protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+pub use refusal::{Reaction, Refusal, RefusalCode, RefusalDetail};
+pub use secret::{OutboxKey, Secret, SecretHash};
+pub use sturdy_ref::{FactoryRef, RefError, ShareRef};

@@ -1,0 +1,375 @@
+//! The document of a share and the algebra of its mutations (`docs/design.md` §4).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::limits::Limits;
+use crate::op::Mutation;
+
+/// An ordered map from key to JSON value.
+///
+/// Values are shared between clones, and copied only when one of them changes: a clone is a
+/// snapshot that costs its keys, not its contents.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    values: BTreeMap<Arc<str>, StoredValue>,
+    /// Sum over all entries of the key's and the value's bytes; at most `document_bytes_max`.
+    bytes: u64,
+}
+
+/// A value with what it counts against the limits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredValue {
+    value: Arc<Value>,
+    bytes: u64,
+}
+
+impl StoredValue {
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// What the value counts against the limits: the bytes of the texts that made it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// The rule of `docs/design.md` §4 that a mutation breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum MutationError {
+    // The order of the variants is persisted: keep stable.
+    /// The value is not JSON, or JSON that is nested too deeply to be read.
+    #[error("the value is not JSON that can be read")]
+    NotJson,
+    /// The key is empty.
+    #[error("the key is empty")]
+    KeyEmpty,
+    /// The key is too long.
+    #[error("keyTooLong: the key has {bytes} bytes, limit is {max}")]
+    KeyTooLong {
+        /// How long it is.
+        bytes: u64,
+        /// How long it may be.
+        max: u64,
+    },
+    /// The key is not in the document.
+    #[error("the key is not in the document")]
+    KeyAbsent,
+    /// The pointer is no JSON Pointer, or names nothing.
+    #[error("the pointer names nothing in the value")]
+    PointerAbsent,
+    /// The pointer names something that is not a string.
+    #[error("the pointer does not name a string")]
+    NotAString,
+    /// The pointer names something that is not an array.
+    #[error("the pointer does not name an array")]
+    NotAnArray,
+    /// The value would be too large.
+    #[error("valueTooLarge: the value would have {bytes} bytes, limit is {max}")]
+    ValueTooLarge {
+        /// How large it would be.
+        bytes: u64,
+        /// How large it may be.
+        max: u64,
+    },
+    /// The document would be too large.
+    #[error("documentTooLarge: the document would have {bytes} bytes, limit is {max}")]
+    DocumentTooLarge {
+        /// How large it would be.
+        bytes: u64,
+        /// How large it may be.
+        max: u64,
+    },
+    /// The value would be nested too deeply.
+    #[error("tooDeep: the value would have {levels} levels, limit is {max}")]
+    TooDeep {
+        /// How deep it would be.
+        levels: u64,
+        /// How deep it may be.
+        max: u64,
+    },
+}
+
+impl Document {
+    /// The value at `key`.
+    pub fn get(&self, key: &str) -> Option<&StoredValue> {
+        self.values.get(key)
+    }
+
+    /// All entries, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &StoredValue)> {
+        self.values.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// The entries whose keys come after `key`, in order.
+    pub fn iter_after(&self, key: &str) -> impl Iterator<Item = (&str, &StoredValue)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.values
+            .range::<str, _>((Excluded(key), Unbounded))
+            .map(|(key, value)| (&**key, value))
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// What the document counts against its limit.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Changes the document by `mutation`, or leaves it as it was.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the mutation breaks.
+    pub fn apply(&mut self, mutation: &Mutation, limits: &Limits) -> Result<(), MutationError> {
+        let key = mutation.key();
+        check_key(key, limits)?;
+        if let Mutation::Remove { .. } = mutation {
+            let old = self.values.remove(key).ok_or(MutationError::KeyAbsent)?;
+            self.bytes -= key.len() as u64 + old.bytes;
+            return Ok(());
+        }
+        let old_bytes = self.values.get(key).map(|old| old.bytes);
+        if old_bytes.is_none() && !matches!(mutation, Mutation::Put { .. }) {
+            return Err(MutationError::KeyAbsent);
+        }
+        let change = Change::read(mutation, limits)?;
+        let key_bytes = if old_bytes.is_none() {
+            key.len() as u64
+        } else {
+            0
+        };
+        let room = Room {
+            limits,
+            // What the rest of the document leaves for this value.
+            others: self.bytes - old_bytes.unwrap_or(0) + key_bytes,
+        };
+        match (self.values.get_mut(key), change) {
+            (old, Change::Put(value, bytes)) => {
+                room.check(bytes)?;
+                let stored = StoredValue {
+                    value: Arc::new(value),
+                    bytes,
+                };
+                match old {
+                    Some(old) => *old = stored,
+                    None => drop(self.values.insert(key.into(), stored)),
+                }
+            }
+            (Some(old), change) => old.change(change, &room)?,
+            (None, _) => return Err(MutationError::KeyAbsent),
+        }
+        self.bytes = room.others + self.values.get(key).map_or(0, |value| value.bytes);
+        Ok(())
+    }
+
+    /// What stands at `key` now, to be given to [`Document::restore`] if the change is taken back.
+    pub fn save(&self, key: &str) -> Option<StoredValue> {
+        self.values.get(key).cloned()
+    }
+
+    /// Puts back what [`Document::save`] returned.
+    pub fn restore(&mut self, key: &str, saved: Option<StoredValue>) {
+        if let Some(now) = self.values.remove(key) {
+            self.bytes -= key.len() as u64 + now.bytes;
+        }
+        if let Some(saved) = saved {
+            self.bytes += key.len() as u64 + saved.bytes;
+            self.values.insert(key.into(), saved);
+        }
+    }
+
+    /// Puts in an entry that was stored before, with what it counted then.
+    ///
+    /// # Errors
+    ///
+    /// If `json` can't be read.
+    pub fn load(&mut self, key: &str, json: &str, bytes: u64) -> Result<(), serde_json::Error> {
+        let value = Arc::new(serde_json::from_str(json)?);
+        self.restore(key, Some(StoredValue { value, bytes }));
+        Ok(())
+    }
+}
+
+/// A mutation whose JSON was read.
+enum Change<'a> {
+    Put(Value, u64),
+    Merge(Value),
+    AppendText {
+        pointer: &'a str,
+        text: &'a str,
+    },
+    AppendItem {
+        pointer: &'a str,
+        item: Value,
+        bytes: u64,
+    },
+}
+
+impl<'a> Change<'a> {
+    fn read(mutation: &'a Mutation, limits: &Limits) -> Result<Self, MutationError> {
+        Ok(match mutation {
+            Mutation::Put { json, .. } => Self::Put(read_json(json, limits)?, json.len() as u64),
+            Mutation::Merge { json, .. } => Self::Merge(read_json(json, limits)?),
+            Mutation::AppendText { pointer, text, .. } => Self::AppendText { pointer, text },
+            Mutation::AppendItem { pointer, json, .. } => Self::AppendItem {
+                pointer,
+                item: read_json(json, limits)?,
+                // The comma before it counts.
+                bytes: json.len() as u64 + 1,
+            },
+            Mutation::Remove { .. } => unreachable!("`apply` removes before it reads a change"),
+        })
+    }
+}
+
+/// How much a value may grow.
+struct Room<'a> {
+    limits: &'a Limits,
+    /// Bytes of the document without the value.
+    others: u64,
+}
+
+impl Room<'_> {
+    fn check(&self, bytes: u64) -> Result<(), MutationError> {
+        let max = self.limits.value_bytes_max;
+        if bytes > max {
+            return Err(MutationError::ValueTooLarge { bytes, max });
+        }
+        let (bytes, max) = (
+            self.others.saturating_add(bytes),
+            self.limits.document_bytes_max,
+        );
+        if bytes > max {
+            return Err(MutationError::DocumentTooLarge { bytes, max });
+        }
+        Ok(())
+    }
+}
+
+impl StoredValue {
+    fn change(&mut self, change: Change<'_>, room: &Room<'_>) -> Result<(), MutationError> {
+        match change {
+            Change::Put(..) => unreachable!("`apply` replaces values itself"),
+            Change::Merge(patch) => {
+                let mut merged = Value::clone(&self.value);
+                json_patch::merge(&mut merged, &patch);
+                let bytes = json_bytes(&merged);
+                room.check(bytes)?;
+                *self = Self {
+                    value: Arc::new(merged),
+                    bytes,
+                };
+            }
+            Change::AppendText { pointer, text } => {
+                let bytes = self.bytes.saturating_add(text.len() as u64);
+                match self.value.pointer(pointer) {
+                    None => return Err(MutationError::PointerAbsent),
+                    Some(Value::String(_)) => room.check(bytes)?,
+                    Some(_) => return Err(MutationError::NotAString),
+                }
+                if let Some(Value::String(string)) =
+                    Arc::make_mut(&mut self.value).pointer_mut(pointer)
+                {
+                    string.push_str(text);
+                }
+                self.bytes = bytes;
+            }
+            Change::AppendItem {
+                pointer,
+                item,
+                bytes,
+            } => {
+                let bytes = self.bytes.saturating_add(bytes);
+                match self.value.pointer(pointer) {
+                    None => return Err(MutationError::PointerAbsent),
+                    Some(Value::Array(_)) => room.check(bytes)?,
+                    Some(_) => return Err(MutationError::NotAnArray),
+                }
+                // The array itself is one level, and stands one level below each token.
+                let above = pointer.matches('/').count() as u64 + 1;
+                check_depth(above + depth(&item), room.limits)?;
+                if let Some(Value::Array(items)) =
+                    Arc::make_mut(&mut self.value).pointer_mut(pointer)
+                {
+                    items.push(item);
+                }
+                self.bytes = bytes;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_key(key: &str, limits: &Limits) -> Result<(), MutationError> {
+    if key.is_empty() {
+        return Err(MutationError::KeyEmpty);
+    }
+    let (bytes, max) = (key.len() as u64, u64::from(limits.key_bytes_max));
+    if bytes > max {
+        return Err(MutationError::KeyTooLong { bytes, max });
+    }
+    Ok(())
+}
+
+fn read_json(json: &str, limits: &Limits) -> Result<Value, MutationError> {
+    let (bytes, max) = (json.len() as u64, limits.value_bytes_max);
+    if bytes > max {
+        return Err(MutationError::ValueTooLarge { bytes, max });
+    }
+    // Reading refuses more than 127 levels, so that `depth` below does not run deep.
+    let value = serde_json::from_str(json).map_err(|_| MutationError::NotJson)?;
+    check_depth(depth(&value), limits)?;
+    Ok(value)
+}
+
+fn check_depth(levels: u64, limits: &Limits) -> Result<(), MutationError> {
+    let max = u64::from(limits.depth_max);
+    if levels > max {
+        return Err(MutationError::TooDeep { levels, max });
+    }
+    Ok(())
+}
+
+/// Levels of arrays and objects: 0 for a plain value.
+fn depth(value: &Value) -> u64 {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// Bytes of the value as compact JSON text, without making it.
+fn json_bytes(value: &Value) -> u64 {
+    struct Counter(u64);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).expect("a JSON value is written to a counter");
+    counter.0
+}
+
+#[cfg(test)]
+mod tests;

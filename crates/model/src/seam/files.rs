@@ -1,0 +1,156 @@
+//! Files that hold secrets or guard a folder.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// The file system, as far as refs, ignore files and locks need it.
+pub trait Files: Debug + Send + Sync {
+    /// The whole of a file of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As reading fails; [`io::ErrorKind::FileTooLarge`] if it is longer.
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>>;
+
+    /// Replaces a file by `bytes`, readable by its owner only, durable at return: after a crash the
+    /// path has the old content or the new one.
+    ///
+    /// # Errors
+    ///
+    /// As writing fails; the old content then stands.
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes a folder, and those above it, for its owner only.
+    ///
+    /// # Errors
+    ///
+    /// As making folders fails.
+    fn create_private_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes the lock of a file, made if it is missing; `None` if another process, or another taker
+    /// in this one, holds it. Ends with the guard, and with the process however it dies.
+    ///
+    /// # Errors
+    ///
+    /// As opening or locking fails.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>>;
+}
+
+/// Holds a lock until it is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    /// Closing the file ends the lock.
+    _file: File,
+}
+
+/// The machine's file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemFiles;
+
+impl Files for SystemFiles {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = File::open(path)?
+            .take(bytes_max.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        if read as u64 > bytes_max {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = parent(path);
+        let mut name = path
+            .file_name()
+            .ok_or(io::ErrorKind::InvalidInput)?
+            .to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let new = folder.join(name);
+        let written = private(OpenOptions::new().write(true).create(true).truncate(true))
+            .open(&new)
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&new, path))
+            .and_then(|()| File::open(folder)?.sync_all());
+        if written.is_err() {
+            // The error that is returned matters; a left-over file does not.
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+
+    fn create_private_dir(&self, path: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path)
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
+        let file =
+            private(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FileLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_replaced_whole_and_only_its_owner_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ref");
+        SystemFiles.write_private(&path, b"old and long").unwrap();
+        SystemFiles.write_private(&path, b"new").unwrap();
+        assert_eq!(SystemFiles.read(&path, 3).unwrap(), b"new");
+        let too_large = SystemFiles.read(&path, 2).unwrap_err();
+        assert_eq!(too_large.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "a temporary file is left"
+        );
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+        }
+    }
+
+    #[test]
+    fn a_lock_has_one_holder_and_ends_with_its_guard() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = SystemFiles.try_lock(&path).unwrap();
+        assert!(held.is_some());
+        assert!(SystemFiles.try_lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(SystemFiles.try_lock(&path).unwrap().is_some());
+    }
+}
