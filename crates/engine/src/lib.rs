@@ -7,6 +7,6 @@
 mod record;
 
 pub use record::{
-    Appended, Change, Claimed, Created, EpochBumped, Grant, LoggedOp, Record, RecordError,
-    Recorded, RecordedEntry,
+    Appended, Change, Claimed, Created, EpochBumped, Grant, Record, RecordError, Recorded,
+    RecordedEntry,
 };

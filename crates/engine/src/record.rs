@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use share_model::{
-    BatchId, Cursor, Epoch, Fingerprint, FirstLane, GrantId, Incarnation, Nonce, Op, Origin,
-    OutboxId, RequestId, Rights, SecretHash, Seq, ShareId, ShareVersion, UnixMs, WriterId,
+    BatchId, Cursor, Epoch, Fingerprint, FirstLane, GrantId, Incarnation, LoggedOp, Nonce, Op,
+    Origin, OutboxId, RequestId, Rights, SecretHash, Seq, ShareId, ShareVersion, UnixMs, WriterId,
 };
 
 /// The first byte of an encoded record: which reading follows.
@@ -152,21 +152,6 @@ pub struct EpochBumped {
     pub by: GrantId,
     /// The new owner's grant; its epoch is the new one.
     pub owner: Grant,
-}
-
-/// An applied op as readers see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoggedOp {
-    /// The share's cursor after it.
-    pub cursor: Cursor,
-    /// The writer that appended it.
-    pub writer: WriterId,
-    /// Its seq in that writer's lane.
-    pub seq: Seq,
-    /// The server's time of its commit.
-    pub at: UnixMs,
-    /// The op.
-    pub op: Op,
 }
 
 /// A record that can't be read or does not fit.

@@ -18,6 +18,7 @@ mod outcome;
 mod protocol;
 mod refusal;
 mod secret;
+mod session;
 mod sturdy_ref;
 
 pub use batch::{Batch, Entry, EntryBody, Envelope, FirstLane};
@@ -34,4 +35,8 @@ pub use outcome::{Ack, OpOutcome, RejectReason};
 pub use protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 pub use refusal::{Reaction, Refusal, RefusalCode, RefusalDetail};
 pub use secret::{OutboxKey, Secret, SecretHash};
+pub use session::{
+    BumpEpoch, Bumped, Claimed, CreateShare, CreatedShare, FactoryRedeemed, LogPosition, LoggedOp,
+    Redeemed, SnapshotAt, WriterInfo,
+};
 pub use sturdy_ref::{FactoryRef, RefError, ShareRef};

@@ -1,0 +1,162 @@
+//! What passes between a client and a server besides batches: the answers to redeem, claim and
+//! read, as values.
+
+use crate::fingerprint::Chain;
+use crate::grant::{Origin, Rights};
+use crate::ids::{
+    Cursor, Epoch, GrantId, HistoryId, Incarnation, RequestId, Seq, ShareId, UnixMs, WriterId,
+};
+use crate::limits::Limits;
+use crate::op::Op;
+use crate::secret::SecretHash;
+
+/// A place in a share's log; a cursor means something only within its history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogPosition {
+    /// The history; `None`: from the beginning, whatever the history, and then the cursor is zero.
+    pub history: Option<HistoryId>,
+    /// Ops up to here.
+    pub cursor: Cursor,
+}
+
+/// The answer to a ref that opens its share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redeemed {
+    /// The share.
+    pub share: ShareId,
+    /// Durable ops so far.
+    pub cursor: Cursor,
+    /// The capability's epoch.
+    pub epoch: Epoch,
+    /// The server's history.
+    pub history: HistoryId,
+    /// What the grant allows.
+    pub rights: Rights,
+    /// The share's bounds.
+    pub limits: Limits,
+    /// A title for people.
+    pub title: String,
+    /// When the share was created.
+    pub created_at: UnixMs,
+    /// Who created it.
+    pub origin: Origin,
+    /// The server's program and version, for people.
+    pub server: String,
+    /// The version that the server speaks on this session.
+    pub protocol_version: u32,
+}
+
+/// The answer to a factory ref that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactoryRedeemed {
+    /// `HOST:PORT` under which refs are handed out; at least one.
+    pub addresses: Vec<String>,
+    /// SHA-256 of the server's certificate, if there is one.
+    pub pin: Option<[u8; 32]>,
+    /// The server's history.
+    pub history: HistoryId,
+    /// The server's program and version, for people.
+    pub server: String,
+}
+
+/// A request for a new share. Repeatable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateShare {
+    /// Stored by the caller before the call.
+    pub request: RequestId,
+    /// Of the owner's secret, which the caller made and stored before the call.
+    pub owner_secret_hash: SecretHash,
+    /// For people; may be empty.
+    pub title: String,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// A share that was created, now or by the same request before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreatedShare {
+    /// The share.
+    pub share: ShareId,
+    /// The owner's grant.
+    pub grant: GrantId,
+    /// That grant's epoch.
+    pub epoch: Epoch,
+}
+
+/// The answer to a claim that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed {
+    /// The client's incarnation from now on.
+    pub incarnation: Incarnation,
+    /// The server's history.
+    pub history: HistoryId,
+    /// The writer's number, if it has appended.
+    pub writer: Option<WriterId>,
+    /// Settled through.
+    pub floor: Seq,
+    /// The highest seq that the server has seen.
+    pub highest: Seq,
+    /// The chain at `highest`.
+    pub chain: Chain,
+}
+
+/// A document at one cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotAt {
+    /// The document is the one after this op.
+    pub position: LogPosition,
+    /// The share's epoch.
+    pub epoch: Epoch,
+    /// How many keys the document has.
+    pub keys: u64,
+    /// What it counts against its limit.
+    pub bytes: u64,
+}
+
+/// A request to bump the epoch. Repeatable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BumpEpoch {
+    /// Stored by the caller before the call.
+    pub request: RequestId,
+    /// Of the new owner's secret, which the caller made and stored before the call.
+    pub owner_secret_hash: SecretHash,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// An epoch that was bumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bumped {
+    /// The new epoch.
+    pub epoch: Epoch,
+    /// The new owner's grant.
+    pub grant: GrantId,
+}
+
+/// What readers see of a writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriterInfo {
+    /// Its number in the share.
+    pub number: WriterId,
+    /// Of the grant under which its lane was opened.
+    pub origin: Origin,
+    /// Its highest seq.
+    pub highest: Seq,
+    /// Whether it is retired.
+    pub retired: bool,
+}
+
+/// An applied op as readers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedOp {
+    /// The share's cursor after it.
+    pub cursor: Cursor,
+    /// The writer that appended it.
+    pub writer: WriterId,
+    /// Its seq in that writer's lane.
+    pub seq: Seq,
+    /// The server's time of its commit.
+    pub at: UnixMs,
+    /// The op.
+    pub op: Op,
+}

@@ -1,0 +1,442 @@
+@0xce65c3d9ad21d187;
+# The protocol of share sessions.
+#
+# A share is an ordered, durable log of ops and the document that they make. This file and those that it imports are enough to
+# write a correct client. The life of a writing client is:
+#
+#   1. Before anything: mint `outboxKey`; give each op its seq, fingerprint and chain when it is enqueued, durably.
+#   2. On every connection, pipelined into one round trip: `Bootstrap.redeemShare` -> `ShareSession.claimWriter` ->
+#      `Appender.appendOps`, with the same stored batches in the same order as before, from the first one without an answer.
+#   3. Record each outcome durably, then move `settledThrough`, which lets the server forget.
+#
+# An answer to `appendOps` counts only after the claim's answer on the same connection. When a connection is lost, nothing of it
+# survives but what was acked: go back to 2.
+
+using Ids = import "ids.capnp";
+using import "op.capnp".Batch;
+using import "op.capnp".Ack;
+using import "op.capnp".LoggedOp;
+using import "refusal.capnp".Refusal;
+using import "persistent.capnp".Persistent;
+
+const protocolVersion :UInt32 = 1;
+# The version that this file describes.
+
+const protocolVersionMin :UInt32 = 1;
+# The oldest version that a server of this version still answers.
+
+const batchOpsMax :UInt32 = 1024;
+const batchBytesMax :UInt64 = 33554432;
+const keyBytesMax :UInt32 = 512;
+const valueBytesMax :UInt64 = 16777216;
+const documentBytesMax :UInt64 = 536870912;
+const window :UInt32 = 4096;
+# The defaults of the limits of the same names; a server tells its own in `Redeemed.limits`.
+
+interface Bootstrap {
+  # What a connection begins with. Implemented by the server, held by anyone who can connect; it gives away nothing.
+  # Nothing survives a disconnect.
+
+  redeemShare @0 (ref :ShareRef, protocolVersion :UInt32, client :Text) -> (session :ShareSession, outcome :RedeemOutcome);
+  # Turns a sturdy ref into a session.
+  #
+  # `client` names the program and its version, for logs; at most 128 bytes of it are looked at.
+  # `session` is never null: when the ref is refused, it is an object whose every method gives that refusal, so that
+  # calls which were pipelined on it fail with the same words.
+  # Durable: nothing is stored. Retry: any number of times.
+  # Refused with: notAuthorized, staleEpoch, expired, revoked, gone, versionUnsupported, invalidRequest.
+
+  redeemFactory @1 (ref :FactoryRef, protocolVersion :UInt32, client :Text) -> (factory :ShareFactory, outcome :FactoryOutcome);
+  # Turns a factory's sturdy ref into a factory; otherwise as `redeemShare`.
+  # Refused with: notAuthorized, versionUnsupported, invalidRequest.
+}
+
+struct ShareRef {
+  # What a share's sturdy ref says. As text:
+  # share://HOST:PORT[,HOST:PORT...]/SHARE/GRANT?epoch=N[&pin=HEX]#SECRET with ids as 32 hexadecimal digits and the secret in
+  # base64url without padding.
+
+  addresses @0 :List(Text);
+  # HOST:PORT of each server, in the order in which to try them. Not looked at by `redeemShare`.
+
+  share @1 :Ids.ShareId;
+  grant @2 :Ids.GrantId;
+
+  epoch @3 :Ids.Epoch;
+  # The epoch under which the grant was given. A hint for people; the server goes by its own record.
+
+  pin @4 :Data;
+  # SHA-256 of the server's certificate. Empty: not pinned. Not looked at by `redeemShare`.
+
+  secret @5 :Ids.Secret;
+}
+
+struct FactoryRef {
+  # What a factory's sturdy ref says. As text: share-factory://HOST:PORT[,...]/GRANT[?pin=HEX]#SECRET.
+
+  addresses @0 :List(Text);
+  grant @1 :Ids.GrantId;
+  pin @2 :Data;
+  secret @3 :Ids.Secret;
+}
+
+struct RedeemOutcome {
+  union {
+    unset @0 :Void;
+    redeemed @1 :Redeemed;
+    refused @2 :Refusal;
+  }
+}
+
+struct Redeemed {
+  share @0 :Ids.ShareId;
+  cursor @1 :Ids.Cursor;
+  # Durable ops so far.
+
+  epoch @2 :Ids.Epoch;
+  # The capability's epoch: what `Envelope.capabilityEpoch` must say.
+
+  history @3 :Ids.HistoryId;
+  rights @4 :Rights;
+  limits @5 :Limits;
+  title @6 :Text;
+  createdAt @7 :Ids.UnixMs;
+  origin @8 :Origin;
+  # Who created the share.
+
+  server @9 :Text;
+  # The server's program and version, for people.
+
+  protocolVersion @10 :UInt32;
+  # The version that the server will speak on this session.
+}
+
+struct FactoryOutcome {
+  union {
+    unset @0 :Void;
+    redeemed @1 :FactoryRedeemed;
+    refused @2 :Refusal;
+  }
+}
+
+struct FactoryRedeemed {
+  addresses @0 :List(Text);
+  # HOST:PORT under which the server wants its shares' refs to be handed out. At least one.
+
+  pin @1 :Data;
+  # SHA-256 of the server's certificate; empty: none.
+
+  history @2 :Ids.HistoryId;
+  server @3 :Text;
+}
+
+struct Rights {
+  # Each stands for itself; an owner has all.
+
+  read @0 :Bool;
+  append @1 :Bool;
+  admin @2 :Bool;
+}
+
+struct Limits {
+  # The bounds of the share. What goes beyond one is refused, never cut.
+
+  keyBytesMax @0 :UInt32;
+  valueBytesMax @1 :UInt64;
+  batchOpsMax @2 :UInt32;
+  batchBytesMax @3 :UInt64;
+  documentBytesMax @4 :UInt64;
+  depthMax @5 :UInt32;
+  # Levels of arrays and objects in a value.
+
+  dependenciesMax @6 :UInt32;
+  window @7 :UInt32;
+  # Seqs between a writer's floor and its highest.
+}
+
+struct Origin {
+  # Who made a share or a grant.
+
+  kind @0 :Kind;
+  id @1 :Text;
+  # Never empty; at most 1024 bytes.
+
+  enum Kind {
+    unset @0;
+    user @1;
+    agent @2;
+    system @3;
+    import @4;
+  }
+}
+
+interface ShareFactory {
+  # Creates shares. Implemented by the server; got from `Bootstrap.redeemFactory`; dropping it has no effect.
+
+  createShare @0 (request :CreateShare) -> (outcome :CreateOutcome);
+  # Creates a share with its owner's grant.
+  #
+  # The caller makes the owner's secret and stores it, with the request id, before the call; only the secret's hash is sent.
+  # Durable: the share and its grant are on stable storage before this returns.
+  # Retry: safe without limit and for ever. The same request id and hash give the same share.
+  # Refused with: notAuthorized, quotaExceeded, invalidRequest (also: the request id was used with another hash).
+}
+
+struct CreateShare {
+  request @0 :Ids.RequestId;
+  ownerSecretHash @1 :Ids.SecretHash;
+  title @2 :Text;
+  # For people; may be empty; at most 1024 bytes.
+
+  origin @3 :Origin;
+}
+
+struct CreateOutcome {
+  union {
+    unset @0 :Void;
+    created @1 :Created;
+    refused @2 :Refusal;
+  }
+
+  struct Created {
+    share @0 :Ids.ShareId;
+    grant @1 :Ids.GrantId;
+    # The owner's. With the secret that the caller holds, this makes the owner ref.
+
+    epoch @2 :Ids.Epoch;
+    # The epoch of that grant: 1. A repeated request still says 1, whatever was bumped since.
+  }
+}
+
+interface ShareSession extends(Persistent(ShareRef, Text)) {
+  # A live, redeemed capability of one share on one connection. Implemented by the server. Dropping it ends nothing but itself:
+  # its appenders and subscriptions live on as their own capabilities. A disconnect ends all of them.
+  #
+  # Every method checks authority again. When it has ended (epoch, revocation, expiry), each method gives that refusal.
+
+  claimWriter @0 (outboxKey :Ids.OutboxKey, incarnation :Ids.Incarnation, nonce :Ids.Nonce, history :Ids.HistoryId)
+      -> (appender :Appender, outcome :ClaimOutcome);
+  # Claims the writer of an outbox; an outbox that the share does not know opens a lane.
+  #
+  # Compare-and-set: `incarnation` is the one that the client holds (0 before its first claim). It must be the server's, or above
+  # it (then the server forgot); a claim with the nonce of the claim that is in force is answered again with the same incarnation.
+  # `history` is the one that the client knows; empty: none yet. If it is another than the server's: `historyChanged`.
+  # `appender` is never null: when refused, its `appendOps` gives the refusal.
+  # Durable: the claim is on stable storage before this returns. It ends every earlier `Appender` of the writer.
+  # Retry: with the same nonce, without limit.
+  # Rights: append. Refused with: rightMissing, staleEpoch, revoked, expired, frozen, gone, historyChanged, writerFenced,
+  # writersExhausted, invalidRequest.
+
+  document @1 () -> (snapshot :Snapshot, outcome :SnapshotOutcome);
+  # The document as it stands, in pages. Only what is durable is seen.
+  #
+  # Rights: read. Refused with: rightMissing, staleEpoch, revoked, expired, gone.
+
+  subscribe @2 (from :LogPosition, sink :Sink) -> (subscription :Subscription, outcome :SubscribeOutcome);
+  # Delivers to `sink` every applied op after `from`, without gap or repeat, and goes on live.
+  #
+  # If the log can't be read from there (another history, truncated, or `from` is ahead of the share), the sink is first told to
+  # `reset` and gets the document, then the ops after it.
+  # Order: by cursor, one call at a time. Ends: by dropping `subscription`, or with `Sink.ended`.
+  # Bounds: the server keeps no queue per subscriber. One that falls too far behind is told so by a `reset` with `lagged` set.
+  # Rights: read. Refused with: rightMissing, staleEpoch, revoked, expired, gone, quotaExceeded.
+
+  bumpEpoch @3 (request :BumpEpoch) -> (outcome :BumpOutcome);
+  # Ends every grant and session of the share's epoch and installs a new owner's grant.
+  #
+  # The caller makes the secret and stores it, with the request id, before the call.
+  # Durable: on stable storage, and every live session of the old epoch is cut, before this returns. This session too is at its end.
+  # Retry: repeating the last bump (same request id, same hash) gives the same answer, also under the authority that it ended.
+  # Rights: admin. Refused with: rightMissing, staleEpoch, revoked, expired, gone, invalidRequest.
+
+  writers @4 () -> (outcome :WritersOutcome);
+  # The writers of the share, by number.
+  #
+  # Rights: read. Refused with: rightMissing, staleEpoch, revoked, expired, gone.
+  # Bounds: at most 64 open and 4096 retired ones.
+}
+
+struct ClaimOutcome {
+  union {
+    unset @0 :Void;
+    claimed @1 :Claimed;
+    refused @2 :Refusal;
+  }
+
+  struct Claimed {
+    incarnation @0 :Ids.Incarnation;
+    # The client's from now on; stored before the next claim.
+
+    history @1 :Ids.HistoryId;
+    # The server's; stored, and named in the next claim.
+
+    writer @2 :Ids.WriterId;
+    # 0 until the first append.
+
+    floor @3 :Ids.Seq;
+    # Settled through.
+
+    highest @4 :Ids.Seq;
+    # The highest seq that the server has seen. Says nothing about outcomes: rows without an answer are sent all the same.
+
+    chain @5 :Ids.Chain;
+    # At `highest`. If the client's own chain there is another one, the lane is not its own any more.
+  }
+}
+
+interface Appender {
+  # A claimed writer: bound to writer, incarnation and history. Implemented by the server. Ends with the next claim of the writer,
+  # with the connection, and at any refusal of a whole batch.
+
+  appendOps @0 (batch :Batch, envelope :Envelope) -> (outcome :AppendOutcome);
+  # Applies the ops of `batch` to the share, in order, and returns what became of each.
+  #
+  # Durable: every outcome that is returned is on stable storage before this returns.
+  # Retry: safe without limit. Send the same bytes; ops already applied come back as `duplicate`.
+  # Order: calls on one `Appender` are executed in the order in which they were made; several may be in flight.
+  # Rights: append. Refused as a whole with: outOfOrder, windowExceeded, writerForked, writerFenced, alreadySettled,
+  # historyChanged, staleEpoch, revoked, expired, rightMissing, frozen, gone, batchTooLarge, requeueLimit, abandonLimit,
+  # writersExhausted, invalidRequest. Such a refusal ends the `Appender`: what was pipelined behind gets the same refusal until
+  # the writer is claimed again. It changes nothing but the floor. Throws `overloaded` for back-pressure only; that does not
+  # end the `Appender`, but what was pipelined behind may then be refused as `outOfOrder`.
+  # Bounds: `Limits.batchOpsMax` entries and `Limits.batchBytesMax` bytes of mutations.
+}
+
+struct Envelope {
+  # Filled in at each send; not part of the stored batch.
+
+  capabilityEpoch @0 :Ids.Epoch;
+  # `Redeemed.epoch` of the session; 0 when the call is pipelined before it is known. Any other value is refused as `staleEpoch`.
+
+  settledThrough @1 :Ids.Seq;
+  # The last seq before the first one without a final outcome. The writer's word that it has durably recorded every outcome up to
+  # here and will never ask again. Never falls.
+}
+
+struct AppendOutcome {
+  union {
+    unset @0 :Void;
+    ack @1 :Ack;
+    refused @2 :Refusal;
+  }
+}
+
+struct SnapshotOutcome {
+  union {
+    unset @0 :Void;
+    at @1 :SnapshotAt;
+    refused @2 :Refusal;
+  }
+}
+
+struct SnapshotAt {
+  position @0 :LogPosition;
+  # The document is the one after this op.
+
+  epoch @1 :Ids.Epoch;
+  keys @2 :UInt64;
+  # How many keys it has.
+
+  bytes @3 :Ids.ByteCount;
+  # What it counts against `Limits.documentBytesMax`.
+}
+
+struct LogPosition {
+  # A cursor means something only within its history.
+
+  history @0 :Ids.HistoryId;
+  # Empty: from the beginning, whatever the history; then `cursor` must be 0.
+
+  cursor @1 :Ids.Cursor;
+}
+
+interface Snapshot {
+  # A document at one cursor, unmoved by later ops. Implemented by the server; dropping it frees it.
+
+  read @0 (after :Text, bytesMax :UInt32) -> (entries :List(DocumentEntry), done :Bool);
+  # The entries whose keys follow `after` in byte order; empty: from the first. At least one entry if there is one, and then no
+  # more than `bytesMax` bytes in all (a larger single entry excepted; the server has its own bound of 1 MiB besides).
+  # `done`: no entry follows. Reading again is free of effects.
+  # Throws `failed` if authority has ended meanwhile.
+}
+
+struct DocumentEntry {
+  key @0 :Text;
+  json @1 :Text;
+  # Compact JSON text; equal in meaning to what the ops made.
+}
+
+interface Sink {
+  # Implemented by the reader, called by the server. A call that the reader does not answer within the server's deadline ends the
+  # subscription.
+
+  reset @0 (at :SnapshotAt, lagged :Bool) -> stream;
+  # Forget what was delivered: the document of `at` follows, in `entries`.
+  # `lagged`: because this reader could not keep up.
+
+  entries @1 (entries :List(DocumentEntry), done :Bool) -> stream;
+  # Part of the document after a `reset`. `done`: it is complete; ops follow.
+
+  ops @2 (ops :List(LoggedOp)) -> stream;
+  # Consecutive ops of the log; the first follows the last one delivered, or the document.
+
+  live @3 (position :LogPosition);
+  # Everything up to this position has been delivered; sent once, when the sink has first caught up.
+
+  ended @4 (refusal :Refusal);
+  # Nothing more will come, and why: authority ended, or the server drains (`retryAfterMs` is set then: subscribe again).
+}
+
+interface Subscription {
+  # Holds a subscription open. Dropping it ends it.
+}
+
+struct SubscribeOutcome {
+  union {
+    unset @0 :Void;
+    subscribed @1 :LogPosition;
+    # The share's durable position when the subscription began.
+
+    refused @2 :Refusal;
+  }
+}
+
+struct BumpEpoch {
+  request @0 :Ids.RequestId;
+  ownerSecretHash @1 :Ids.SecretHash;
+  origin @2 :Origin;
+  # Who asks.
+}
+
+struct BumpOutcome {
+  union {
+    unset @0 :Void;
+    bumped @1 :Bumped;
+    refused @2 :Refusal;
+  }
+
+  struct Bumped {
+    epoch @0 :Ids.Epoch;
+    # The new epoch.
+
+    grant @1 :Ids.GrantId;
+    # The new owner's grant.
+  }
+}
+
+struct WritersOutcome {
+  union {
+    unset @0 :Void;
+    writers @1 :List(Writer);
+    refused @2 :Refusal;
+  }
+}
+
+struct Writer {
+  number @0 :Ids.WriterId;
+  origin @1 :Origin;
+  # Of the grant under which the lane was opened.
+
+  highest @2 :Ids.Seq;
+  retired @3 :Bool;
+}
