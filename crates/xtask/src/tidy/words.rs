@@ -22,7 +22,8 @@ const THIS_FILE: &str = "crates/xtask/src/tidy/words.rs";
 pub(super) fn forbidden(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (path, text) in tree.texts(".rs").chain(tree.texts(".capnp")) {
-        if path.ends_with(".rs") && EMPTY_NAMES.contains(&stem_of(path)) {
+        let module = path.strip_suffix("/mod.rs").unwrap_or(path);
+        if path.ends_with(".rs") && EMPTY_NAMES.contains(&stem_of(module)) {
             let what = "the name says nothing, name the file after its idea";
             violations.push(Violation::new(path, 1, what));
         }
@@ -103,6 +104,7 @@ mod tests {
         let tree = Tree::of(&[
             ("a/src/utils.rs", ""),
             ("a/src/ledger.rs", ""),
+            ("a/tests/common/mod.rs", ""),
             ("a/src/types.rs", ""),
         ]);
         assert_found(
@@ -110,6 +112,7 @@ mod tests {
             &[
                 ("a/src/types.rs", 1, "says nothing"),
                 ("a/src/utils.rs", 1, "says nothing"),
+                ("a/tests/common/mod.rs", 1, "says nothing"),
             ],
         );
     }
