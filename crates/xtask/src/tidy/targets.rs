@@ -85,10 +85,11 @@ mod tests {
             ("a/src/lib.rs", "mod ledger;"),
             (
                 "a/src/ledger.rs",
-                "#[cfg(test)]\nmod tests;\nmod inner { mod deep; }",
+                "#[cfg(test)]\nmod tests;\nmod inner { mod deep; #[path = \"up.rs\"] mod high; }",
             ),
             ("a/src/ledger/tests.rs", ""),
             ("a/src/ledger/inner/deep.rs", ""),
+            ("a/src/ledger/inner/up.rs", ""),
             ("a/src/lost.rs", ""),
             (
                 "a/tests/one.rs",

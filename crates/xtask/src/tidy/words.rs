@@ -92,10 +92,9 @@ mod tests {
 
     #[test]
     fn a_todo_is_found_unless_it_names_an_issue() {
-        let text =
-            "// TODO: x\n// TODO(#12): y\n// TODO(me): z\n// TODO(#): w\nconst TODO_LIST: u8 = 0;";
+        let text = "// TODO: x\n// TODO(#12): y\n// TODO(me): z\n// TODO(#): w\n// TODO(#x): v\nconst TODO_LIST: u8 = 0;";
         let tree = Tree::of(&[("a.rs", text)]);
-        let expected = [1, 3, 4].map(|line| ("a.rs", line, "without an issue"));
+        let expected = [1, 3, 4, 5].map(|line| ("a.rs", line, "without an issue"));
         assert_found(&forbidden(&tree), &expected);
     }
 
