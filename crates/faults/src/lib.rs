@@ -1,1 +1,11 @@
 //! A TCP fault proxy and a process killer for demos and tests.
+//!
+//! [`FaultProxy`] stands between a client and a server and breaks their connections on purpose. Every fault is counted only when it has
+//! really fired, so that a run can assert that it met the faults it claims to have survived.
+
+mod pause;
+mod proxy;
+
+pub use proxy::{
+    Close, CountsTimeout, Direction, FaultProxy, ProxyCounts, ProxyError, ProxyOptions,
+};
