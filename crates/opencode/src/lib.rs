@@ -1,1 +1,18 @@
 //! opencode's items and recordings as ops of a share.
+//!
+//! A [`Recording`] yields the [`Request`]s of one agent session; a [`Converter`] turns their
+//! [`Item`]s into the smallest mutations under the keys of `docs/design.md` §4. [`expected`] says by
+//! other means what document a recording must end with, and [`compare`] where two differ: neither
+//! knows the converter or the document that they check.
+
+mod compare;
+mod convert;
+mod expected;
+mod item;
+mod recording;
+
+pub use compare::{Difference, Discrepancy, compare};
+pub use convert::Converter;
+pub use expected::{ExpectedError, expected};
+pub use item::{Item, ItemError, items};
+pub use recording::{Counts, Malformation, Recording, RecordingError, Request, RequestKind};
