@@ -198,6 +198,7 @@ impl Child {
     }
 
     /// Kills the process (SIGKILL), reaps it and verifies that it is gone; only then is it counted.
+    /// No process can ignore it, but one stuck in the kernel ends late: bound the wait as you need.
     ///
     /// # Errors
     ///

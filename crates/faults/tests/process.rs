@@ -144,7 +144,8 @@ async fn sigterm_ends_a_process_and_leaves_one_that_ignores_it() {
     assert!(matches!(error, ProcessError::NotEnded { .. }));
     assert!(error.to_string().contains("stdout: deaf"), "{error}");
     assert_eq!(kills.get(), 0);
-    child.sigkill().await.unwrap();
+    let killed = timeout(DEADLINE, child.sigkill()).await.unwrap();
+    assert_eq!(killed.unwrap().signal(), Some(9));
     assert_eq!(kills.get(), 1);
 }
 
