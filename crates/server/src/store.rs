@@ -1,0 +1,179 @@
+//! The store: where the commits of shares become durable.
+//!
+//! A share's history is its records, one per version, counting up from 1 without a gap. An owner of
+//! loaded state hands records to [`Store::commit`], guarded by compare-and-set on the share's
+//! version, and answers nobody before the outcome is [`CommitOutcome::Done`]. The trait owns no
+//! state: what an owner keeps in memory can be had again by [`Store::load`] at any time.
+
+mod error;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use share_engine::Record;
+use share_model::{
+    Cursor, Document, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId,
+};
+
+pub use error::StoreError;
+
+/// Keeps the records and checkpoints of shares, and the server's own records.
+///
+/// Dropping the future of a call leaves open whether the call took effect; what was handed over is
+/// still carried out as a whole or not at all.
+#[async_trait]
+pub trait Store: Send + Sync + Debug {
+    /// The newest checkpoint of a share and all records after it; `None` if the share has no record.
+    ///
+    /// Sees every commit that was `Done` before the call. What it returns is durable, except right
+    /// after an `Unknown`: what that left behind is durable once a later commit on the share is
+    /// `Done`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if a record is missing, damaged or unreadable: nothing is skipped.
+    async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError>;
+
+    /// Commits records; the outcomes are in the order of `commits`.
+    ///
+    /// Atomic per [`ShareCommit`]: all of its records or none. Not atomic across them; two of one
+    /// share are tried in their order. `Done` means durable: on stable storage, to be found by every
+    /// later call of any process that opens the store.
+    async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome>;
+
+    /// Applied ops of a share with cursors above `after`, in order and without a gap: at most
+    /// `ops_max`, and no more once their mutations have `bytes_max` bytes, but at least one if there
+    /// is one. Empty at the end of the log, and for a share that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    async fn follow(
+        &self,
+        share: ShareId,
+        after: Cursor,
+        ops_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<LoggedOp>, StoreError>;
+
+    /// What stands in the log under each writer and seq: the fingerprint and cursor of the *applied*
+    /// op, or `None`. In the order of `wanted`. May read the share's whole log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    async fn lookup(
+        &self,
+        share: ShareId,
+        wanted: Vec<(WriterId, Seq)>,
+    ) -> Result<Vec<Option<(Fingerprint, Cursor)>>, StoreError>;
+
+    /// Stores the state at one version, so that a load need not read the records up to it. Replaces
+    /// the earlier checkpoint in one step; one that is not newer than the stored one changes
+    /// nothing. Commits go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] if the share has no such version; else as storing fails: the earlier
+    /// checkpoint then stands.
+    async fn checkpoint(&self, share: ShareId, checkpoint: Checkpoint) -> Result<(), StoreError>;
+
+    /// The shares with ids above `after`, in order, at most `limit`, each with its version.
+    ///
+    /// # Errors
+    ///
+    /// As reading fails.
+    async fn shares(
+        &self,
+        after: Option<ShareId>,
+        limit: usize,
+    ) -> Result<Vec<(ShareId, ShareVersion)>, StoreError>;
+
+    /// The store's history id: random, made with the store.
+    ///
+    /// # Errors
+    ///
+    /// As reading fails.
+    async fn history(&self) -> Result<HistoryId, StoreError>;
+
+    /// A record of the server itself, such as a factory's grant.
+    ///
+    /// # Errors
+    ///
+    /// As reading fails.
+    async fn server_record(&self, name: &str) -> Result<Option<ServerRecord>, StoreError>;
+
+    /// Replaces a record of the server itself, if its version is `expected_version` (0: it does not
+    /// exist); it then has the next version. Outcomes mean what they mean for [`Store::commit`].
+    async fn put_server_record(
+        &self,
+        name: &str,
+        expected_version: u64,
+        bytes: Vec<u8>,
+    ) -> CommitOutcome<u64>;
+
+    /// Waits until the store has stopped for good, and says why. After a failed fsync nobody knows
+    /// what is on disk: the process must end, and whoever starts it again reads what is there.
+    async fn stopped(&self) -> StoreError;
+}
+
+/// What [`Store::load`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The share's version: that of the last record, else of the checkpoint.
+    pub version: ShareVersion,
+    /// The newest checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// The records after the checkpoint, from version 1 if there is none, without a gap.
+    pub records: Vec<Record>,
+}
+
+/// The state of a share at one version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The version of the last record that is contained.
+    pub version: ShareVersion,
+    /// Everything but the document, as the owner encodes it.
+    pub head: Vec<u8>,
+    /// The document.
+    pub document: Document,
+}
+
+/// Records to commit to one share, in one atomic step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareCommit {
+    /// The share.
+    pub share: ShareId,
+    /// The version that the share must have; zero: it must not exist.
+    pub expected: ShareVersion,
+    /// The records, at least one, with the versions after `expected` without a gap.
+    pub records: Vec<Record>,
+}
+
+/// What became of a commit. `V` is the kind of version that is compared.
+#[derive(Debug, Clone)]
+pub enum CommitOutcome<V = ShareVersion> {
+    /// Durable.
+    Done,
+    /// Not committed: the version is another one. Load, and run the engine again.
+    Conflict {
+        /// The version that was found; it may be newer by now.
+        actual: V,
+    },
+    /// Committed or not, as a whole; the text says what happened. Find out before anybody is
+    /// answered: load, and see whether the records are there. If the store has stopped as well, only
+    /// a new process can.
+    Unknown(String),
+    /// Certainly not committed, and never will be.
+    Refused(StoreError),
+}
+
+/// A record of the server itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRecord {
+    /// Counts its replacements, from 1.
+    pub version: u64,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
