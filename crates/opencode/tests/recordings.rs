@@ -65,10 +65,7 @@ fn check(session: &Session) {
         f64::from(u32::try_from(op_bytes).unwrap()) / f64::from(u32::try_from(sent_bytes).unwrap()),
     );
     let expected = share_opencode::expected(recording(name)).unwrap();
-    let actual: BTreeMap<String, Value> = document
-        .iter()
-        .map(|(key, stored)| (key.to_owned(), stored.value().clone()))
-        .collect();
+    let actual = entries(&document);
     let differences: Vec<_> = compare(&expected, &actual)
         .iter()
         .map(ToString::to_string)
@@ -145,6 +142,35 @@ fn long_becomes_the_document_that_it_says() {
         keys: 807,
         growing_texts: 220,
     });
+}
+
+/// Whoever pushes may die after any request, and goes on from the document alone.
+#[test]
+fn a_converter_that_begins_again_from_the_document_after_each_request_is_exact() {
+    for name in ["small", "revert", "restart"] {
+        let mut document = Document::default();
+        for request in recording(name) {
+            let mut converter = Converter::from_document(&document, Limits::DEFAULT);
+            let RequestKind::Sync { items } = request.unwrap().kind else {
+                continue;
+            };
+            for op in items
+                .into_iter()
+                .flat_map(|item| converter.convert(item).unwrap())
+            {
+                document.apply(&op, &Limits::DEFAULT).unwrap();
+            }
+        }
+        let expected = share_opencode::expected(recording(name)).unwrap();
+        assert_eq!(compare(&expected, &entries(&document)), [], "{name}");
+    }
+}
+
+fn entries(document: &Document) -> BTreeMap<String, Value> {
+    document
+        .iter()
+        .map(|(key, stored)| (key.to_owned(), stored.value().clone()))
+        .collect()
 }
 
 /// A checker that sees no difference would let everything pass.

@@ -13,6 +13,10 @@ use share_model::Mutation;
 /// Appends that one item may become; more than this are better put or merged.
 const APPENDS_MAX: usize = 64;
 
+/// How serde_json begins the names that it reads as something else than a member when they come
+/// first in an object. A value that came whole has them elsewhere, but a patch could begin with one.
+const RESERVED: &str = "$serde_json::private::";
+
 /// First the appends, then the patch, bring the old value to the new one.
 ///
 /// The appends come first so that a part says that it is complete only when its text is.
@@ -35,7 +39,7 @@ enum What {
     Item(Value),
 }
 
-/// A merge patch can't say this.
+/// A merge patch can't say this, or would not be read as it is meant.
 struct Inexpressible;
 
 impl Edits {
@@ -125,6 +129,10 @@ impl Search {
         old: &Map<String, Value>,
         new: &Map<String, Value>,
     ) -> Result<Option<Value>, Inexpressible> {
+        let mut names = old.keys().chain(new.keys());
+        if names.any(|name| name.starts_with(RESERVED)) {
+            return Err(Inexpressible);
+        }
         let mut patch = Map::new();
         for name in old.keys().filter(|name| !new.contains_key(*name)) {
             patch.insert(name.clone(), Value::Null);

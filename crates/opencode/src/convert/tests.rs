@@ -107,6 +107,14 @@ fn an_array_that_grows_at_its_end_is_appended_to() {
         ),
         [text("/l/0", "!"), appended("/l", "1"), appended("/l", "[]")]
     );
+    // Growth inside an array that has to be replaced is not appended as well.
+    assert_eq!(
+        change(
+            json!({"l": ["a", 1], "bulk": bulk()}),
+            json!({"l": ["ab", 2], "bulk": bulk()})
+        ),
+        [merge(r#"{"l":["ab",2]}"#)]
+    );
     // Many little items are better off together.
     assert_eq!(
         change(
@@ -175,6 +183,10 @@ fn what_a_merge_patch_cannot_say_is_put() {
         let expected = put_of(&new);
         assert_eq!(change(old, new), expected);
     }
+    // Read as a patch, the second member alone would be the number 2.
+    let reserved = |n: &str| json!({"bulk": bulk(), "$serde_json::private::Number": n});
+    let expected = put_of(&reserved("2"));
+    assert_eq!(change(reserved("1"), reserved("2")), expected);
     // A null that was there before hinders nothing, nor does one inside an array.
     assert_eq!(
         change(
