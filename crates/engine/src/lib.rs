@@ -1,12 +1,39 @@
 //! The rules of share sessions as a pure state machine.
 //!
-//! A [`ShareState`](state) is changed by commands; each yields a [`Record`], which a store makes
-//! durable before anyone is answered, and which, applied to the state before, gives the state after.
-//! No I/O, no clock but the time handed in, no await. The contract is `docs/design.md` §§3–5.
+//! A [`ShareState`] is changed by commands; each yields a [`Record`], which a store makes durable
+//! before anyone is answered, and which, applied to the state before, gives the state after. No
+//! I/O, no clock but the time handed in, no await. The contract is `docs/design.md` §§3–5.
 
+mod append;
+mod appender;
+mod authority;
+mod checkpoint;
+mod claim;
+mod create;
+mod epoch;
+mod grants;
+mod label;
+mod lane;
+mod ledger;
+mod log_answers;
+mod mint;
 mod record;
+mod refusals;
+mod remembered;
+mod replay;
+mod retirement;
+mod state;
 
+pub use append::{AppendOutcome, AppendRequest};
+pub use appender::Appender;
+pub use authority::Authority;
+pub use claim::{ClaimAnswer, ClaimRequest};
+pub use create::CreateShare;
+pub use epoch::BumpEpoch;
+pub use log_answers::LogAnswers;
+pub use mint::MintChild;
 pub use record::{
     Appended, Change, Claimed, Created, EpochBumped, Grant, Record, RecordError, Recorded,
     RecordedEntry,
 };
+pub use state::{Context, ShareState};

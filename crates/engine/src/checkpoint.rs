@@ -1,0 +1,77 @@
+//! Checkpoints: everything of a share but its document's values, as bytes.
+
+use serde::{Deserialize, Serialize};
+use share_model::{Document, Limits};
+
+use crate::record::RecordError;
+use crate::state::{Head, ShareState};
+
+/// The first byte of a checkpoint: which reading follows. Persisted: a new reading gets a new
+/// number, and the old ones stay readable.
+const FORMAT: u8 = 1;
+
+/// What a checkpoint says of the document that belongs to it: its size, so that another one's
+/// snapshot is not taken for it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DocumentSize {
+    // The order of the fields is persisted: keep stable.
+    keys: u64,
+    bytes: u64,
+}
+
+impl DocumentSize {
+    fn of(document: &Document) -> Self {
+        Self {
+            keys: document.len() as u64,
+            bytes: document.bytes(),
+        }
+    }
+}
+
+impl ShareState {
+    /// Everything but the document's values: a format number, then postcard.
+    ///
+    /// # Panics
+    ///
+    /// Never: every field can be written.
+    pub fn checkpoint(&self) -> Vec<u8> {
+        postcard::to_extend(
+            &(DocumentSize::of(&self.document), &self.head),
+            vec![FORMAT],
+        )
+        .expect("every field of a state can be written")
+    }
+
+    /// The state from what [`ShareState::checkpoint`] wrote and the document of the same commit.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no checkpoint of a known format, or do not belong to the document.
+    pub fn from_checkpoint(
+        head: &[u8],
+        document: Document,
+        limits: Limits,
+    ) -> Result<Self, RecordError> {
+        let (size, head) = match head.split_first() {
+            Some((&FORMAT, rest)) => postcard::from_bytes::<(DocumentSize, Head)>(rest)
+                .map_err(|_| RecordError::Malformed)?,
+            Some((&found, _)) if found > FORMAT => return Err(RecordError::Newer { found }),
+            Some(_) | None => return Err(RecordError::Malformed),
+        };
+        let contradiction = |what| RecordError::Contradiction {
+            version: head.version,
+            what,
+        };
+        if size != DocumentSize::of(&document) {
+            return Err(contradiction("the checkpoint is of another document"));
+        }
+        if !head.ledger.is_sound() || head.log_start > head.cursor {
+            return Err(contradiction("the parts of the checkpoint do not agree"));
+        }
+        Ok(Self {
+            limits,
+            document,
+            head,
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! Replaying records: mechanical, no rule is asked again.
+
+use share_model::{Cursor, Limits};
+
+use crate::lane::Misplaced;
+use crate::record::{Appended, Change, Grant, Record, RecordError, Recorded};
+use crate::state::ShareState;
+
+/// What was applied once is applied again, whatever the bounds are now.
+const UNBOUNDED: Limits = Limits {
+    key_bytes_max: u32::MAX,
+    value_bytes_max: u64::MAX,
+    document_bytes_max: u64::MAX,
+    depth_max: u32::MAX,
+    ..Limits::DEFAULT
+};
+
+impl ShareState {
+    /// Changes the state by a record of its log: gives the state that the command behind the
+    /// record left.
+    ///
+    /// # Errors
+    ///
+    /// If the record does not follow or contradicts the state, which is of no use any more then.
+    pub fn apply(&mut self, record: &Record) -> Result<(), RecordError> {
+        let (found, expected) = (record.version, self.version().next());
+        if found != expected {
+            return Err(RecordError::OutOfSequence { found, expected });
+        }
+        self.head.version = found;
+        let done = match &record.change {
+            Change::Created(_) => Err(Misplaced("a share is created twice")),
+            Change::Claimed(claimed) => self.install_claim(claimed),
+            Change::Appended(appended) => self.replay_append(appended),
+            Change::EpochBumped(bump) if bump.owner.epoch != self.epoch().next() => {
+                Err(Misplaced("an epoch is left out"))
+            }
+            Change::EpochBumped(bump) => {
+                self.install_bump(bump.clone());
+                Ok(())
+            }
+            Change::GrantMinted(grant) => self.replay_mint(grant),
+        };
+        done.map_err(|Misplaced(what)| RecordError::Contradiction {
+            version: found,
+            what,
+        })
+    }
+
+    fn replay_append(&mut self, appended: &Appended) -> Result<(), Misplaced> {
+        if appended.cursor_before != self.cursor() {
+            return Err(Misplaced("a batch was appended at another cursor"));
+        }
+        let subtree = self.head.grants.subtree(appended.grant);
+        for outbox in &appended.retired {
+            self.head.ledger.retire(*outbox)?;
+        }
+        let (outbox, writer) = (appended.outbox, appended.writer);
+        self.head.ledger.set_number(outbox, writer)?;
+        for entry in &appended.entries {
+            if let Recorded::Applied(op) = &entry.outcome {
+                self.document
+                    .apply(&op.mutation, &UNBOUNDED)
+                    .map_err(|_| Misplaced("an applied op does not fit the document"))?;
+                self.head.cursor = self.head.cursor.next();
+            }
+            let cursor: Cursor = self.head.cursor;
+            self.head.ledger.record(outbox, subtree, entry, cursor)?;
+        }
+        self.close_append(outbox, appended.settled_through);
+        Ok(())
+    }
+
+    fn replay_mint(&mut self, grant: &Grant) -> Result<(), Misplaced> {
+        let parent = grant.parent.and_then(|id| self.head.grants.get(id));
+        if parent.is_none() || self.head.grants.is_taken(grant.id) {
+            return Err(Misplaced("a grant has no parent, or was minted twice"));
+        }
+        self.head.grants.insert(grant.clone());
+        Ok(())
+    }
+}
