@@ -1,1 +1,11 @@
 //! The Cap'n Proto schema of share sessions and its one conversion to and from the model.
+//!
+//! The schema is `schema/*.capnp`. What a peer sends is read by [`wire`] into values of
+//! `share_model`, every field checked, before anything else looks at it.
+
+pub mod wire;
+
+#[expect(missing_docs, reason = "the schema documents its members")]
+mod generated;
+
+pub use generated::{ids_capnp, op_capnp, persistent_capnp, refusal_capnp, share_capnp};

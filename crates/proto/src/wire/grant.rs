@@ -1,0 +1,67 @@
+//! Rights and origins.
+
+use share_model::{Limits, Origin, OriginKind, Right, Rights};
+
+use super::error::{WireError, WireFault};
+use super::field::{got, known, text};
+use crate::share_capnp::origin::{self, Kind};
+use crate::share_capnp::rights;
+
+/// Reads rights: three flags, which no bytes can get wrong.
+pub fn read_rights(reader: rights::Reader<'_>) -> Rights {
+    let held = [
+        (Right::Read, reader.get_read()),
+        (Right::Append, reader.get_append()),
+        (Right::Admin, reader.get_admin()),
+    ];
+    let held: Vec<Right> = held
+        .into_iter()
+        .filter_map(|(right, has)| has.then_some(right))
+        .collect();
+    Rights::of(&held)
+}
+
+/// Fills rights.
+pub fn write_rights(rights: Rights, mut builder: rights::Builder<'_>) {
+    builder.set_read(rights.has(Right::Read));
+    builder.set_append(rights.has(Right::Append));
+    builder.set_admin(rights.has(Right::Admin));
+}
+
+/// Reads an origin.
+///
+/// # Errors
+///
+/// If a field is malformed, or the id is empty or too long.
+pub fn read_origin(reader: origin::Reader<'_>) -> Result<Origin, WireError> {
+    let kind = match known(reader.get_kind(), "origin.kind")? {
+        Kind::Unset => return Err(WireError::new("origin.kind", WireFault::Unset)),
+        Kind::User => OriginKind::User,
+        Kind::Agent => OriginKind::Agent,
+        Kind::System => OriginKind::System,
+        Kind::Import => OriginKind::Import,
+    };
+    let id = text(reader.get_id(), "origin.id")?;
+    // Checked twice, so that an id over the limit is not copied first.
+    super::field::at_most(id.len(), Limits::DEFAULT.label_bytes_max, "origin.id")?;
+    Origin::new(kind, id.to_owned(), Limits::DEFAULT.label_bytes_max)
+        .map_err(|error| WireError::new("origin", WireFault::Origin(error)))
+}
+
+/// Fills an origin.
+pub fn write_origin(origin: &Origin, mut builder: origin::Builder<'_>) {
+    builder.set_kind(match origin.kind() {
+        OriginKind::User => Kind::User,
+        OriginKind::Agent => Kind::Agent,
+        OriginKind::System => Kind::System,
+        OriginKind::Import => Kind::Import,
+    });
+    builder.set_id(origin.id());
+}
+
+/// The origin in a message that holds one.
+pub(super) fn required_origin(
+    read: capnp::Result<origin::Reader<'_>>,
+) -> Result<Origin, WireError> {
+    read_origin(got(read, "origin")?)
+}

@@ -1,0 +1,102 @@
+//! Sturdy refs as structs.
+
+use share_model::{Epoch, FactoryRef, GrantId, Secret, ShareId, ShareRef};
+
+use super::error::WireError;
+use super::field::{addresses, bytes, from_one, list_len, optional_bytes, write_addresses};
+use crate::share_capnp::{factory_ref, share_ref};
+
+/// Reads the ref of a share, as a client that was given one.
+///
+/// # Errors
+///
+/// If a field is malformed, or there is no address.
+pub fn read_share_ref(reader: share_ref::Reader<'_>) -> Result<ShareRef, WireError> {
+    Ok(ShareRef {
+        addresses: addresses(reader.get_addresses(), "ref.addresses")?,
+        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
+        epoch: Epoch::new(from_one(reader.get_epoch(), "ref.epoch")?),
+        ..read_share_ref_to_redeem(reader)?
+    })
+}
+
+/// Reads the ref of a share, as a server that is asked to redeem it: without addresses and pin.
+///
+/// # Errors
+///
+/// If a field that the server goes by is malformed.
+pub fn read_share_ref_to_redeem(reader: share_ref::Reader<'_>) -> Result<ShareRef, WireError> {
+    Ok(ShareRef {
+        addresses: Vec::new(),
+        share: ShareId::from_bytes(bytes(reader.get_share(), "ref.share")?),
+        grant: GrantId::from_bytes(bytes(reader.get_grant(), "ref.grant")?),
+        epoch: Epoch::new(reader.get_epoch()),
+        pin: None,
+        secret: Secret::from_bytes(bytes(reader.get_secret(), "ref.secret")?),
+    })
+}
+
+/// Fills the ref of a share.
+///
+/// # Panics
+///
+/// If there are more addresses than a list can hold; a ref has at most 16.
+pub fn write_share_ref(share_ref: &ShareRef, mut builder: share_ref::Builder<'_>) {
+    let addresses = builder
+        .reborrow()
+        .init_addresses(list_len(share_ref.addresses.len()));
+    write_addresses(&share_ref.addresses, addresses);
+    builder.set_share(&share_ref.share.to_bytes());
+    builder.set_grant(&share_ref.grant.to_bytes());
+    builder.set_epoch(share_ref.epoch.get());
+    if let Some(pin) = &share_ref.pin {
+        builder.set_pin(pin);
+    }
+    builder.set_secret(share_ref.secret.expose());
+}
+
+/// Reads the ref of a factory, as a client that was given one.
+///
+/// # Errors
+///
+/// If a field is malformed, or there is no address.
+pub fn read_factory_ref(reader: factory_ref::Reader<'_>) -> Result<FactoryRef, WireError> {
+    Ok(FactoryRef {
+        addresses: addresses(reader.get_addresses(), "ref.addresses")?,
+        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
+        ..read_factory_ref_to_redeem(reader)?
+    })
+}
+
+/// Reads the ref of a factory, as a server that is asked to redeem it: without addresses and pin.
+///
+/// # Errors
+///
+/// If a field that the server goes by is malformed.
+pub fn read_factory_ref_to_redeem(
+    reader: factory_ref::Reader<'_>,
+) -> Result<FactoryRef, WireError> {
+    Ok(FactoryRef {
+        addresses: Vec::new(),
+        grant: GrantId::from_bytes(bytes(reader.get_grant(), "ref.grant")?),
+        pin: None,
+        secret: Secret::from_bytes(bytes(reader.get_secret(), "ref.secret")?),
+    })
+}
+
+/// Fills the ref of a factory.
+///
+/// # Panics
+///
+/// If there are more addresses than a list can hold; a ref has at most 16.
+pub fn write_factory_ref(factory_ref: &FactoryRef, mut builder: factory_ref::Builder<'_>) {
+    let addresses = builder
+        .reborrow()
+        .init_addresses(list_len(factory_ref.addresses.len()));
+    write_addresses(&factory_ref.addresses, addresses);
+    builder.set_grant(&factory_ref.grant.to_bytes());
+    if let Some(pin) = &factory_ref.pin {
+        builder.set_pin(pin);
+    }
+    builder.set_secret(factory_ref.secret.expose());
+}
