@@ -1,0 +1,317 @@
+//! The durable outbox: every op is on stable storage before the agent goes on
+//! (`docs/design.md` §7).
+//!
+//! SQL stands in the modules below, one per table. Everything that touches the file runs on one
+//! storage thread, in group commits ([`worker`]).
+
+mod admission;
+mod batches;
+mod cut;
+mod enqueue;
+mod entry;
+mod error;
+mod file;
+mod lanes;
+mod ops;
+mod options;
+mod outcome;
+mod outcomes;
+mod progress;
+mod prune;
+mod record;
+mod refused;
+mod replaying;
+mod schema;
+mod send;
+mod sql;
+mod status;
+mod stop;
+mod worker;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use share_model::{OpId, OutboxKey, Seq, ShareId, ShareRef};
+use tokio::sync::{broadcast, watch};
+
+pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
+pub use error::OutboxError;
+pub use options::{OutboxOptions, Retention, RetryPolicy};
+pub use outcome::{Failure, Outcome, OutcomeEvent};
+pub use outcomes::{Heard, Outcomes};
+pub use progress::RowState;
+pub(crate) use replaying::{ClaimCheck, OpenLane};
+pub(crate) use send::Outgoing;
+pub use status::{Row, RowFilter, ShareStatus};
+pub use stop::Stop;
+
+use outcomes::EVENTS_MAX;
+use worker::Storage;
+
+/// Pages that enqueueing leaves free when the outbox has a bound, so that a full outbox can still
+/// record outcomes, which frees room.
+const RESERVE_DIVISOR: u32 = 8;
+
+/// A durable queue of ops for shares, in one file.
+///
+/// A handle: clones mean the same outbox. Several processes may open one file; a [`Flusher`] takes
+/// turns with those of other processes.
+///
+/// ```
+/// use share_client::{NewOp, Outbox, OutboxOptions};
+/// use share_model::{Mutation, ShareRef};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("state/share.sqlite");
+/// # let text = format!("share://h:1/{0}/{0}?epoch=1#{1}", "0".repeat(32), "A".repeat(43));
+/// let outbox = Outbox::open(&path, OutboxOptions::default())?;
+/// let reference: ShareRef = text.parse()?;
+/// let share = reference.share;
+/// outbox.use_ref(reference).await?;
+///
+/// let put = Mutation::Put { key: "session".into(), json: r#"{"title":"hello"}"#.into() };
+/// let first = outbox.enqueue(share, NewOp::of(put)).await?;
+/// // On stable storage from here on, whatever becomes of this process.
+/// assert_eq!(first.seq.get(), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`Flusher`]: crate::Flusher
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    options: OutboxOptions,
+    storage: Storage,
+    /// Counts up when there may be something new to replay.
+    changes: watch::Sender<u64>,
+    outcomes: broadcast::Sender<OutcomeEvent>,
+}
+
+/// What [`Outbox::use_ref`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefUse {
+    /// The share is new to the outbox.
+    New,
+    /// The outbox had this very ref.
+    Same,
+    /// The ref took the place of an older one.
+    Replaced,
+    /// The outbox has a ref of a later epoch, which stays: a bump ended what this one opens.
+    Older,
+}
+
+impl Outbox {
+    /// Opens the outbox at `path`, made if it is missing: in a folder for its owner only, with an
+    /// ignore file if the folder is new or empty.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not an outbox, written by a newer version, damaged, or can't be opened. It is
+    /// then left as it was.
+    pub fn open(path: &Path, options: OutboxOptions) -> Result<Self, OutboxError> {
+        let db = file::open(path, &options)?;
+        let storage = Storage::start(options.executor, db).map_err(|source| OutboxError::Open {
+            path: path.into(),
+            source: Arc::new(source),
+        })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.into(),
+                options,
+                storage,
+                changes: watch::Sender::new(0),
+                outcomes: broadcast::Sender::new(EVENTS_MAX),
+            }),
+        })
+    }
+
+    /// Opens `reference`'s share for ops. The newest ref of a share takes the place of earlier
+    /// ones; given again or anew, it lets a replay that waits for a person try again.
+    ///
+    /// The first ref of a share mints its lane: the outbox key is durable before anything is
+    /// enqueued.
+    ///
+    /// # Errors
+    ///
+    /// If the storage does not take it.
+    pub async fn use_ref(&self, reference: ShareRef) -> Result<RefUse, OutboxError> {
+        let key = OutboxKey::random(&*self.inner.options.entropy);
+        let used = self
+            .run(move |db| {
+                let Some(lane) = lanes::find(db, reference.share)? else {
+                    lanes::insert(db, &reference, &key)?;
+                    return Ok(RefUse::New);
+                };
+                if reference.epoch < lane.reference.epoch {
+                    return Ok(RefUse::Older);
+                }
+                if lane.stop.as_ref().is_some_and(Stop::ends_with_a_ref) {
+                    lanes::set_stop(db, &lane, None)?;
+                }
+                let same = reference.expose() == lane.reference.expose();
+                lanes::set_ref(db, &lane, &reference)?;
+                Ok(if same { RefUse::Same } else { RefUse::Replaced })
+            })
+            .await?;
+        self.changed();
+        Ok(used)
+    }
+
+    /// Enqueues one op; it is on stable storage when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If the op could never be applied, names what the outbox does not hold, or the storage does
+    /// not take it: then nothing of it is stored.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, the op may or may not be enqueued; give it an id to find out.
+    pub async fn enqueue(&self, share: ShareId, op: NewOp) -> Result<Enqueued, OutboxError> {
+        let enqueued = self.enqueue_all(share, vec![op], Grouping::Loose).await?;
+        enqueued.into_iter().next().ok_or(OutboxError::Closed)
+    }
+
+    /// Enqueues ops, in order: all are on stable storage when this returns, or none is.
+    ///
+    /// ```
+    /// # use share_client::{DependsOn, Grouping, NewOp, Outbox, OutboxOptions};
+    /// # use share_model::{Mutation, OpId, ShareRef};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let outbox = Outbox::open(&folder.path().join("o.sqlite"), OutboxOptions::default())?;
+    /// # let text = format!("share://h:1/{0}/{0}?epoch=1#{1}", "0".repeat(32), "A".repeat(43));
+    /// # let reference: ShareRef = text.parse()?;
+    /// # let share = reference.share;
+    /// # outbox.use_ref(reference).await?;
+    /// let id = OpId::from_bytes([1; 16]);
+    /// let put = Mutation::Put { key: "a".into(), json: r#""x""#.into() };
+    /// let append = Mutation::AppendText { key: "a".into(), pointer: "".into(), text: "y".into() };
+    /// let ops = vec![
+    ///     NewOp { id: Some(id), ..NewOp::of(put) },
+    ///     NewOp { depends_on: vec![DependsOn::Op(id)], ..NewOp::of(append) },
+    /// ];
+    /// let atomic = Grouping::Atomic { expected_cursor: None };
+    /// assert_eq!(outbox.enqueue_all(share, ops, atomic).await?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Outbox::enqueue`].
+    pub async fn enqueue_all(
+        &self,
+        share: ShareId,
+        ops: Vec<NewOp>,
+        grouping: Grouping,
+    ) -> Result<Vec<Enqueued>, OutboxError> {
+        let options = &self.inner.options;
+        let with_ids = ops.into_iter().map(|op| {
+            let id = op.id;
+            (op, id.unwrap_or_else(|| OpId::new(&*options.clock, &*options.entropy)))
+        });
+        let call = enqueue::Call {
+            share,
+            ops: with_ids.collect(),
+            grouping,
+            now: options.clock.now(),
+            limits: options.limits,
+        };
+        let pages_max = options.sqlite.pages_max;
+        let enqueued = self
+            .run(move |db| {
+                let enqueued = enqueue::enqueue(db, call)?;
+                check_reserve(db, pages_max)?;
+                Ok(enqueued)
+            })
+            .await?;
+        self.changed();
+        Ok(enqueued)
+    }
+
+    /// How every share stands, in the order in which the outbox came to know them.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub async fn shares(&self) -> Result<Vec<ShareStatus>, OutboxError> {
+        self.run(status::shares).await
+    }
+
+    /// Up to `limit` ops that pass `filter`, after the one named by `after`: by share, then by seq.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub async fn rows(
+        &self,
+        filter: RowFilter,
+        after: Option<(ShareId, Seq)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, OutboxError> {
+        self.run(move |db| status::rows(db, &filter, after, limit)).await
+    }
+
+    /// The outcomes that this process's flusher records from now on. Those of another process that
+    /// replays the same file are seen in [`Outbox::rows`] only.
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes(self.inner.outcomes.subscribe())
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    pub(crate) fn options(&self) -> &OutboxOptions {
+        &self.inner.options
+    }
+
+    /// Sees when there may be something new to replay.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.inner.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Tells those who listen; that nobody does is no loss, for the outcomes are stored.
+    fn tell(&self, events: &[OutcomeEvent]) {
+        for event in events {
+            let _ = self.inner.outcomes.send(event.clone());
+        }
+    }
+
+    async fn run<T, F>(&self, work: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        self.inner.storage.run(work).await
+    }
+}
+
+fn check_reserve(db: &Connection, pages_max: Option<u32>) -> Result<(), OutboxError> {
+    let Some(pages_max) = pages_max else {
+        return Ok(());
+    };
+    let number = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+    let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+    if used > pages_max - pages_max / RESERVE_DIVISOR {
+        return Err(OutboxError::Full);
+    }
+    Ok(())
+}

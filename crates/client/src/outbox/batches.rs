@@ -1,0 +1,141 @@
+//! Table `batch`: what was cut, in the order in which it is sent.
+
+use rusqlite::{Connection, Row, params};
+use share_model::{Batch, BatchId, Cursor, Entry, EntryBody, Seq};
+
+use super::error::OutboxError;
+use super::ops;
+use super::sql::{bytes, count, int, seq};
+
+/// What a batch asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    // The numbers are persisted: keep stable.
+    /// 1: applies its ops.
+    Apply,
+    /// 2: gives up its one op.
+    Abandon,
+}
+
+/// A stored batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredBatch {
+    /// Counts up with every batch that is cut in the file.
+    pub(crate) number: i64,
+    pub(crate) id: BatchId,
+    pub(crate) kind: Kind,
+    pub(crate) atomic: bool,
+    pub(crate) expected_cursor: Option<Cursor>,
+    /// Seqs of the first and the last member.
+    pub(crate) ends: (Seq, Seq),
+}
+
+fn read(row: &Row<'_>) -> Result<StoredBatch, OutboxError> {
+    Ok(StoredBatch {
+        number: row.get(0)?,
+        id: BatchId::from_bytes(bytes(row, 1)?),
+        kind: match row.get::<_, i64>(2)? {
+            1 => Kind::Apply,
+            2 => Kind::Abandon,
+            _ => return Err(OutboxError::Unreadable { what: "the kind of a batch" }),
+        },
+        atomic: row.get(3)?,
+        expected_cursor: match row.get::<_, Option<i64>>(4)? {
+            None => None,
+            Some(_) => Some(Cursor::new(count(row, 4)?)),
+        },
+        ends: (seq(row, 5)?, seq(row, 6)?),
+    })
+}
+
+/// Stores a batch and gives it its number.
+pub(crate) fn insert(
+    db: &Connection,
+    lane: i64,
+    mut batch: StoredBatch,
+) -> Result<StoredBatch, OutboxError> {
+    let kind = match batch.kind {
+        Kind::Apply => 1,
+        Kind::Abandon => 2,
+    };
+    db.prepare_cached(
+        "INSERT INTO batch (lane, id, kind, atomic, expected_cursor, first_seq, last_seq) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        lane,
+        batch.id.to_bytes(),
+        kind,
+        batch.atomic,
+        batch.expected_cursor.map(|cursor| int(cursor.get())),
+        int(batch.ends.0.get()),
+        int(batch.ends.1.get()),
+    ])?;
+    batch.number = db.last_insert_rowid();
+    Ok(batch)
+}
+
+/// The batches without an answer, in the order in which they were cut.
+pub(crate) fn open(db: &Connection, lane: i64) -> Result<Vec<StoredBatch>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, id, kind, atomic, expected_cursor, first_seq, last_seq FROM batch \
+         WHERE lane = ?1 AND answered = 0 ORDER BY number",
+    )?;
+    let mut rows = statement.query([lane])?;
+    let mut batches = Vec::new();
+    while let Some(row) = rows.next()? {
+        batches.push(read(row)?);
+    }
+    Ok(batches)
+}
+
+/// The batch as it goes over the wire: the same bytes whenever it is made.
+pub(crate) fn assemble(
+    db: &Connection,
+    lane: i64,
+    stored: &StoredBatch,
+) -> Result<Batch, OutboxError> {
+    let entries = match stored.kind {
+        Kind::Apply => ops::entries_of(db, lane, stored.number, stored.ends)?,
+        Kind::Abandon => vec![Entry {
+            seq: stored.ends.0,
+            was: None,
+            body: EntryBody::Abandon(ops::fingerprint_at(db, lane, stored.ends.0)?),
+        }],
+    };
+    Ok(Batch {
+        id: stored.id,
+        atomic: stored.atomic,
+        expected_cursor: stored.expected_cursor,
+        entries,
+    })
+}
+
+/// The batch has its answer.
+pub(crate) fn set_answered(db: &Connection, number: i64) -> Result<(), OutboxError> {
+    db.prepare_cached("UPDATE batch SET answered = 1 WHERE number = ?1")?
+        .execute([number])?;
+    Ok(())
+}
+
+/// The batch was refused and is no more.
+pub(crate) fn delete(db: &Connection, number: i64) -> Result<(), OutboxError> {
+    db.prepare_cached("DELETE FROM batch WHERE number = ?1")?
+        .execute([number])?;
+    Ok(())
+}
+
+/// Drops up to `limit` answered batches whose ops are all at or below `through`.
+pub(crate) fn prune(
+    db: &Connection,
+    lane: i64,
+    through: Seq,
+    limit: u32,
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "DELETE FROM batch WHERE number IN (SELECT number FROM batch \
+         WHERE lane = ?1 AND answered = 1 AND last_seq <= ?2 ORDER BY number LIMIT ?3)",
+    )?
+    .execute(params![lane, int(through.get()), limit])?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Cutting: which ops go into the next batch. Done once; what is cut stays as it is.
+
+use rusqlite::Connection;
+use share_model::seam::{Clock, Entropy};
+use share_model::{BatchId, Limits, Seq};
+
+use super::batches::{self, Kind, StoredBatch};
+use super::error::OutboxError;
+use super::lanes::Lane;
+use super::progress::{self, Member};
+
+/// How large a batch may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) ops_max: u32,
+    pub(crate) bytes_max: u64,
+}
+
+impl Size {
+    /// The share's limits, or less if the caller asked for less. At least one op.
+    pub(crate) fn of(limits: &Limits, ops_max: Option<u32>, bytes_max: Option<u64>) -> Self {
+        Self {
+            ops_max: limits.batch_ops_max.min(ops_max.unwrap_or(u32::MAX)).max(1),
+            bytes_max: limits.batch_bytes_max.min(bytes_max.unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// What cutting needs besides the rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cutter<'a> {
+    pub(crate) size: Size,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
+impl Cutter<'_> {
+    /// The next batch for holes below what was answered: ops to abandon, then rejected ops whose
+    /// next try is due.
+    pub(crate) fn next_of_holes(
+        &self,
+        db: &Connection,
+        lane: &Lane,
+    ) -> Result<Option<StoredBatch>, OutboxError> {
+        let now = self.clock.now();
+        let mut rows = progress::rejected_to_give_up(db, lane.number, now)?;
+        if rows.is_empty() {
+            rows = progress::rejected_due(db, lane.number, now, self.size.ops_max)?;
+        }
+        self.store(db, lane, &rows)
+    }
+
+    /// The next batch of ops that were in none, in seq order.
+    pub(crate) fn next_of_queued(
+        &self,
+        db: &Connection,
+        lane: &Lane,
+    ) -> Result<Option<StoredBatch>, OutboxError> {
+        let rows = progress::queued(db, lane.number, self.size.ops_max)?;
+        self.store(db, lane, &rows)
+    }
+
+    fn store(
+        &self,
+        db: &Connection,
+        lane: &Lane,
+        rows: &[Member],
+    ) -> Result<Option<StoredBatch>, OutboxError> {
+        let Some(first) = rows.first() else {
+            return Ok(None);
+        };
+        let whole_group;
+        let members = match (first.give_up, first.group) {
+            (false, Some(group)) => {
+                whole_group = progress::between(db, lane.number, (group.first, group.last))?;
+                whole_group.as_slice()
+            }
+            _ => &rows[..run(rows, self.size)],
+        };
+        let last = members.last().map_or(first.seq, |member| member.seq);
+        let group = first.group.filter(|_| !first.give_up);
+        let batch = StoredBatch {
+            number: 0,
+            id: BatchId::new(self.clock, self.entropy),
+            kind: if first.give_up { Kind::Abandon } else { Kind::Apply },
+            atomic: group.is_some(),
+            expected_cursor: group.and_then(|group| group.expected_cursor),
+            ends: (first.seq, last),
+        };
+        let batch = batches::insert(db, lane.number, batch)?;
+        for member in members {
+            progress::reserve(db, lane.number, member.seq, batch.number)?;
+        }
+        Ok(Some(batch))
+    }
+}
+
+/// How many of the rows, at least one, go together: no op to abandon, none that must be alone, no
+/// part of an atomic group.
+fn run(rows: &[Member], size: Size) -> usize {
+    let stands_alone =
+        |member: &Member| member.give_up || member.alone || member.group.is_some();
+    let mut bytes = 0_u64;
+    let fitting = rows.iter().take_while(|member| {
+        bytes = bytes.saturating_add(member.mutation_bytes);
+        bytes <= size.bytes_max && !stands_alone(member)
+    });
+    fitting.count().clamp(1, size.ops_max.max(1) as usize)
+}
+
+/// Whether the window has room for a batch that ends at `last`.
+pub(crate) fn window_has_room(lane: &Lane, limits: &Limits, last: Seq) -> bool {
+    last.above(lane.settled_through) <= u64::from(limits.window)
+}

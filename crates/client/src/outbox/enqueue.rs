@@ -1,0 +1,184 @@
+//! Enqueueing: an op gets its seq, fingerprint and chain, and is durable with them.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+use share_model::{
+    Cursor, Dependency, Entry, EntryBody, Fingerprint, Identity, Limits, Mutation, Op, OpId, Seq,
+    ShareId, UnixMs,
+};
+
+use super::admission::{check_group, check_op, ends};
+use super::error::OutboxError;
+use super::lanes::{self, Lane};
+use super::ops::{self, Group, NewRow};
+use super::progress;
+
+/// An op to enqueue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOp {
+    /// The op's id, so that others can name it; `None`: the outbox gives one.
+    pub id: Option<OpId>,
+    /// What must be applied before.
+    pub depends_on: Vec<DependsOn>,
+    /// What changes.
+    pub mutation: Mutation,
+}
+
+impl NewOp {
+    /// An op without dependencies, whose id the outbox gives.
+    pub fn of(mutation: Mutation) -> Self {
+        Self { id: None, depends_on: Vec::new(), mutation }
+    }
+}
+
+/// An op that must be applied before another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DependsOn {
+    /// One that this outbox holds for the same share, an earlier one of the same call included.
+    Op(OpId),
+    /// One of any outbox.
+    Identity(Identity),
+}
+
+/// How the ops of one call belong together. They become durable together in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grouping {
+    /// Each is applied or rejected by itself.
+    #[default]
+    Loose,
+    /// All are applied, or none is.
+    Atomic {
+        /// Applied only if the share's cursor is this one.
+        expected_cursor: Option<Cursor>,
+    },
+}
+
+/// An op that is durable in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Its seq in the outbox's lane of the share.
+    pub seq: Seq,
+    /// Its id.
+    pub id: OpId,
+    /// What other outboxes depend on it by.
+    pub identity: Identity,
+}
+
+/// What a call enqueues.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) share: ShareId,
+    /// Each with the id that it gets if it has none.
+    pub(super) ops: Vec<(NewOp, OpId)>,
+    pub(super) grouping: Grouping,
+    pub(super) now: UnixMs,
+    /// For a share that has not told its limits.
+    pub(super) limits: Limits,
+}
+
+/// Stores all ops of the call, or none.
+pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, OutboxError> {
+    let mut lane = lanes::get(db, call.share)?;
+    if lane.stop.as_ref().is_some_and(|stop| !stop.ends_with_a_ref()) {
+        return Err(OutboxError::ShareGone { share: call.share });
+    }
+    let limits = lane.limits.unwrap_or(call.limits);
+    let mut rows = Vec::with_capacity(call.ops.len());
+    let mut ids = HashMap::new();
+    for (new, id) in call.ops {
+        check_op(&new, id, &limits)?;
+        let row = next_row(db, &mut lane, &ids, (new, id), call.now)?;
+        if ids.insert(id, (row.entry.seq, row.fingerprint)).is_some() {
+            return Err(OutboxError::OpIdTaken { op: id, seq: row.entry.seq });
+        }
+        rows.push(row);
+    }
+    if let Grouping::Atomic { expected_cursor } = call.grouping {
+        let (first, last) = ends(&rows).ok_or(OutboxError::EmptyGroup { expected_cursor })?;
+        check_group(&rows, &limits)?;
+        for row in &mut rows {
+            row.group = Some(Group { first, last, expected_cursor });
+        }
+    }
+    for row in &rows {
+        ops::insert(db, lane.number, row)?;
+        progress::insert(db, lane.number, row.entry.seq)?;
+    }
+    lanes::set_tail(db, &lane)?;
+    let outbox = lane.outbox();
+    let enqueued = rows.iter().map(|row| Enqueued {
+        seq: row.entry.seq,
+        id: row.op_id,
+        identity: Identity { outbox, seq: row.entry.seq, fingerprint: row.fingerprint },
+    });
+    Ok(enqueued.collect())
+}
+
+/// Earlier ops of the same call.
+type Ids = HashMap<OpId, (Seq, Fingerprint)>;
+
+fn next_row(
+    db: &Connection,
+    lane: &mut Lane,
+    ids: &Ids,
+    (new, id): (NewOp, OpId),
+    now: UnixMs,
+) -> Result<NewRow, OutboxError> {
+    if let Some((seq, _)) = ops::by_op_id(db, lane.number, id)? {
+        return Err(OutboxError::OpIdTaken { op: id, seq });
+    }
+    let seq = lane.next_seq;
+    let mut depends_on = Vec::with_capacity(new.depends_on.len());
+    for dependency in new.depends_on {
+        depends_on.push(resolve(db, lane, ids, (id, dependency))?);
+    }
+    let mutation_bytes = new.mutation.bytes() as u64;
+    let op = Op { id, depends_on, mutation: new.mutation };
+    let fingerprint = Fingerprint::of(&op, lane.outbox());
+    lane.chain = lane.chain.then(fingerprint);
+    lane.next_seq = seq.next();
+    Ok(NewRow {
+        op_id: id,
+        fingerprint,
+        chain: lane.chain,
+        mutation_bytes,
+        group: None,
+        enqueued_at: now,
+        entry: Entry { seq, was: None, body: EntryBody::Op(op) },
+    })
+}
+
+fn resolve(
+    db: &Connection,
+    lane: &Lane,
+    ids: &Ids,
+    (op, dependency): (OpId, DependsOn),
+) -> Result<Dependency, OutboxError> {
+    let seq = lane.next_seq;
+    match dependency {
+        DependsOn::Op(id) if id == op => {
+            Err(OutboxError::LaterDependency { op, seq, dependency: seq })
+        }
+        DependsOn::Op(id) => {
+            let found = match ids.get(&id) {
+                Some(found) => Some(*found),
+                None => ops::by_op_id(db, lane.number, id)?,
+            };
+            let (seq, fingerprint) =
+                found.ok_or(OutboxError::UnknownDependency { op, dependency: id })?;
+            Ok(Dependency { outbox: None, seq, fingerprint })
+        }
+        DependsOn::Identity(identity) => {
+            let own = identity.outbox == lane.outbox();
+            if own && identity.seq >= seq {
+                return Err(OutboxError::LaterDependency { op, seq, dependency: identity.seq });
+            }
+            Ok(Dependency {
+                outbox: (!own).then_some(identity.outbox),
+                seq: identity.seq,
+                fingerprint: identity.fingerprint,
+            })
+        }
+    }
+}

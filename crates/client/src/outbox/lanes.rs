@@ -1,0 +1,250 @@
+//! Table `lane`: one row per share.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use share_model::{
+    Chain, HistoryId, Incarnation, Limits, Nonce, OutboxId, OutboxKey, Seq, ShareId, ShareRef,
+    UnixMs,
+};
+
+use super::error::OutboxError;
+use super::sql::{bytes, bytes_or_null, chain, count, int, seq, time};
+use super::stop::{Stop, code_named};
+
+/// A share's lane as it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Lane {
+    pub(crate) number: i64,
+    pub(crate) share: ShareId,
+    /// The newest ref, as text: it holds a secret.
+    pub(crate) reference: ShareRef,
+    /// Counts up whenever a person gives a ref.
+    pub(crate) ref_number: u64,
+    pub(crate) key: OutboxKey,
+    /// Of the claim in force, as far as its answer was heard.
+    pub(crate) incarnation: Incarnation,
+    /// Of the claim whose answer was not heard yet.
+    pub(crate) nonce: Option<Nonce>,
+    pub(crate) history: Option<HistoryId>,
+    pub(crate) next_seq: Seq,
+    /// Over every op of the lane.
+    pub(crate) chain: Chain,
+    /// Every seq up to here has a final outcome. Never falls.
+    pub(crate) settled_through: Seq,
+    /// The highest seq that any answer covered: the server has seen it. Never falls.
+    pub(crate) answered_through: Seq,
+    /// Settled rows up to here are gone; at or below `settled_through`.
+    pub(crate) pruned_through: Seq,
+    /// At `pruned_through`.
+    pub(crate) pruned_chain: Chain,
+    /// Settled rows that are kept.
+    pub(crate) settled_ops: u64,
+    /// Bytes of their entries.
+    pub(crate) settled_bytes: u64,
+    /// What the server told at the last redeem.
+    pub(crate) limits: Option<Limits>,
+    pub(crate) stop: Option<Stop>,
+}
+
+impl Lane {
+    pub(crate) fn outbox(&self) -> OutboxId {
+        self.key.outbox_id()
+    }
+
+    /// The last seq given; zero if none.
+    pub(crate) fn last_seq(&self) -> Seq {
+        Seq::new(self.next_seq.get() - 1)
+    }
+}
+
+const COLUMNS: &str = "number, share, ref, ref_number, outbox_key, incarnation, nonce, history, \
+    next_seq, chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
+    settled_bytes, limits, stop_code, stop_message, stopped_at";
+
+fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
+    let limits: Option<Vec<u8>> = row.get(16)?;
+    let limits = limits
+        .map(|bytes| postcard::from_bytes(&bytes))
+        .transpose()
+        .map_err(|_| OutboxError::Unreadable { what: "a share's limits" })?;
+    let reference: String = row.get(2)?;
+    let stop_code: Option<String> = row.get(17)?;
+    let stop = match stop_code {
+        None => None,
+        Some(name) => Some(Stop {
+            code: code_named(&name),
+            message: row.get(18)?,
+            at: time(row, 19)?.unwrap_or_default(),
+        }),
+    };
+    Ok(Lane {
+        number: row.get(0)?,
+        share: ShareId::from_bytes(bytes(row, 1)?),
+        reference: reference.parse().map_err(|_| OutboxError::Unreadable { what: "a ref" })?,
+        ref_number: count(row, 3)?,
+        key: OutboxKey::from_bytes(bytes(row, 4)?),
+        incarnation: Incarnation::new(count(row, 5)?),
+        nonce: bytes_or_null(row, 6)?.map(Nonce::from_bytes),
+        history: bytes_or_null(row, 7)?.map(HistoryId::from_bytes),
+        next_seq: seq(row, 8)?,
+        chain: chain(row, 9)?,
+        settled_through: seq(row, 10)?,
+        answered_through: seq(row, 11)?,
+        pruned_through: seq(row, 12)?,
+        pruned_chain: chain(row, 13)?,
+        settled_ops: count(row, 14)?,
+        settled_bytes: count(row, 15)?,
+        limits,
+        stop,
+    })
+}
+
+/// The lane of `share`, if the outbox knows the share.
+pub(crate) fn find(db: &Connection, share: ShareId) -> Result<Option<Lane>, OutboxError> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM lane WHERE share = ?1"))?
+        .query_row([share.to_bytes()], |row| Ok(read(row)))
+        .optional()?
+        .transpose()
+}
+
+/// The lane of `share`.
+pub(crate) fn get(db: &Connection, share: ShareId) -> Result<Lane, OutboxError> {
+    find(db, share)?.ok_or(OutboxError::UnknownShare { share })
+}
+
+/// Every lane, oldest first.
+pub(crate) fn all(db: &Connection) -> Result<Vec<Lane>, OutboxError> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM lane ORDER BY number"))?;
+    let mut rows = statement.query([])?;
+    let mut lanes = Vec::new();
+    while let Some(row) = rows.next()? {
+        lanes.push(read(row)?);
+    }
+    Ok(lanes)
+}
+
+/// A new lane under `key`.
+pub(crate) fn insert(
+    db: &Connection,
+    reference: &ShareRef,
+    key: &OutboxKey,
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "INSERT INTO lane (share, ref, ref_number, outbox_key, incarnation, next_seq, chain, \
+         settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
+         settled_bytes) VALUES (?1, ?2, 1, ?3, 0, 1, ?4, 0, 0, 0, ?4, 0, 0)",
+    )?
+    .execute(params![
+        reference.share.to_bytes(),
+        reference.expose(),
+        key.expose(),
+        Chain::EMPTY.to_bytes()
+    ])?;
+    Ok(())
+}
+
+/// A person gave `reference`.
+pub(crate) fn set_ref(
+    db: &Connection,
+    lane: &Lane,
+    reference: &ShareRef,
+) -> Result<(), OutboxError> {
+    db.prepare_cached("UPDATE lane SET ref = ?2, ref_number = ref_number + 1 WHERE number = ?1")?
+        .execute(params![lane.number, reference.expose()])?;
+    Ok(())
+}
+
+/// Ops were enqueued: the next seq, and the chain over all before it.
+pub(crate) fn set_tail(db: &Connection, lane: &Lane) -> Result<(), OutboxError> {
+    db.prepare_cached("UPDATE lane SET next_seq = ?2, chain = ?3 WHERE number = ?1")?
+        .execute(params![
+            lane.number,
+            int(lane.next_seq.get()),
+            lane.chain.to_bytes()
+        ])?;
+    Ok(())
+}
+
+/// A claim is about to be sent.
+pub(crate) fn set_nonce(db: &Connection, lane: &Lane, nonce: Nonce) -> Result<(), OutboxError> {
+    db.prepare_cached("UPDATE lane SET nonce = ?2 WHERE number = ?1")?
+        .execute(params![lane.number, nonce.to_bytes()])?;
+    Ok(())
+}
+
+/// A claim was answered.
+pub(crate) fn set_claimed(
+    db: &Connection,
+    lane: &Lane,
+    incarnation: Incarnation,
+    history: HistoryId,
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE lane SET incarnation = ?2, history = ?3, nonce = NULL WHERE number = ?1",
+    )?
+    .execute(params![
+        lane.number,
+        int(incarnation.get()),
+        history.to_bytes()
+    ])?;
+    Ok(())
+}
+
+/// A redeem told the server's limits.
+pub(crate) fn set_limits(db: &Connection, lane: &Lane, limits: &Limits) -> Result<(), OutboxError> {
+    let bytes = postcard::to_stdvec(limits)
+        .map_err(|_| OutboxError::Unreadable { what: "limits that were just told" })?;
+    db.prepare_cached("UPDATE lane SET limits = ?2 WHERE number = ?1")?
+        .execute(params![lane.number, bytes])?;
+    Ok(())
+}
+
+/// Outcomes were recorded.
+pub(crate) fn set_settled(db: &Connection, lane: &Lane) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE lane SET settled_through = ?2, answered_through = ?3, settled_ops = ?4, \
+         settled_bytes = ?5 WHERE number = ?1",
+    )?
+    .execute(params![
+        lane.number,
+        int(lane.settled_through.get()),
+        int(lane.answered_through.get()),
+        int(lane.settled_ops),
+        int(lane.settled_bytes)
+    ])?;
+    Ok(())
+}
+
+/// Settled rows up to `pruned_through` were dropped.
+pub(crate) fn set_pruned(db: &Connection, lane: &Lane) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE lane SET pruned_through = ?2, pruned_chain = ?3, settled_ops = ?4, \
+         settled_bytes = ?5 WHERE number = ?1",
+    )?
+    .execute(params![
+        lane.number,
+        int(lane.pruned_through.get()),
+        lane.pruned_chain.to_bytes(),
+        int(lane.settled_ops),
+        int(lane.settled_bytes)
+    ])?;
+    Ok(())
+}
+
+/// The replay of the share stands still from now on, or goes on.
+pub(crate) fn set_stop(
+    db: &Connection,
+    lane: &Lane,
+    stop: Option<&Stop>,
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE lane SET stop_code = ?2, stop_message = ?3, stopped_at = ?4 WHERE number = ?1",
+    )?
+    .execute(params![
+        lane.number,
+        stop.map(|stop| stop.code.name()),
+        stop.map(|stop| stop.message.as_str()),
+        stop.map(|stop: &Stop| -> i64 { int(UnixMs::get(stop.at)) })
+    ])?;
+    Ok(())
+}

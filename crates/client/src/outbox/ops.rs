@@ -1,0 +1,120 @@
+//! Table `op`: what each op is. Rows are inserted and, long after they were settled, deleted.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use share_model::{Chain, Cursor, Entry, Fingerprint, OpId, Seq, UnixMs};
+
+use super::entry;
+use super::error::OutboxError;
+use super::sql::{bytes, chain, int, seq};
+
+/// The seqs of an atomic group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+    pub(crate) expected_cursor: Option<Cursor>,
+}
+
+/// A row to insert.
+#[derive(Debug)]
+pub(crate) struct NewRow {
+    pub(crate) op_id: OpId,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) chain: Chain,
+    /// Of the mutation: what counts against a batch's limit.
+    pub(crate) mutation_bytes: u64,
+    pub(crate) group: Option<Group>,
+    pub(crate) enqueued_at: UnixMs,
+    pub(crate) entry: Entry,
+}
+
+pub(crate) fn insert(db: &Connection, lane: i64, row: &NewRow) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "INSERT INTO op (lane, seq, op_id, fingerprint, chain, bytes, group_first, group_last, \
+         group_cursor, enqueued_at, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        lane,
+        int(row.entry.seq.get()),
+        row.op_id.to_bytes(),
+        row.fingerprint.to_bytes(),
+        row.chain.to_bytes(),
+        int(row.mutation_bytes),
+        row.group.map(|group| int(group.first.get())),
+        row.group.map(|group| int(group.last.get())),
+        row.group
+            .and_then(|group| group.expected_cursor)
+            .map(|cursor| int(cursor.get())),
+        int(row.enqueued_at.get()),
+        entry::encode(&row.entry)?,
+    ])?;
+    Ok(())
+}
+
+/// Seq and fingerprint of the op with this id in the lane.
+pub(crate) fn by_op_id(
+    db: &Connection,
+    lane: i64,
+    op_id: OpId,
+) -> Result<Option<(Seq, Fingerprint)>, OutboxError> {
+    db.prepare_cached("SELECT seq, fingerprint FROM op WHERE lane = ?1 AND op_id = ?2")?
+        .query_row(params![lane, op_id.to_bytes()], |row| {
+            Ok(seq(row, 0).and_then(|at| Ok((at, Fingerprint::from_bytes(bytes(row, 1)?)))))
+        })
+        .optional()?
+        .transpose()
+}
+
+/// The lane's chain over seqs 1 to `at`, if the row is still held.
+pub(crate) fn chain_at(
+    db: &Connection,
+    lane: i64,
+    at: Seq,
+) -> Result<Option<Chain>, OutboxError> {
+    db.prepare_cached("SELECT chain FROM op WHERE lane = ?1 AND seq = ?2")?
+        .query_row(params![lane, int(at.get())], |row| Ok(chain(row, 0)))
+        .optional()?
+        .transpose()
+}
+
+/// The entries of the ops whose current batch is `batch`, by seq.
+pub(crate) fn entries_of(
+    db: &Connection,
+    lane: i64,
+    batch: i64,
+    (first, last): (Seq, Seq),
+) -> Result<Vec<Entry>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT op.entry FROM progress JOIN op USING (lane, seq) \
+         WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3 AND batch = ?4 ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![lane, int(first.get()), int(last.get()), batch])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(0)?.as_blob();
+        let bytes = bytes.map_err(|_| OutboxError::Unreadable { what: "an entry" })?;
+        entries.push(entry::decode(bytes)?);
+    }
+    Ok(entries)
+}
+
+/// The fingerprint of the op at `at`.
+pub(crate) fn fingerprint_at(
+    db: &Connection,
+    lane: i64,
+    at: Seq,
+) -> Result<Fingerprint, OutboxError> {
+    db.prepare_cached("SELECT fingerprint FROM op WHERE lane = ?1 AND seq = ?2")?
+        .query_row(params![lane, int(at.get())], |row| Ok(bytes(row, 0)))?
+        .map(Fingerprint::from_bytes)
+}
+
+/// Drops a settled op.
+pub(crate) fn delete(db: &Connection, lane: i64, at: Seq) -> Result<(), OutboxError> {
+    let key = params![lane, int(at.get())];
+    db.prepare_cached("DELETE FROM op WHERE lane = ?1 AND seq = ?2")?
+        .execute(key)?;
+    db.prepare_cached("DELETE FROM progress WHERE lane = ?1 AND seq = ?2")?
+        .execute(key)?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What a caller may choose about an outbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use share_model::Limits;
+use share_model::seam::{
+    Clock, Entropy, Executor, Files, SqliteSettings, SystemClock, SystemEntropy, SystemFiles,
+};
+
+/// How an outbox is opened. The default is right for an agent; the seams are for simulations.
+///
+/// ```
+/// use share_client::OutboxOptions;
+///
+/// let small_batches = OutboxOptions { batch_ops_max: Some(8), ..OutboxOptions::default() };
+/// assert_eq!(small_batches.retention.ops_max, 50_000);
+/// ```
+#[derive(Debug, Clone)]
+pub struct OutboxOptions {
+    /// Where the storage work runs.
+    pub executor: Executor,
+    /// How SQLite opens the file; its `pages_max` bounds the outbox.
+    pub sqlite: SqliteSettings,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where keys, nonces, ids and jitter come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The file system for folder, ignore file and locks.
+    pub files: Arc<dyn Files>,
+    /// The limits for ops of a share whose server has not told its own yet.
+    pub limits: Limits,
+    /// Cut batches to at most this many ops, where the server would take more.
+    pub batch_ops_max: Option<u32>,
+    /// Cut batches to at most this many bytes, where the server would take more.
+    pub batch_bytes_max: Option<u64>,
+    /// How long settled ops are kept.
+    pub retention: Retention,
+    /// How long rejected ops are tried again.
+    pub retry: RetryPolicy,
+}
+
+impl Default for OutboxOptions {
+    fn default() -> Self {
+        Self {
+            executor: Executor::OwnThread,
+            sqlite: SqliteSettings::default(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
+            files: Arc::new(SystemFiles),
+            limits: Limits::DEFAULT,
+            batch_ops_max: None,
+            batch_bytes_max: None,
+            retention: Retention::default(),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// How long settled ops of a share are kept, for the case that its server is restored from a
+/// backup. Whichever bound is met first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Age.
+    pub age_max: Duration,
+    /// Bytes of entries per share.
+    pub bytes_max: u64,
+    /// Ops per share.
+    pub ops_max: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            age_max: Duration::from_secs(7 * 24 * 3600),
+            bytes_max: 256 << 20,
+            ops_max: 50_000,
+        }
+    }
+}
+
+/// How long a rejected op that something may still change is tried again, before it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Rejections after which an op is given up.
+    pub attempts_max: u32,
+    /// Time since its first rejection after which an op is given up.
+    pub age_max: Duration,
+    /// The first wait; each further one is twice as long.
+    pub delay: Duration,
+    /// The longest wait.
+    pub delay_max: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts_max: 8,
+            age_max: Duration::from_secs(60),
+            delay: Duration::from_millis(250),
+            delay_max: Duration::from_secs(10),
+        }
+    }
+}

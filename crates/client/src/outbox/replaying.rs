@@ -1,0 +1,256 @@
+//! The outbox as the replay uses it: each call is one durable step.
+
+use share_model::{
+    Claimed, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey, Refusal, RefusalCode,
+    Seq, ShareId, ShareRef,
+};
+
+use super::Outbox;
+use super::cut::{Cutter, Size};
+use super::error::OutboxError;
+use super::lanes::{self, Lane};
+use super::outcome::OutcomeEvent;
+use super::send::{self, Taken};
+use super::status::ShareStatus;
+use super::stop::Stop;
+use super::{prune, record, refused};
+
+/// What a connection begins with.
+#[derive(Debug)]
+pub(crate) struct OpenLane {
+    pub(crate) reference: ShareRef,
+    /// Which ref it is.
+    pub(crate) ref_number: u64,
+    pub(crate) key: OutboxKey,
+    pub(crate) incarnation: Incarnation,
+    /// Stored before the claim is sent.
+    pub(crate) nonce: Nonce,
+    pub(crate) history: Option<HistoryId>,
+    /// The first batches to send, pipelined behind the claim.
+    pub(crate) taken: Taken,
+}
+
+/// Whether a claim's answer fits what the outbox holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClaimCheck {
+    Ours,
+    /// The lane is not the outbox's own any more, or the server went back in time.
+    NotOurs(RefusalCode, String),
+}
+
+impl Outbox {
+    /// Prepares a claim and takes up to `room` batches; `None` if the share stands still or has
+    /// nothing to send.
+    pub(crate) async fn open_lane(
+        &self,
+        share: ShareId,
+        room: usize,
+    ) -> Result<Option<OpenLane>, OutboxError> {
+        let options = self.options().clone();
+        self.run(move |db| {
+            let lane = lanes::get(db, share)?;
+            if lane.stop.is_some() {
+                return Ok(None);
+            }
+            let taken = taken(db, &lane, &options, (&[], room))?;
+            if taken.outgoing.is_empty() {
+                return Ok(None);
+            }
+            let nonce = match lane.nonce {
+                Some(nonce) => nonce,
+                None => {
+                    let nonce = Nonce::random(&*options.entropy);
+                    lanes::set_nonce(db, &lane, nonce)?;
+                    nonce
+                }
+            };
+            Ok(Some(OpenLane {
+                reference: lane.reference,
+                ref_number: lane.ref_number,
+                key: lane.key,
+                incarnation: lane.incarnation,
+                nonce,
+                history: lane.history,
+                taken,
+            }))
+        })
+        .await
+    }
+
+    /// Takes up to `room` further batches that are not among `in_flight`.
+    pub(crate) async fn take(
+        &self,
+        share: ShareId,
+        in_flight: Vec<i64>,
+        room: usize,
+    ) -> Result<Taken, OutboxError> {
+        let options = self.options().clone();
+        self.run(move |db| {
+            let lane = lanes::get(db, share)?;
+            taken(db, &lane, &options, (&in_flight, room))
+        })
+        .await
+    }
+
+    /// Stores the answers to redeem and claim, if the claim fits what the outbox holds.
+    pub(crate) async fn store_claim(
+        &self,
+        share: ShareId,
+        claimed: Claimed,
+        limits: Limits,
+    ) -> Result<ClaimCheck, OutboxError> {
+        self.run(move |db| {
+            let lane = lanes::get(db, share)?;
+            if lane.limits != Some(limits) {
+                lanes::set_limits(db, &lane, &limits)?;
+            }
+            let check = compare(db, &lane, &claimed)?;
+            if check == ClaimCheck::Ours {
+                lanes::set_claimed(db, &lane, claimed.incarnation, claimed.history)?;
+            }
+            Ok(check)
+        })
+        .await
+    }
+
+    /// Records a batch's answer; then tells what has ended.
+    pub(crate) async fn record(
+        &self,
+        share: ShareId,
+        batch: i64,
+        outcomes: Vec<OpOutcome>,
+    ) -> Result<record::Recorded, OutboxError> {
+        let (now, retry) = (self.options().clock.now(), self.options().retry);
+        let recorded = self
+            .run(move |db| {
+                record::record(db, lanes::get(db, share)?, batch, &outcomes, (now, &retry))
+            })
+            .await?;
+        self.tell(&recorded.ended);
+        Ok(recorded)
+    }
+
+    /// A batch was refused for what it holds: its ops are cut again.
+    pub(crate) async fn dissolve(
+        &self,
+        share: ShareId,
+        batch: i64,
+        refusal: Refusal,
+    ) -> Result<(), OutboxError> {
+        let now = self.options().clock.now();
+        self.run(move |db| refused::dissolve(db, &lanes::get(db, share)?, batch, &refusal, now))
+            .await
+    }
+
+    /// Lets the share stand still until a person does something, unless a person gave another ref
+    /// meanwhile; returns whether it stands still.
+    pub(crate) async fn stop(
+        &self,
+        share: ShareId,
+        ref_number: u64,
+        refusal: Refusal,
+    ) -> Result<bool, OutboxError> {
+        let at = self.options().clock.now();
+        self.run(move |db| {
+            let lane = lanes::get(db, share)?;
+            if lane.ref_number != ref_number {
+                return Ok(false);
+            }
+            let stop = Stop { code: refusal.code, message: refusal.message, at };
+            lanes::set_stop(db, &lane, Some(&stop))?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The share was deleted: its replay stops for good and what is unsettled is in doubt.
+    pub(crate) async fn gone(
+        &self,
+        share: ShareId,
+        refusal: Refusal,
+    ) -> Result<Vec<OutcomeEvent>, OutboxError> {
+        let at = self.options().clock.now();
+        let ended = self
+            .run(move |db| {
+                let lane = lanes::get(db, share)?;
+                let stop = Stop { code: refusal.code, message: refusal.message, at };
+                lanes::set_stop(db, &lane, Some(&stop))?;
+                record::all_in_doubt(db, lane, at)
+            })
+            .await?;
+        self.tell(&ended);
+        Ok(ended)
+    }
+
+    /// Which ref of the share is the newest.
+    pub(crate) async fn ref_number(&self, share: ShareId) -> Result<u64, OutboxError> {
+        self.run(move |db| Ok(lanes::get(db, share)?.ref_number)).await
+    }
+
+    /// How one share stands.
+    pub(crate) async fn share(&self, share: ShareId) -> Result<ShareStatus, OutboxError> {
+        self.run(move |db| super::status::status(db, lanes::get(db, share)?)).await
+    }
+
+    /// Drops some settled rows beyond the retention; whether there may be more.
+    pub(crate) async fn prune_step(&self, share: ShareId) -> Result<bool, OutboxError> {
+        let (now, retention) = (self.options().clock.now(), self.options().retention);
+        self.run(move |db| prune::step(db, lanes::get(db, share)?, &retention, now)).await
+    }
+}
+
+fn taken(
+    db: &rusqlite::Connection,
+    lane: &Lane,
+    options: &super::OutboxOptions,
+    (in_flight, room): (&[i64], usize),
+) -> Result<Taken, OutboxError> {
+    let limits = lane.limits.unwrap_or(options.limits);
+    let cutter = Cutter {
+        size: Size::of(&limits, options.batch_ops_max, options.batch_bytes_max),
+        clock: &*options.clock,
+        entropy: &*options.entropy,
+    };
+    send::take(db, lane, &cutter, &limits, (in_flight, room))
+}
+
+fn compare(
+    db: &rusqlite::Connection,
+    lane: &Lane,
+    claimed: &Claimed,
+) -> Result<ClaimCheck, OutboxError> {
+    let (highest, share) = (claimed.highest, lane.share);
+    let lost = lane.answered_through.max(lane.settled_through);
+    if highest < lost {
+        return Ok(ClaimCheck::NotOurs(
+            RefusalCode::HistoryChanged,
+            format!(
+                "the server of share {share} knows this outbox's ops up to seq {highest}, though it \
+                 answered up to seq {lost}: it went back in time"
+            ),
+        ));
+    }
+    if claimed.floor > lane.settled_through {
+        return Ok(foreign(lane, format!("settled seq {}", claimed.floor)));
+    }
+    let same = highest <= lane.last_seq()
+        && match send::own_chain(db, lane, highest)? {
+            Some(own) => own == claimed.chain,
+            None => false,
+        };
+    if same {
+        Ok(ClaimCheck::Ours)
+    } else {
+        Ok(foreign(lane, format!("sent other ops up to seq {highest}")))
+    }
+}
+
+fn foreign(lane: &Lane, what: String) -> ClaimCheck {
+    let (share, settled): (ShareId, Seq) = (lane.share, lane.settled_through);
+    ClaimCheck::NotOurs(
+        RefusalCode::WriterForked,
+        format!(
+            "a copy of this outbox {what} of share {share}; this one has settled up to seq {settled}"
+        ),
+    )
+}

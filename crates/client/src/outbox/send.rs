@@ -1,0 +1,140 @@
+//! What goes out next: stored batches first, as they are, then newly cut ones.
+
+use rusqlite::Connection;
+use share_model::{Batch, Limits, RejectReason, Seq, UnixMs};
+
+use super::batches::{self, StoredBatch};
+use super::cut::{Cutter, window_has_room};
+use super::error::OutboxError;
+use super::lanes::Lane;
+use super::ops;
+use super::outcome::{Failure, Outcome};
+use super::progress::{self, RowState};
+
+/// A batch to send now; marked as sent already, so that a crash never makes it look unsent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(crate) number: i64,
+    pub(crate) batch: Batch,
+    /// It was sent before, perhaps by an earlier process.
+    pub(crate) resent: bool,
+}
+
+/// What to send, and when to look again.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) outgoing: Vec<Outgoing>,
+    /// For the envelopes.
+    pub(crate) settled_through: Seq,
+    /// When a rejected op is due.
+    pub(crate) wake_at: Option<UnixMs>,
+}
+
+/// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
+pub(crate) fn take(
+    db: &Connection,
+    lane: &Lane,
+    cutter: &Cutter<'_>,
+    limits: &Limits,
+    (in_flight, room): (&[i64], usize),
+) -> Result<Taken, OutboxError> {
+    let mut sending = Vec::new();
+    let mut no_room_for = None;
+    for batch in batches::open(db, lane.number)? {
+        if sending.len() >= room {
+            break;
+        }
+        if in_flight.contains(&batch.number) {
+            continue;
+        }
+        if window_has_room(lane, limits, batch.ends.1) {
+            sending.push(batch);
+        } else {
+            no_room_for = Some(batch.ends.1);
+        }
+    }
+    take_holes(db, lane, cutter, (&mut sending, room))?;
+    while sending.len() < room && no_room_for.is_none() {
+        match cutter.next_of_queued(db, lane)? {
+            None => break,
+            Some(batch) if window_has_room(lane, limits, batch.ends.1) => sending.push(batch),
+            Some(batch) => no_room_for = Some(batch.ends.1),
+        }
+    }
+    if no_room_for.is_some() && give_up_the_oldest(db, lane)? {
+        take_holes(db, lane, cutter, (&mut sending, room))?;
+    }
+    let mut taken = Taken {
+        settled_through: lane.settled_through,
+        wake_at: progress::next_due(db, lane.number)?,
+        ..Taken::default()
+    };
+    for batch in sending {
+        taken.outgoing.push(mark(db, lane, &batch)?);
+    }
+    Ok(taken)
+}
+
+fn take_holes(
+    db: &Connection,
+    lane: &Lane,
+    cutter: &Cutter<'_>,
+    (sending, room): (&mut Vec<StoredBatch>, usize),
+) -> Result<(), OutboxError> {
+    while sending.len() < room {
+        match cutter.next_of_holes(db, lane)? {
+            None => break,
+            Some(batch) => sending.push(batch),
+        }
+    }
+    Ok(())
+}
+
+/// The window is full: if a rejected op that waits for its next try holds it, that op has had its
+/// time. The window bounds how long a retry may go on.
+fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError> {
+    let Some(first) = progress::first_unsettled(db, lane.number)? else {
+        return Ok(false);
+    };
+    let rows = progress::between(db, lane.number, (first, first))?;
+    let waiting = rows
+        .into_iter()
+        .find(|member| member.state == RowState::Rejected && !member.give_up);
+    let Some(member) = waiting else {
+        return Ok(false);
+    };
+    let outcome = member.outcome.unwrap_or(Outcome::DeadLetter(Failure::Rejected(
+        RejectReason::AtomicGroupFailed,
+    )));
+    let ends = member.group.map_or((first, first), |group| (group.first, group.last));
+    for member in progress::between(db, lane.number, ends)? {
+        if member.state == RowState::Rejected {
+            let outcome = member.outcome.as_ref().unwrap_or(&outcome);
+            progress::give_up(db, lane.number, member.seq, outcome)?;
+        }
+    }
+    Ok(true)
+}
+
+fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, OutboxError> {
+    let members = progress::of_batch(db, lane.number, stored.number, stored.ends)?;
+    let resent = members.iter().any(|member| member.state == RowState::Sent);
+    progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
+    let batch = batches::assemble(db, lane.number, stored)?;
+    Ok(Outgoing { number: stored.number, batch, resent })
+}
+
+/// The lane's own chain at `at`; `None` if the outbox does not hold it any more, or not yet.
+pub(crate) fn own_chain(
+    db: &Connection,
+    lane: &Lane,
+    at: Seq,
+) -> Result<Option<share_model::Chain>, OutboxError> {
+    if at == Seq::ZERO {
+        return Ok(Some(share_model::Chain::EMPTY));
+    }
+    if at == lane.pruned_through {
+        return Ok(Some(lane.pruned_chain));
+    }
+    ops::chain_at(db, lane.number, at)
+}

@@ -1,0 +1,170 @@
+//! Listings: shares and rows as a person sees them.
+
+use rusqlite::{Connection, Row as SqlRow, params};
+use share_model::{BatchId, Epoch, OpId, Seq, ShareId, UnixMs};
+
+use super::error::OutboxError;
+use super::lanes::{self, Lane};
+use super::outcome::{self, Outcome};
+use super::progress::RowState;
+use super::sql::{bytes, bytes_or_null, count, int, seq, time};
+use super::stop::Stop;
+
+/// How a share stands in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareStatus {
+    /// The share.
+    pub share: ShareId,
+    /// Of the newest ref.
+    pub epoch: Epoch,
+    /// Ops without a final outcome, rejected ones that are tried again included.
+    pub pending: u64,
+    /// Ops of which it can't be told whether they were applied.
+    pub in_doubt: u64,
+    /// Ops that were given up.
+    pub dead_letters: u64,
+    /// Of `pending`: ops that the share rejected and that are tried again.
+    pub rejected: u64,
+    /// Every seq up to here has a final outcome.
+    pub settled_through: Seq,
+    /// Why the replay stands still, if a person must do something.
+    pub stopped: Option<Stop>,
+}
+
+/// An op in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The share.
+    pub share: ShareId,
+    /// The op's seq.
+    pub seq: Seq,
+    /// The op's id.
+    pub op_id: OpId,
+    /// The batch that it is, or was last, sent in.
+    pub batch_id: Option<BatchId>,
+    /// Where it stands.
+    pub state: RowState,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When a rejected op is tried again.
+    pub next_attempt_at: Option<UnixMs>,
+    /// Why it is not applied, for a person.
+    pub error: Option<String>,
+    /// How it ended, once it has.
+    pub outcome: Option<Outcome>,
+}
+
+/// Which rows a listing shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowFilter {
+    /// Of this share; `None`: of each.
+    pub share: Option<ShareId>,
+    /// In one of these states; empty: in any.
+    pub states: Vec<RowState>,
+}
+
+/// How every share stands, in the order in which the outbox came to know them.
+pub(super) fn shares(db: &Connection) -> Result<Vec<ShareStatus>, OutboxError> {
+    lanes::all(db)?.into_iter().map(|lane| status(db, lane)).collect()
+}
+
+pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxError> {
+    let (pending, rejected) = db
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(state = 4), 0) FROM progress \
+             WHERE lane = ?1 AND state < 10",
+        )?
+        .query_row([lane.number], |row| Ok(pair(row)))??;
+    let (dead_letters, in_doubt) = db
+        .prepare_cached(
+            "SELECT coalesce(sum(state = 11), 0), coalesce(sum(state = 12), 0) FROM progress \
+             WHERE lane = ?1 AND state > 10",
+        )?
+        .query_row([lane.number], |row| Ok(pair(row)))??;
+    Ok(ShareStatus {
+        share: lane.share,
+        epoch: lane.reference.epoch,
+        pending,
+        in_doubt,
+        dead_letters,
+        rejected,
+        settled_through: lane.settled_through,
+        stopped: lane.stop,
+    })
+}
+
+fn pair(row: &SqlRow<'_>) -> Result<(u64, u64), OutboxError> {
+    Ok((count(row, 0)?, count(row, 1)?))
+}
+
+/// Up to `limit` rows after `after`, by share in the outbox's order, then by seq.
+pub(super) fn rows(
+    db: &Connection,
+    filter: &RowFilter,
+    after: Option<(ShareId, Seq)>,
+    limit: usize,
+) -> Result<Vec<Row>, OutboxError> {
+    let wanted = if filter.states.is_empty() { &RowState::ALL[..] } else { &filter.states };
+    let mask = wanted.iter().fold(0_i64, |mask, state| mask | 1 << state.number());
+    let mut found = Vec::new();
+    let mut skipping = after;
+    for lane in lanes::all(db)? {
+        let from = match skipping {
+            Some((share, _)) if share != lane.share => continue,
+            Some((_, seq)) => seq,
+            None => Seq::ZERO,
+        };
+        skipping = None;
+        if filter.share.is_none_or(|share| share == lane.share) {
+            let room = limit - found.len();
+            rows_of(db, &lane, (from, mask), room, &mut found)?;
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn rows_of(
+    db: &Connection,
+    lane: &Lane,
+    (after, mask): (Seq, i64),
+    room: usize,
+    found: &mut Vec<Row>,
+) -> Result<(), OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT progress.seq, op.op_id, batch.id, progress.state, progress.attempts, \
+         progress.next_attempt_at, progress.error, progress.outcome FROM progress \
+         JOIN op ON op.lane = progress.lane AND op.seq = progress.seq \
+         LEFT JOIN batch ON batch.number = progress.batch \
+         WHERE progress.lane = ?1 AND progress.seq > ?2 AND ((?3 >> progress.state) & 1) \
+         ORDER BY progress.seq LIMIT ?4",
+    )?;
+    let mut rows = statement.query(params![
+        lane.number,
+        int(after.get()),
+        mask,
+        int(room as u64)
+    ])?;
+    while let Some(row) = rows.next()? {
+        let state = RowState::from_number(row.get(3)?)?;
+        let outcome: Option<Vec<u8>> = row.get(7)?;
+        found.push(Row {
+            share: lane.share,
+            seq: seq(row, 0)?,
+            op_id: OpId::from_bytes(bytes(row, 1)?),
+            batch_id: bytes_or_null(row, 2)?.map(BatchId::from_bytes),
+            state,
+            attempts: row.get(4)?,
+            next_attempt_at: time(row, 5)?,
+            error: row.get(6)?,
+            // Of an op that is tried again it says how it would end.
+            outcome: match outcome.filter(|_| state.is_final()) {
+                Some(bytes) => Some(outcome::decode(&bytes)?),
+                None => None,
+            },
+        });
+    }
+    Ok(())
+}
