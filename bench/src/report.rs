@@ -1,0 +1,165 @@
+//! What a run measured, as one line of JSON for each scenario and subject.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Latencies of calls, and how many ops they carried.
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    latencies: Vec<Duration>,
+    ops: u64,
+    elapsed: Duration,
+}
+
+impl Samples {
+    /// One call of `ops` ops that took `latency`.
+    pub(crate) fn add(&mut self, latency: Duration, ops: u64) {
+        self.latencies.push(latency);
+        self.ops += ops;
+    }
+
+    /// The time that all of it took.
+    pub(crate) fn end(&mut self, elapsed: Duration) {
+        self.elapsed = elapsed;
+    }
+
+    /// What others measured at the same time.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.ops += other.ops;
+        self.elapsed = self.elapsed.max(other.elapsed);
+    }
+}
+
+/// One line of output.
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
+    scenario: String,
+    subject: &'static str,
+    writers: usize,
+    batch_ops: usize,
+    op_bytes: usize,
+    ops_s: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    calls: usize,
+    elapsed_ms: u64,
+    /// Of the disk's limit in the same run: `ops_s` divided by that of the subject `disk`.
+    of_disk: Option<f64>,
+    commit: String,
+    hardware: String,
+}
+
+impl Line {
+    /// The line of what `subject` did under `load`.
+    pub(crate) fn new(
+        scenario: &str,
+        subject: &'static str,
+        load: crate::load::Load,
+        mut samples: Samples,
+    ) -> Self {
+        samples.latencies.sort_unstable();
+        let ms = |share: f64| {
+            samples
+                .latencies
+                .get(rank(samples.latencies.len(), share))
+                .map_or(0.0, as_ms)
+        };
+        let (p50_ms, p99_ms, max_ms) = (ms(0.50), ms(0.99), ms(1.0));
+        let nanos = samples.elapsed.as_nanos().max(1);
+        let ops_s = u128::from(samples.ops) * 1_000_000_000 / nanos;
+        Self {
+            scenario: scenario.to_owned(),
+            subject,
+            writers: load.writers,
+            batch_ops: load.batch_ops,
+            op_bytes: load.op_bytes,
+            ops_s: u64::try_from(ops_s).unwrap_or(u64::MAX),
+            p50_ms,
+            p99_ms,
+            max_ms,
+            calls: samples.latencies.len(),
+            elapsed_ms: u64::try_from(samples.elapsed.as_millis()).unwrap_or(u64::MAX),
+            of_disk: None,
+            commit: option_env!("SHARE_COMMIT").map_or_else(commit, ToOwned::to_owned),
+            hardware: hardware(),
+        }
+    }
+
+    /// The one with more ops: a limit is the best that was seen.
+    pub(crate) fn better<'a>(&'a self, other: &'a Self) -> &'a Self {
+        if self.ops_s >= other.ops_s {
+            self
+        } else {
+            other
+        }
+    }
+
+    /// The same line with its ratio to the disk's.
+    pub(crate) fn beside(self, disk: &Self) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let ratio = self.ops_s as f64 / disk.ops_s.max(1) as f64;
+        Self {
+            of_disk: Some(round(ratio)),
+            ..self
+        }
+    }
+}
+
+fn as_ms(latency: &Duration) -> f64 {
+    round(latency.as_secs_f64() * 1000.0)
+}
+
+fn round(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// The index of the smallest sample that is at least as large as `share` of them.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a rank within a list that fits in memory"
+)]
+fn rank(len: usize, share: f64) -> usize {
+    ((len as f64 * share).ceil() as usize).clamp(1, len.max(1)) - 1
+}
+
+fn commit() -> String {
+    let asked = std::process::Command::new("git")
+        .args(["rev-parse", "--short", "HEAD"])
+        .output();
+    let hash = asked.ok().filter(|answer| answer.status.success());
+    hash.map_or_else(
+        || "unknown".to_owned(),
+        |hash| String::from_utf8_lossy(&hash.stdout).trim().to_owned(),
+    )
+}
+
+fn hardware() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    format!(
+        "{cores} cores, {}",
+        model.map_or("unknown processor", |(_, name)| name)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_those_of_the_nearest_rank_method() {
+        assert_eq!(
+            [rank(100, 0.5), rank(100, 0.99), rank(100, 1.0)],
+            [49, 98, 99]
+        );
+        assert_eq!([rank(1, 0.5), rank(0, 0.5), rank(3, 0.5)], [0, 0, 1]);
+    }
+}
