@@ -196,3 +196,6 @@ fn end(appender: &mut Appender, error: AppendError) -> Refusal {
     appender.ended = Some(refusal.clone());
     refusal
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,11 @@
 //! Claiming a writer: compare-and-set on its incarnation (`docs/design.md` §3).
 
-use share_model::{
-    Chain, GrantId, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Right, Seq, WriterId,
-};
+use share_model::{Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Right, Seq, WriterId};
 
 use crate::appender::Appender;
 use crate::authority::{Authority, AuthorityError};
 use crate::lane::{Lane, LaneClaim, Misplaced};
-use crate::record::{Change, Claimed, Grant, Record};
+use crate::record::{Change, Claimed, Record};
 use crate::retirement::RoomError;
 use crate::state::{Context, ShareState};
 
@@ -159,7 +157,12 @@ impl ShareState {
     pub(crate) fn install_claim(&mut self, claimed: &Claimed) -> Result<(), Misplaced> {
         let grant = self.head.grants.get(claimed.grant);
         let grant = grant.ok_or(Misplaced("a claim was made under an unknown grant"))?;
-        let claim = lane_claim(claimed, grant, self.head.grants.subtree(grant.id));
+        let claim = LaneClaim {
+            incarnation: claimed.incarnation,
+            nonce: claimed.nonce,
+            subtree: self.head.grants.subtree(grant.id),
+        };
+        let origin = grant.origin.clone();
         for outbox in &claimed.retired {
             self.head.ledger.retire(*outbox)?;
         }
@@ -170,21 +173,12 @@ impl ShareState {
                 lane.touch(version);
             }
             None => {
-                let mut lane = Lane::new(claim);
+                let mut lane = Lane::new(claim, origin);
                 lane.touch(version);
                 self.head.ledger.insert(claimed.outbox, lane);
             }
         }
         Ok(())
-    }
-}
-
-fn lane_claim(claimed: &Claimed, grant: &Grant, subtree: Option<GrantId>) -> LaneClaim {
-    LaneClaim {
-        incarnation: claimed.incarnation,
-        nonce: claimed.nonce,
-        subtree,
-        origin: grant.origin.clone(),
     }
 }
 

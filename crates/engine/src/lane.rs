@@ -16,6 +16,9 @@ pub(crate) struct Lane {
     // The order of the fields is persisted: keep stable.
     /// Given at the first append; never taken back.
     number: Option<WriterId>,
+    /// Of the grant under which the lane was opened: what readers see of the writer, so it stays
+    /// the same for all of its ops.
+    origin: Origin,
     claim: LaneClaim,
     /// The share's version at the lane's last commit: orders lanes by how long they are idle.
     touched: ShareVersion,
@@ -45,8 +48,6 @@ pub(crate) struct LaneClaim {
     pub(crate) nonce: Nonce,
     /// The subtree of grants in which the lane counts; `None`: the owner's own.
     pub(crate) subtree: Option<GrantId>,
-    /// The origin of the grant: what readers see of the writer.
-    pub(crate) origin: Origin,
 }
 
 /// One seq of a lane.
@@ -85,9 +86,10 @@ impl LaneEntry {
 pub(crate) struct Misplaced(pub(crate) &'static str);
 
 impl Lane {
-    pub(crate) fn new(claim: LaneClaim) -> Self {
+    pub(crate) fn new(claim: LaneClaim, origin: Origin) -> Self {
         Self {
             number: None,
+            origin,
             claim,
             touched: ShareVersion::ZERO,
             retired: false,
@@ -107,6 +109,10 @@ impl Lane {
 
     pub(crate) fn set_number(&mut self, number: WriterId) {
         self.number = Some(number);
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     pub(crate) fn claim(&self) -> &LaneClaim {

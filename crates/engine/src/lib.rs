@@ -37,3 +37,6 @@ pub use record::{
     RecordedEntry,
 };
 pub use state::{Context, ShareState};
+
+#[cfg(test)]
+mod fixture;

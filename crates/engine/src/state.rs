@@ -131,7 +131,7 @@ impl ShareState {
         self.head.ledger.lanes().filter_map(|(_, lane)| {
             Some(WriterInfo {
                 number: lane.number()?,
-                origin: lane.claim().origin.clone(),
+                origin: lane.origin().clone(),
                 highest: lane.highest(),
                 retired: lane.is_retired(),
             })
