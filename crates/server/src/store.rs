@@ -6,6 +6,7 @@
 //! state: what an owner keeps in memory can be had again by [`Store::load`] at any time.
 
 mod error;
+pub mod sqlite;
 
 use std::fmt::Debug;
 
@@ -17,6 +18,7 @@ use share_model::{
 };
 
 pub use error::StoreError;
+pub use sqlite::{SqliteStore, SqliteStoreOptions};
 
 /// Keeps the records and checkpoints of shares, and the server's own records.
 ///

@@ -1,0 +1,435 @@
+//! The store on SQLite: one file, one writer, and what it takes to keep a commit cheap.
+//!
+//! A commit appends rows to one table (`log`) and touches nothing else; all commits that wait
+//! together share one transaction and one fsync (`writer`). What finds a row again is in memory
+//! (`tail`) until it is moved into a table in bulk (`share_index`). Readers have connections of
+//! their own (`reader`). SQL stands in this folder only, one file per table.
+
+mod checkpoint;
+mod checkpoint_stream;
+mod fault;
+mod log;
+mod meta;
+mod migration;
+mod opening;
+mod reader;
+mod server_record;
+mod share_index;
+mod shared;
+mod tail;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, oneshot};
+
+use share_model::seam::{Entropy, Executor, Files, NotAccepted, SqliteSettings, Worker};
+use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
+
+use self::checkpoint::{Finished, Generation};
+use self::checkpoint_stream::Encoder;
+use self::fault::ReadError;
+use self::log::PreparedCommit;
+use self::opening::Folder;
+use self::reader::{FollowBounds, Reader};
+use self::shared::Shared;
+use self::writer::{Job, Work, Writer, WriterBounds};
+use super::{Checkpoint, CommitOutcome, Loaded, ServerRecord, ShareCommit, Store, StoreError};
+
+/// Pieces of a left-over that are deleted in one transaction.
+const DISCARD_PIECES: u64 = 16;
+
+/// Bytes of a server record's name and of its content.
+const SERVER_RECORD_BYTES_MAX: u64 = 16 << 20;
+
+/// How a [`SqliteStore`] is opened: bounds, with defaults that suit production.
+#[derive(Debug, Clone)]
+pub struct SqliteStoreOptions {
+    /// How SQLite opens its file.
+    pub settings: SqliteSettings,
+    /// Where the storage jobs run.
+    pub executor: Executor,
+    /// Jobs that may wait for the writer, and for each reader; one more is refused as overloaded.
+    pub queue_max: usize,
+    /// Bytes of records that may wait for the writer; more are refused as overloaded.
+    pub waiting_bytes_max: u64,
+    /// Jobs of one group commit.
+    pub group_max: usize,
+    /// Bytes of records after which a group commit takes no more jobs.
+    pub group_bytes: u64,
+    /// Rows of the log that are indexed in memory, and read at opening, before they are indexed in
+    /// the file.
+    pub index_rows: usize,
+    /// Pages of 16 KiB in the write-ahead log after which it is copied into the file.
+    pub wal_pages: u32,
+    /// Bytes of one piece of a checkpoint: how long a commit may have to wait behind it.
+    pub piece_bytes: usize,
+}
+
+impl Default for SqliteStoreOptions {
+    fn default() -> Self {
+        Self {
+            settings: SqliteSettings::default(),
+            executor: Executor::OwnThread,
+            queue_max: 1024,
+            waiting_bytes_max: 256 << 20,
+            group_max: 1024,
+            group_bytes: 8 << 20,
+            index_rows: 16 << 10,
+            wal_pages: 8 << 10,
+            piece_bytes: 1 << 20,
+        }
+    }
+}
+
+/// The store on SQLite. Dropping it waits until what was handed over is done.
+pub struct SqliteStore {
+    // In the order in which they must end: connections before the folder's lock, and the writer's
+    // last, for the last connection tidies up the write-ahead log.
+    follows: Worker<ReadJob>,
+    loads: Worker<ReadJob>,
+    writer: Worker<Job>,
+    shared: Arc<Shared>,
+    /// One checkpoint is written at a time; the newest generation that was given out.
+    generation: Mutex<Generation>,
+    history: HistoryId,
+    piece_bytes: usize,
+    _folder: Folder,
+}
+
+type ReadJob = Box<dyn FnOnce(&mut Reader) + Send>;
+
+impl SqliteStore {
+    /// Opens the store in `folder`, made if it is missing. Blocks while it reads the log's end.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] if another process, or another store in this one, has it open;
+    /// [`StoreError::Foreign`], [`StoreError::Newer`] or [`StoreError::Corrupt`] if what stands
+    /// there can't be used; nothing is changed then.
+    pub fn open(
+        folder: &Path,
+        options: &SqliteStoreOptions,
+        files: &dyn Files,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, StoreError> {
+        let folder = Folder::take(folder, files)?;
+        let connection = folder.open(&options.settings, files, entropy)?;
+        let read_error = |error: ReadError| error.into_store_error(&folder.file);
+        let (tail, last_position) = opening::read_tail(&connection).map_err(read_error)?;
+        let history = meta::history(&connection).map_err(|error| read_error(error.into()))?;
+        let generation =
+            checkpoint::newest_generation(&connection).map_err(|error| read_error(error.into()))?;
+        let shared = Shared::new(folder.file.clone(), tail, options.waiting_bytes_max);
+        let shared = Arc::new(shared);
+        let bounds = WriterBounds {
+            group_bytes: options.group_bytes,
+            index_rows: options.index_rows,
+            wal_pages: options.wal_pages,
+        };
+        let mut writer = Writer::new(connection, Arc::clone(&shared), bounds, last_position)
+            .map_err(|error| read_error(error.into()))?;
+        let start_reader = |name| {
+            let connection = folder.open_reader(&options.settings)?;
+            let mut reader = Reader::new(connection, Arc::clone(&shared));
+            let run = move |jobs: Vec<ReadJob>| jobs.into_iter().for_each(|job| job(&mut reader));
+            Worker::start(options.executor, name, options.queue_max, 1, run)
+                .map_err(thread_error(&folder))
+        };
+        Ok(Self {
+            follows: start_reader("share-store-follow")?,
+            loads: start_reader("share-store-load")?,
+            writer: Worker::start(
+                options.executor,
+                "share-store-write",
+                options.queue_max,
+                options.group_max,
+                move |jobs| writer.run(jobs),
+            )
+            .map_err(thread_error(&folder))?,
+            shared,
+            generation: Mutex::new(generation),
+            history,
+            piece_bytes: options.piece_bytes.max(1),
+            _folder: folder,
+        })
+    }
+
+    /// Hands work to the writer; the answer is to be awaited.
+    fn submit(&self, bytes: u64, work: Work) -> Submitted {
+        if let Some(stopped) = self.shared.stopped() {
+            return Submitted::Answered(CommitOutcome::Refused(stopped));
+        }
+        let permit = match self.shared.admit(bytes) {
+            Ok(permit) => permit,
+            Err(error) => return Submitted::Answered(CommitOutcome::Refused(error)),
+        };
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            work,
+            permit,
+            reply,
+        };
+        match self.writer.submit(job) {
+            Ok(()) => Submitted::Waiting(answer),
+            Err(NotAccepted::Full(_)) => {
+                Submitted::Answered(CommitOutcome::Refused(StoreError::Overloaded))
+            }
+            Err(NotAccepted::Ended(_)) => Submitted::Answered(CommitOutcome::Refused(
+                self.shared.stop("the storage thread has ended"),
+            )),
+        }
+    }
+
+    async fn answer(&self, submitted: Submitted) -> CommitOutcome<u64> {
+        match submitted {
+            Submitted::Answered(outcome) => outcome,
+            Submitted::Waiting(answer) => answer.await.unwrap_or_else(|_| {
+                // The thread panicked while it had the job.
+                let stopped = self.shared.stop("the storage thread has ended");
+                CommitOutcome::Unknown(stopped.to_string())
+            }),
+        }
+    }
+
+    /// Writes something of a checkpoint; `false` if it is not wanted any more.
+    async fn write(&self, bytes: u64, work: Work) -> Result<bool, StoreError> {
+        match self.answer(self.submit(bytes, work)).await {
+            CommitOutcome::Done => Ok(true),
+            CommitOutcome::Conflict { .. } => Ok(false),
+            CommitOutcome::Refused(error) => Err(error),
+            CommitOutcome::Unknown(what) => Err(self.shared.stop(&what)),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        worker: &Worker<ReadJob>,
+        read: impl FnOnce(&mut Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if let Some(stopped) = self.shared.stopped() {
+            return Err(stopped);
+        }
+        let (reply, answer) = oneshot::channel();
+        let job: ReadJob = Box::new(move |reader| {
+            // Who asked may have gone.
+            let _ = reply.send(read(reader));
+        });
+        let ended = || self.shared.stop("a reading thread has ended");
+        worker.submit(job).map_err(|refused| match refused {
+            NotAccepted::Full(_) => StoreError::Overloaded,
+            NotAccepted::Ended(_) => ended(),
+        })?;
+        answer
+            .await
+            .map_err(|_| ended())?
+            .map_err(|error| error.into_store_error(&self.shared.file))
+    }
+
+    async fn write_checkpoint(
+        &self,
+        generation: &mut Generation,
+        share: ShareId,
+        checkpoint: Checkpoint,
+    ) -> Result<(), StoreError> {
+        *generation = generation.next();
+        let (generation, version) = (*generation, checkpoint.version);
+        let begin = Work::BeginCheckpoint {
+            share,
+            version,
+            generation,
+        };
+        if !self.write(0, begin).await? {
+            return Ok(());
+        }
+        let mut encoder = Encoder::new(&checkpoint.head, checkpoint.document);
+        let mut piece_count = 0;
+        loop {
+            let piece_bytes = self.piece_bytes;
+            // On a reader's thread: it takes time, and neither the caller nor a commit should wait.
+            let encode = move |_: &mut Reader| Ok((encoder.next_piece(piece_bytes), encoder));
+            let (piece, rest) = self.read(&self.loads, encode).await?;
+            encoder = rest;
+            let Some(body) = piece else {
+                break;
+            };
+            if piece_count >= checkpoint::PIECES_MAX {
+                return Err(StoreError::TooLarge {
+                    what: "the checkpoint",
+                    bytes: checkpoint::PIECES_MAX.saturating_mul(piece_bytes as u64),
+                    max: checkpoint::PIECES_MAX.saturating_mul(piece_bytes as u64),
+                });
+            }
+            let bytes = body.len() as u64;
+            let piece = Work::Piece {
+                generation,
+                number: piece_count,
+                body,
+            };
+            self.write(bytes, piece).await?;
+            piece_count += 1;
+        }
+        let finished = Finished {
+            share,
+            version,
+            generation,
+            piece_count,
+        };
+        self.write(0, Work::FinishCheckpoint(finished)).await?;
+        Ok(())
+    }
+
+    /// Deletes every generation that no checkpoint names.
+    async fn discard_left_overs(&self) -> Result<(), StoreError> {
+        let oldest = |reader: &mut Reader| Ok(checkpoint::left_over(reader.connection())?);
+        while let Some(generation) = self.read(&self.loads, oldest).await? {
+            let pieces = DISCARD_PIECES;
+            self.write(0, Work::Discard { generation, pieces }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of handing work to the writer.
+enum Submitted {
+    Answered(CommitOutcome<u64>),
+    Waiting(oneshot::Receiver<CommitOutcome<u64>>),
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
+        self.read(&self.loads, move |reader| reader.load(share))
+            .await
+    }
+
+    async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {
+        // All are handed over before one is awaited: they share a group commit.
+        let submitted: Vec<Submitted> = commits
+            .iter()
+            .map(|commit| match PreparedCommit::of(commit) {
+                Ok(prepared) => self.submit(prepared.bytes(), Work::Commit(prepared)),
+                Err(error) => Submitted::Answered(CommitOutcome::Refused(error)),
+            })
+            .collect();
+        let mut outcomes = Vec::with_capacity(submitted.len());
+        for submitted in submitted {
+            outcomes.push(self.answer(submitted).await.of_share());
+        }
+        outcomes
+    }
+
+    async fn follow(
+        &self,
+        share: ShareId,
+        after: Cursor,
+        ops_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<LoggedOp>, StoreError> {
+        let bounds = FollowBounds { ops_max, bytes_max };
+        let follow = move |reader: &mut Reader| reader.follow(share, after, bounds);
+        self.read(&self.follows, follow).await
+    }
+
+    async fn lookup(
+        &self,
+        share: ShareId,
+        wanted: Vec<(WriterId, Seq)>,
+    ) -> Result<Vec<Option<(Fingerprint, Cursor)>>, StoreError> {
+        let lookup = move |reader: &mut Reader| reader.lookup(share, &wanted);
+        self.read(&self.loads, lookup).await
+    }
+
+    async fn checkpoint(&self, share: ShareId, checkpoint: Checkpoint) -> Result<(), StoreError> {
+        let mut generation = self.generation.lock().await;
+        // What a crash or a caller that went away has left.
+        self.discard_left_overs().await?;
+        let written = self
+            .write_checkpoint(&mut generation, share, checkpoint)
+            .await;
+        // The earlier generation, or what was written of this one: it takes room.
+        let discarded = self.discard_left_overs().await;
+        written.and(discarded)
+    }
+
+    async fn shares(
+        &self,
+        after: Option<ShareId>,
+        limit: usize,
+    ) -> Result<Vec<(ShareId, ShareVersion)>, StoreError> {
+        self.read(&self.loads, move |reader| reader.shares(after, limit))
+            .await
+    }
+
+    async fn history(&self) -> Result<HistoryId, StoreError> {
+        match self.shared.stopped() {
+            Some(stopped) => Err(stopped),
+            None => Ok(self.history),
+        }
+    }
+
+    async fn server_record(&self, name: &str) -> Result<Option<ServerRecord>, StoreError> {
+        let name = name.to_owned();
+        let get = move |reader: &mut Reader| server_record::get(reader.connection(), &name);
+        self.read(&self.loads, get).await
+    }
+
+    async fn put_server_record(
+        &self,
+        name: &str,
+        expected_version: u64,
+        bytes: Vec<u8>,
+    ) -> CommitOutcome<u64> {
+        let size = name.len() as u64 + bytes.len() as u64;
+        if size > SERVER_RECORD_BYTES_MAX {
+            return CommitOutcome::Refused(StoreError::TooLarge {
+                what: "the server record",
+                bytes: size,
+                max: SERVER_RECORD_BYTES_MAX,
+            });
+        }
+        let work = Work::ServerRecord {
+            name: name.to_owned(),
+            expected: expected_version,
+            content: bytes,
+        };
+        self.answer(self.submit(size, work)).await
+    }
+
+    async fn stopped(&self) -> StoreError {
+        self.shared.until_stopped().await
+    }
+}
+
+impl CommitOutcome<u64> {
+    fn of_share(self) -> CommitOutcome {
+        match self {
+            Self::Done => CommitOutcome::Done,
+            Self::Conflict { actual } => CommitOutcome::Conflict {
+                actual: ShareVersion::new(actual),
+            },
+            Self::Unknown(what) => CommitOutcome::Unknown(what),
+            Self::Refused(error) => CommitOutcome::Refused(error),
+        }
+    }
+}
+
+fn thread_error(folder: &Folder) -> impl Fn(std::io::Error) -> StoreError {
+    |source| StoreError::Io {
+        doing: "start a storage thread for",
+        path: folder.file.clone(),
+        source: Arc::new(source),
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("file", &self.shared.file)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! The file's format: its numbered migrations, and the copy that is made before one runs.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use share_model::HistoryId;
+
+use super::{checkpoint, log, meta, server_record, share_index};
+
+/// Says that the file is a share store: `SHRS`. For ever.
+pub(super) const APPLICATION_ID: u32 = 0x5348_5253;
+
+/// The migrations, each from the format of its place in the list to the next: `MIGRATIONS[0]` makes
+/// format 1 out of an empty file. Never changed once released, only added to.
+pub(super) const MIGRATIONS: &[&[&str]] = &[&[
+    meta::SCHEMA,
+    log::SCHEMA,
+    share_index::SCHEMA,
+    checkpoint::SCHEMA,
+    server_record::SCHEMA,
+]];
+
+/// The newest format.
+pub(super) fn newest_format() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// Runs the migrations from format `from` on, in one transaction. A new store gets `history`.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    from: u32,
+    history: HistoryId,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let already = usize::try_from(from).unwrap_or(usize::MAX);
+    for migration in MIGRATIONS.iter().skip(already) {
+        for statements in *migration {
+            transaction.execute_batch(statements)?;
+        }
+    }
+    if from == 0 {
+        meta::insert_history(&transaction, history)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", newest_format())?;
+    transaction.commit()
+}
+
+/// The name of the copy that is made before a migration from `format`.
+pub(super) fn side_copy_path(file: &Path, format: u32) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".before-format-{}", format + 1));
+    name.into()
+}
+
+/// Copies the store, as one consistent file, durable at return. `to` is missing or empty.
+pub(super) fn side_copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
+    // The copy is written with the `synchronous` setting of the connection.
+    connection
+        .prepare("VACUUM INTO ?1")?
+        .execute([to.to_string_lossy()])?;
+    Ok(())
+}

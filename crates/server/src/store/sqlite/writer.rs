@@ -1,0 +1,411 @@
+//! The group committer: the one place where a transaction begins and ends.
+//!
+//! All that waits goes into one transaction, and every answer leaves after `COMMIT` returned. What
+//! fails before `COMMIT` is certainly not committed; what fails in it is in doubt, and the store
+//! stops, for after a failed fsync the operating system may have dropped what was written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
+
+use share_model::{ShareId, ShareVersion};
+
+use super::checkpoint::{Finished, Generation};
+use super::log::{PreparedCommit, RowHeader};
+use super::shared::{Permit, Shared};
+use super::tail::Head;
+use super::{checkpoint, fault, log, meta, server_record, share_index};
+use crate::store::{CommitOutcome, StoreError};
+
+/// How much the tail may outgrow the bound at which it is moved, while there is no room to move it.
+const TAIL_FACTOR_MAX: usize = 4;
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) work: Work,
+    /// Room among what waits; free again once the job is done.
+    pub(super) permit: Permit,
+    pub(super) reply: oneshot::Sender<CommitOutcome<u64>>,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Records of a share.
+    Commit(PreparedCommit),
+    /// A record of the server.
+    ServerRecord {
+        name: String,
+        expected: u64,
+        content: Vec<u8>,
+    },
+    /// Begins a checkpoint; a conflict if the share has one as new.
+    BeginCheckpoint {
+        share: ShareId,
+        version: ShareVersion,
+        generation: Generation,
+    },
+    /// One piece of a checkpoint.
+    Piece {
+        generation: Generation,
+        number: u64,
+        body: Vec<u8>,
+    },
+    /// Ends a checkpoint.
+    FinishCheckpoint(Finished),
+    /// Deletes some pieces of a left-over.
+    Discard { generation: Generation, pieces: u64 },
+}
+
+/// Bounds of the writer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriterBounds {
+    /// Bytes after which a group is cut.
+    pub(super) group_bytes: u64,
+    /// Rows of the tail after which they go into `share_index`.
+    pub(super) index_rows: usize,
+    /// Pages of the write-ahead log after which it is copied into the file.
+    pub(super) wal_pages: u32,
+}
+
+/// Writes, on the one connection that may.
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: Connection,
+    shared: Arc<Shared>,
+    bounds: WriterBounds,
+    /// The position of the last committed row.
+    last_position: u64,
+    /// Pages in the write-ahead log, as of the last commit.
+    wal_pages: Arc<AtomicU32>,
+}
+
+/// Rows of the transaction that is open.
+#[derive(Debug, Default)]
+struct Staged {
+    rows: Vec<(ShareId, RowHeader)>,
+    heads: HashMap<ShareId, Head>,
+    /// Whether there is anything to commit.
+    is_dirty: bool,
+}
+
+/// How a transaction failed.
+enum Failure {
+    /// Before `COMMIT`, or refused by it: nothing of it is there.
+    NotCommitted(rusqlite::Error),
+    /// In `COMMIT`: nobody knows.
+    InDoubt(rusqlite::Error),
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        shared: Arc<Shared>,
+        bounds: WriterBounds,
+        last_position: u64,
+    ) -> rusqlite::Result<Self> {
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&wal_pages);
+        let mut connection = connection;
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self {
+            connection,
+            shared,
+            bounds,
+            last_position,
+            wal_pages,
+        })
+    }
+
+    /// Does the jobs, in order, in groups.
+    pub(super) fn run(&mut self, jobs: Vec<Job>) {
+        let mut group = Vec::with_capacity(jobs.len());
+        let mut bytes = 0;
+        for job in jobs {
+            bytes += job.permit.bytes();
+            group.push(job);
+            if bytes >= self.bounds.group_bytes {
+                self.commit_group(std::mem::take(&mut group));
+                bytes = 0;
+            }
+        }
+        if !group.is_empty() {
+            self.commit_group(group);
+        }
+        self.maintain();
+    }
+
+    fn commit_group(&mut self, jobs: Vec<Job>) {
+        if let Some(stopped) = self.shared.stopped() {
+            return answer_all(jobs, &CommitOutcome::Refused(stopped));
+        }
+        match self.transaction(|writer, staged| {
+            let applied = jobs.iter().map(|job| writer.apply(&job.work, staged));
+            applied.collect::<rusqlite::Result<Vec<_>>>()
+        }) {
+            Ok(outcomes) => {
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    answer(job, outcome);
+                }
+            }
+            // One may be too large while the others fit.
+            Err(Failure::NotCommitted(error)) if is_full(&error) && jobs.len() > 1 => {
+                for job in jobs {
+                    self.commit_group(vec![job]);
+                }
+            }
+            Err(Failure::NotCommitted(error)) => {
+                let error = self.not_committed(error);
+                answer_all(jobs, &CommitOutcome::Refused(error));
+            }
+            Err(Failure::InDoubt(error)) => {
+                let stopped = self.shared.stop(&format!("commit failed: {error}"));
+                answer_all(jobs, &CommitOutcome::Unknown(stopped.to_string()));
+            }
+        }
+    }
+
+    /// Runs `fill` in a transaction and commits what it staged.
+    fn transaction<T>(
+        &mut self,
+        fill: impl FnOnce(&mut Self, &mut Staged) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(Failure::NotCommitted)?;
+        let mut staged = Staged::default();
+        let filled = match fill(self, &mut staged) {
+            Ok(filled) => filled,
+            Err(error) => {
+                self.roll_back();
+                return Err(Failure::NotCommitted(error));
+            }
+        };
+        if !staged.is_dirty {
+            self.roll_back();
+            return Ok(filled);
+        }
+        if let Err(error) = self.connection.execute_batch("COMMIT") {
+            self.roll_back();
+            // No room means that a frame of the write-ahead log could not be written whole, so the
+            // last one, which commits, is not there. Failed writes and syncs have other codes.
+            return Err(match is_full(&error) && self.is_at(self.last_position) {
+                true => Failure::NotCommitted(error),
+                false => Failure::InDoubt(error),
+            });
+        }
+        self.last_position += staged.rows.len() as u64;
+        let mut tail = self.shared.tail();
+        for (share, row) in staged.rows {
+            tail.push(share, row);
+        }
+        Ok(filled)
+    }
+
+    /// Whether the log ends at `position`.
+    fn is_at(&self, position: u64) -> bool {
+        log::last_position(&self.connection).is_ok_and(|last| last == position)
+    }
+
+    /// SQLite rolls back by itself after some errors.
+    fn roll_back(&self) {
+        if self.connection.is_autocommit() {
+            return;
+        }
+        if let Err(error) = self.connection.execute_batch("ROLLBACK") {
+            self.shared.stop(&format!("rollback failed: {error}"));
+        }
+    }
+
+    /// What a failure before `COMMIT` means: the store goes on only if room or time can mend it.
+    fn not_committed(&self, error: rusqlite::Error) -> StoreError {
+        let what = error.to_string();
+        let error = fault::store_error(error, "write", &self.shared.file);
+        match error {
+            StoreError::Full { .. } | StoreError::Overloaded => error,
+            _ => self.shared.stop(&format!("write failed: {what}")),
+        }
+    }
+
+    fn apply(&self, work: &Work, staged: &mut Staged) -> rusqlite::Result<CommitOutcome<u64>> {
+        let outcome = match work {
+            Work::Commit(commit) => self.append(commit, staged)?,
+            Work::ServerRecord {
+                name,
+                expected,
+                content,
+            } => server_record::put(&self.connection, name, *expected, content)?,
+            Work::BeginCheckpoint {
+                share,
+                version,
+                generation,
+            } => self.begin_checkpoint(*share, *version, *generation, staged)?,
+            Work::Piece {
+                generation,
+                number,
+                body,
+            } => {
+                checkpoint::insert_piece(&self.connection, *generation, *number, body)?;
+                CommitOutcome::Done
+            }
+            Work::FinishCheckpoint(finished) => {
+                checkpoint::finish(&self.connection, finished)?;
+                CommitOutcome::Done
+            }
+            Work::Discard { generation, pieces } => {
+                checkpoint::discard(&self.connection, *generation, *pieces)?;
+                CommitOutcome::Done
+            }
+        };
+        staged.is_dirty |= matches!(outcome, CommitOutcome::Done);
+        Ok(outcome)
+    }
+
+    fn append(
+        &self,
+        commit: &PreparedCommit,
+        staged: &mut Staged,
+    ) -> rusqlite::Result<CommitOutcome<u64>> {
+        let share = commit.share;
+        let mut head = self.head(share, staged)?;
+        if head.version != commit.expected {
+            return Ok(CommitOutcome::Conflict {
+                actual: head.version.get(),
+            });
+        }
+        if self.shared.tail().row_count() >= self.bounds.index_rows.saturating_mul(TAIL_FACTOR_MAX)
+        {
+            let file = self.shared.file.clone();
+            return Ok(CommitOutcome::Refused(StoreError::Full { file }));
+        }
+        // All is checked before anything is written.
+        let mut headers = Vec::with_capacity(commit.rows.len());
+        let first = self.last_position + staged.rows.len() as u64 + 1;
+        for (position, row) in (first..).zip(&commit.rows) {
+            if row
+                .cursor_before
+                .is_some_and(|before| before != head.cursor)
+            {
+                return Ok(CommitOutcome::Refused(StoreError::Invalid {
+                    share,
+                    what: "the cursor does not follow the share's",
+                }));
+            }
+            let header = row.header_after(head, position);
+            head = Head::from(&header);
+            headers.push(header);
+        }
+        for (row, header) in commit.rows.iter().zip(headers) {
+            log::insert(&self.connection, share, row, &header)?;
+            staged.rows.push((share, header));
+        }
+        staged.heads.insert(share, head);
+        Ok(CommitOutcome::Done)
+    }
+
+    /// Where the share's log ends within the open transaction; zero if there is no such share.
+    fn head(&self, share: ShareId, staged: &Staged) -> rusqlite::Result<Head> {
+        if let Some(head) = staged.heads.get(&share) {
+            return Ok(*head);
+        }
+        let head = self.shared.tail().head(share);
+        match head {
+            Some(head) => Ok(head),
+            None => Ok(share_index::last(&self.connection, share)?.unwrap_or_default()),
+        }
+    }
+
+    fn begin_checkpoint(
+        &self,
+        share: ShareId,
+        version: ShareVersion,
+        generation: Generation,
+        staged: &Staged,
+    ) -> rusqlite::Result<CommitOutcome<u64>> {
+        if version == ShareVersion::ZERO || version > self.head(share, staged)?.version {
+            return Ok(CommitOutcome::Refused(StoreError::Invalid {
+                share,
+                what: "a checkpoint is of a version that the share does not have",
+            }));
+        }
+        match checkpoint::current(&self.connection, share)? {
+            Some((actual, _)) if actual >= version => Ok(CommitOutcome::Conflict {
+                actual: actual.get(),
+            }),
+            _ => {
+                checkpoint::begin(&self.connection, generation)?;
+                Ok(CommitOutcome::Done)
+            }
+        }
+    }
+
+    /// What keeps memory, opening and the write-ahead log bounded; after the answers.
+    fn maintain(&mut self) {
+        if self.shared.stopped().is_some() {
+            return;
+        }
+        if self.shared.tail().row_count() >= self.bounds.index_rows {
+            self.index_tail();
+        }
+        if self.wal_pages.load(Ordering::Relaxed) >= self.bounds.wal_pages {
+            self.copy_wal();
+        }
+    }
+
+    /// Moves the tail into `share_index`.
+    fn index_tail(&mut self) {
+        let indexed = self.transaction(|writer, staged| {
+            // A copy, for readers look at the tail meanwhile; only this thread changes it.
+            let tail = writer.shared.tail().clone();
+            let last = share_index::insert(&writer.connection, &tail)?;
+            if let Some(last) = last {
+                meta::set_indexed_through(&writer.connection, last)?;
+            }
+            staged.is_dirty = true;
+            Ok(())
+        });
+        match indexed {
+            Ok(()) => self.shared.tail().clear(),
+            // Full: the tail stays, and the next commits try again.
+            Err(Failure::NotCommitted(error)) => drop(self.not_committed(error)),
+            Err(Failure::InDoubt(error)) => {
+                self.shared
+                    .stop(&format!("commit of the index failed: {error}"));
+            }
+        }
+    }
+
+    /// Copies the write-ahead log into the file, so that it starts again at its beginning. Here and
+    /// not within `COMMIT`: nobody waits for it to be answered, and its failure is seen.
+    fn copy_wal(&self) {
+        let copied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = copied {
+            // Full or busy: all is in the write-ahead log, and the next commits try again.
+            drop(self.not_committed(error));
+        }
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+fn answer(job: Job, outcome: CommitOutcome<u64>) {
+    // Who asked may have gone; what was committed stands.
+    let _ = job.reply.send(outcome);
+}
+
+fn answer_all(jobs: Vec<Job>, outcome: &CommitOutcome<u64>) {
+    for job in jobs {
+        answer(job, outcome.clone());
+    }
+}

@@ -1,0 +1,10 @@
+//! The store: what every implementation keeps, and what SQLite keeps besides.
+
+mod store {
+    mod conformance;
+    // crash
+    mod faulty;
+
+    mod opened;
+    mod story;
+}
