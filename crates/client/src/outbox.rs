@@ -220,7 +220,10 @@ impl Outbox {
         let options = &self.inner.options;
         let with_ids = ops.into_iter().map(|op| {
             let id = op.id;
-            (op, id.unwrap_or_else(|| OpId::new(&*options.clock, &*options.entropy)))
+            (
+                op,
+                id.unwrap_or_else(|| OpId::new(&*options.clock, &*options.entropy)),
+            )
         });
         let call = enqueue::Call {
             share,
@@ -261,7 +264,8 @@ impl Outbox {
         after: Option<(ShareId, Seq)>,
         limit: usize,
     ) -> Result<Vec<Row>, OutboxError> {
-        self.run(move |db| status::rows(db, &filter, after, limit)).await
+        self.run(move |db| status::rows(db, &filter, after, limit))
+            .await
     }
 
     /// The outcomes that this process's flusher records from now on. Those of another process that
@@ -308,7 +312,10 @@ fn check_reserve(db: &Connection, pages_max: Option<u32>) -> Result<(), OutboxEr
     let Some(pages_max) = pages_max else {
         return Ok(());
     };
-    let number = |sql| db.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+    let number = |sql| {
+        db.prepare_cached(sql)?
+            .query_row([], |row| row.get::<_, u32>(0))
+    };
     let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
     if used > pages_max - pages_max / RESERVE_DIVISOR {
         return Err(OutboxError::Full);

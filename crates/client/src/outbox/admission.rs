@@ -27,7 +27,12 @@ pub(super) fn check_group(rows: &[NewRow], limits: &Limits) -> Result<(), Outbox
     let bytes = rows.iter().map(|row| row.mutation_bytes).sum::<u64>();
     let (ops_max, bytes_max) = (limits.batch_ops_max, limits.batch_bytes_max);
     if rows.len() > ops_max as usize || bytes > bytes_max {
-        return Err(OutboxError::GroupTooLarge { ops: rows.len(), bytes, ops_max, bytes_max });
+        return Err(OutboxError::GroupTooLarge {
+            ops: rows.len(),
+            bytes,
+            ops_max,
+            bytes_max,
+        });
     }
     Ok(())
 }
@@ -41,7 +46,10 @@ pub(super) fn ends(rows: &[NewRow]) -> Option<(Seq, Seq)> {
 /// are checked by the rules of the share's document itself.
 fn check_mutation(mutation: &Mutation, limits: &Limits) -> Result<(), MutationError> {
     let put = |key: &str, json: &str| {
-        let put = Mutation::Put { key: key.into(), json: json.into() };
+        let put = Mutation::Put {
+            key: key.into(),
+            json: json.into(),
+        };
         Document::default().apply(&put, limits)
     };
     match mutation {

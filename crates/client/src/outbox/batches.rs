@@ -37,7 +37,11 @@ fn read(row: &Row<'_>) -> Result<StoredBatch, OutboxError> {
         kind: match row.get::<_, i64>(2)? {
             1 => Kind::Apply,
             2 => Kind::Abandon,
-            _ => return Err(OutboxError::Unreadable { what: "the kind of a batch" }),
+            _ => {
+                return Err(OutboxError::Unreadable {
+                    what: "the kind of a batch",
+                });
+            }
         },
         atomic: row.get(3)?,
         expected_cursor: match row.get::<_, Option<i64>>(4)? {

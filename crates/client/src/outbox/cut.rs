@@ -82,7 +82,11 @@ impl Cutter<'_> {
         let batch = StoredBatch {
             number: 0,
             id: BatchId::new(self.clock, self.entropy),
-            kind: if first.give_up { Kind::Abandon } else { Kind::Apply },
+            kind: if first.give_up {
+                Kind::Abandon
+            } else {
+                Kind::Apply
+            },
             atomic: group.is_some(),
             expected_cursor: group.and_then(|group| group.expected_cursor),
             ends: (first.seq, last),
@@ -98,8 +102,7 @@ impl Cutter<'_> {
 /// How many of the rows, at least one, go together: no op to abandon, none that must be alone, no
 /// part of an atomic group.
 fn run(rows: &[Member], size: Size) -> usize {
-    let stands_alone =
-        |member: &Member| member.give_up || member.alone || member.group.is_some();
+    let stands_alone = |member: &Member| member.give_up || member.alone || member.group.is_some();
     let mut bytes = 0_u64;
     let fitting = rows.iter().take_while(|member| {
         bytes = bytes.saturating_add(member.mutation_bytes);

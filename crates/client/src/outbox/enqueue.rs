@@ -28,7 +28,11 @@ pub struct NewOp {
 impl NewOp {
     /// An op without dependencies, whose id the outbox gives.
     pub fn of(mutation: Mutation) -> Self {
-        Self { id: None, depends_on: Vec::new(), mutation }
+        Self {
+            id: None,
+            depends_on: Vec::new(),
+            mutation,
+        }
     }
 }
 
@@ -80,7 +84,11 @@ pub(super) struct Call {
 /// Stores all ops of the call, or none.
 pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, OutboxError> {
     let mut lane = lanes::get(db, call.share)?;
-    if lane.stop.as_ref().is_some_and(|stop| !stop.ends_with_a_ref()) {
+    if lane
+        .stop
+        .as_ref()
+        .is_some_and(|stop| !stop.ends_with_a_ref())
+    {
         return Err(OutboxError::ShareGone { share: call.share });
     }
     let limits = lane.limits.unwrap_or(call.limits);
@@ -90,7 +98,10 @@ pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, Outb
         check_op(&new, id, &limits)?;
         let row = next_row(db, &mut lane, &ids, (new, id), call.now)?;
         if ids.insert(id, (row.entry.seq, row.fingerprint)).is_some() {
-            return Err(OutboxError::OpIdTaken { op: id, seq: row.entry.seq });
+            return Err(OutboxError::OpIdTaken {
+                op: id,
+                seq: row.entry.seq,
+            });
         }
         rows.push(row);
     }
@@ -98,7 +109,11 @@ pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, Outb
         let (first, last) = ends(&rows).ok_or(OutboxError::EmptyGroup { expected_cursor })?;
         check_group(&rows, &limits)?;
         for row in &mut rows {
-            row.group = Some(Group { first, last, expected_cursor });
+            row.group = Some(Group {
+                first,
+                last,
+                expected_cursor,
+            });
         }
     }
     for row in &rows {
@@ -110,7 +125,11 @@ pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, Outb
     let enqueued = rows.iter().map(|row| Enqueued {
         seq: row.entry.seq,
         id: row.op_id,
-        identity: Identity { outbox, seq: row.entry.seq, fingerprint: row.fingerprint },
+        identity: Identity {
+            outbox,
+            seq: row.entry.seq,
+            fingerprint: row.fingerprint,
+        },
     });
     Ok(enqueued.collect())
 }
@@ -134,7 +153,11 @@ fn next_row(
         depends_on.push(resolve(db, lane, ids, (id, dependency))?);
     }
     let mutation_bytes = new.mutation.bytes() as u64;
-    let op = Op { id, depends_on, mutation: new.mutation };
+    let op = Op {
+        id,
+        depends_on,
+        mutation: new.mutation,
+    };
     let fingerprint = Fingerprint::of(&op, lane.outbox());
     lane.chain = lane.chain.then(fingerprint);
     lane.next_seq = seq.next();
@@ -145,7 +168,11 @@ fn next_row(
         mutation_bytes,
         group: None,
         enqueued_at: now,
-        entry: Entry { seq, was: None, body: EntryBody::Op(op) },
+        entry: Entry {
+            seq,
+            was: None,
+            body: EntryBody::Op(op),
+        },
     })
 }
 
@@ -157,9 +184,11 @@ fn resolve(
 ) -> Result<Dependency, OutboxError> {
     let seq = lane.next_seq;
     match dependency {
-        DependsOn::Op(id) if id == op => {
-            Err(OutboxError::LaterDependency { op, seq, dependency: seq })
-        }
+        DependsOn::Op(id) if id == op => Err(OutboxError::LaterDependency {
+            op,
+            seq,
+            dependency: seq,
+        }),
         DependsOn::Op(id) => {
             let found = match ids.get(&id) {
                 Some(found) => Some(*found),
@@ -167,12 +196,20 @@ fn resolve(
             };
             let (seq, fingerprint) =
                 found.ok_or(OutboxError::UnknownDependency { op, dependency: id })?;
-            Ok(Dependency { outbox: None, seq, fingerprint })
+            Ok(Dependency {
+                outbox: None,
+                seq,
+                fingerprint,
+            })
         }
         DependsOn::Identity(identity) => {
             let own = identity.outbox == lane.outbox();
             if own && identity.seq >= seq {
-                return Err(OutboxError::LaterDependency { op, seq, dependency: identity.seq });
+                return Err(OutboxError::LaterDependency {
+                    op,
+                    seq,
+                    dependency: identity.seq,
+                });
             }
             Ok(Dependency {
                 outbox: (!own).then_some(identity.outbox),

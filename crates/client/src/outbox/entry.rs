@@ -8,15 +8,19 @@ use super::error::OutboxError;
 const FORMAT: u8 = 1;
 
 pub(super) fn encode(entry: &Entry) -> Result<Vec<u8>, OutboxError> {
-    postcard::to_extend(entry, vec![FORMAT])
-        .map_err(|_| OutboxError::Unreadable { what: "an entry that was just made" })
+    postcard::to_extend(entry, vec![FORMAT]).map_err(|_| OutboxError::Unreadable {
+        what: "an entry that was just made",
+    })
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Entry, OutboxError> {
     match bytes.split_first() {
-        Some((&FORMAT, rest)) => postcard::from_bytes(rest)
-            .map_err(|_| OutboxError::Unreadable { what: "an entry" }),
-        _ => Err(OutboxError::Unreadable { what: "an entry of an unknown format" }),
+        Some((&FORMAT, rest)) => {
+            postcard::from_bytes(rest).map_err(|_| OutboxError::Unreadable { what: "an entry" })
+        }
+        _ => Err(OutboxError::Unreadable {
+            what: "an entry of an unknown format",
+        }),
     }
 }
 
@@ -37,7 +41,10 @@ mod tests {
         assert_eq!(bytes[0], 1);
         assert_eq!(decode(&bytes).unwrap(), entry);
         bytes[0] = 2;
-        assert!(matches!(decode(&bytes), Err(OutboxError::Unreadable { .. })));
+        assert!(matches!(
+            decode(&bytes),
+            Err(OutboxError::Unreadable { .. })
+        ));
         assert!(matches!(decode(&[]), Err(OutboxError::Unreadable { .. })));
     }
 }

@@ -19,7 +19,11 @@ pub enum OutboxError {
         "`{}` has outbox version {version}, this program knows up to {supported}: upgrade this program",
         path.display()
     )]
-    Newer { path: PathBuf, version: u32, supported: u32 },
+    Newer {
+        path: PathBuf,
+        version: u32,
+        supported: u32,
+    },
     /// The file is cut off or damaged. It was not touched.
     #[error(
         "`{}` is damaged ({detail}): restore it from a copy, or move it away to begin a new outbox \
@@ -29,7 +33,11 @@ pub enum OutboxError {
     Damaged { path: PathBuf, detail: String },
     /// The file, its folder or its ignore file could not be opened or made.
     #[error("open outbox `{}`", path.display())]
-    Open { path: PathBuf, #[source] source: Arc<io::Error> },
+    Open {
+        path: PathBuf,
+        #[source]
+        source: Arc<io::Error>,
+    },
     /// There is no room for more. What was stored before is intact; replaying frees room.
     #[error("the outbox is full: replay what it holds, or allow it more room")]
     Full,
@@ -56,7 +64,9 @@ pub enum OutboxError {
     #[error("op {op} depends on op {dependency}, which the outbox does not hold for this share")]
     UnknownDependency { op: OpId, dependency: OpId },
     /// A dependency names a seq of the op's own outbox that is not given yet, or its own.
-    #[error("op {op} with seq {seq} depends on seq {dependency} of its own outbox, which comes later")]
+    #[error(
+        "op {op} with seq {seq} depends on seq {dependency} of its own outbox, which comes later"
+    )]
     LaterDependency { op: OpId, seq: Seq, dependency: Seq },
     /// More dependencies than an op may have.
     #[error("op {op} has {count} dependencies, limit is {max}")]
@@ -66,13 +76,24 @@ pub enum OutboxError {
     OpIdTaken { op: OpId, seq: Seq },
     /// The mutation breaks a rule that no state of the document can mend.
     #[error("op {op} is refused")]
-    InvalidOp { op: OpId, #[source] error: MutationError },
+    InvalidOp {
+        op: OpId,
+        #[source]
+        error: MutationError,
+    },
     /// The mutation is larger than a batch may be.
     #[error("op {op} has {bytes} bytes, a batch holds at most {max}")]
     OpTooLarge { op: OpId, bytes: u64, max: u64 },
     /// An atomic group must fit one batch.
-    #[error("the atomic group has {ops} ops of {bytes} bytes, a batch holds {ops_max} of {bytes_max}")]
-    GroupTooLarge { ops: usize, bytes: u64, ops_max: u32, bytes_max: u64 },
+    #[error(
+        "the atomic group has {ops} ops of {bytes} bytes, a batch holds {ops_max} of {bytes_max}"
+    )]
+    GroupTooLarge {
+        ops: usize,
+        bytes: u64,
+        ops_max: u32,
+        bytes_max: u64,
+    },
     /// An atomic group without ops, of which nothing could come.
     #[error("an atomic group has no ops")]
     EmptyGroup { expected_cursor: Option<Cursor> },

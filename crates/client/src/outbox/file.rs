@@ -23,14 +23,25 @@ pub(super) fn open(path: &Path, options: &OutboxOptions) -> Result<Connection, O
     private_folder(path, options).map_err(|source| io_error(path, source))?;
     let db = if options.sqlite.vfs.is_some() {
         // What a simulated disk holds is known to its VFS only.
-        connect(path, options, OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .map_err(|error| damaged(path, error))?
+        connect(
+            path,
+            options,
+            OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE,
+        )
+        .map_err(|error| damaged(path, error))?
     } else {
         if !path.try_exists().map_err(|source| io_error(path, source))? {
             create(path, options)?;
         }
-        if fs::metadata(path).map_err(|source| io_error(path, source))?.len() == 0 {
-            return Err(OutboxError::Damaged { path: path.into(), detail: "it is empty".into() });
+        if fs::metadata(path)
+            .map_err(|source| io_error(path, source))?
+            .len()
+            == 0
+        {
+            return Err(OutboxError::Damaged {
+                path: path.into(),
+                detail: "it is empty".into(),
+            });
         }
         // Looked at without leave to write first, so that what is refused is left as it was.
         let look = connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -51,14 +62,19 @@ pub(super) fn open(path: &Path, options: &OutboxOptions) -> Result<Connection, O
 /// Makes the folder for its owner only, with an ignore file. A folder that others use is left as
 /// it is: an ignore file there would hide their work.
 fn private_folder(path: &Path, options: &OutboxOptions) -> io::Result<()> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
         return Ok(());
     };
     if !folder.try_exists()? {
         options.files.create_private_dir(folder)?;
     }
     if fs::read_dir(folder)?.next().is_none() {
-        options.files.write_private(&folder.join(".gitignore"), IGNORE)?;
+        options
+            .files
+            .write_private(&folder.join(".gitignore"), IGNORE)?;
     }
     Ok(())
 }
@@ -93,7 +109,9 @@ fn create(path: &Path, options: &OutboxOptions) -> Result<(), OutboxError> {
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -116,13 +134,20 @@ fn check(path: &Path, db: &Connection) -> Result<(), OutboxError> {
     }
     if version > schema::VERSION {
         let supported = schema::VERSION;
-        return Err(OutboxError::Newer { path: path_of(), version, supported });
+        return Err(OutboxError::Newer {
+            path: path_of(),
+            version,
+            supported,
+        });
     }
     let verdict: String = db
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| damaged(path, error))?;
     if verdict != "ok" {
-        return Err(OutboxError::Damaged { path: path_of(), detail: verdict });
+        return Err(OutboxError::Damaged {
+            path: path_of(),
+            detail: verdict,
+        });
     }
     Ok(())
 }
@@ -134,8 +159,10 @@ fn version_of(db: &Connection) -> rusqlite::Result<(i32, u32)> {
 }
 
 fn is_blank(path: &Path, db: &Connection) -> Result<bool, OutboxError> {
-    db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|error| damaged(path, error))
+    db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+        row.get(0)
+    })
+    .map_err(|error| damaged(path, error))
 }
 
 fn set_up(db: &Connection, options: &OutboxOptions) -> rusqlite::Result<()> {
@@ -151,7 +178,10 @@ fn set_up(db: &Connection, options: &OutboxOptions) -> rusqlite::Result<()> {
 }
 
 fn io_error(path: &Path, source: io::Error) -> OutboxError {
-    OutboxError::Open { path: path.into(), source: Arc::new(source) }
+    OutboxError::Open {
+        path: path.into(),
+        source: Arc::new(source),
+    }
 }
 
 fn damaged(path: &Path, error: rusqlite::Error) -> OutboxError {
@@ -160,9 +190,10 @@ fn damaged(path: &Path, error: rusqlite::Error) -> OutboxError {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             io_error(path, io::Error::other(error))
         }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            OutboxError::Damaged { path: path.into(), detail: error.to_string() }
-        }
+        Some(ErrorCode::DatabaseCorrupt) => OutboxError::Damaged {
+            path: path.into(),
+            detail: error.to_string(),
+        },
         _ => error.into(),
     }
 }

@@ -65,7 +65,9 @@ fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
     let limits = limits
         .map(|bytes| postcard::from_bytes(&bytes))
         .transpose()
-        .map_err(|_| OutboxError::Unreadable { what: "a share's limits" })?;
+        .map_err(|_| OutboxError::Unreadable {
+            what: "a share's limits",
+        })?;
     let reference: String = row.get(2)?;
     let stop_code: Option<String> = row.get(17)?;
     let stop = match stop_code {
@@ -79,7 +81,9 @@ fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
     Ok(Lane {
         number: row.get(0)?,
         share: ShareId::from_bytes(bytes(row, 1)?),
-        reference: reference.parse().map_err(|_| OutboxError::Unreadable { what: "a ref" })?,
+        reference: reference
+            .parse()
+            .map_err(|_| OutboxError::Unreadable { what: "a ref" })?,
         ref_number: count(row, 3)?,
         key: OutboxKey::from_bytes(bytes(row, 4)?),
         incarnation: Incarnation::new(count(row, 5)?),
@@ -192,8 +196,9 @@ pub(crate) fn set_claimed(
 
 /// A redeem told the server's limits.
 pub(crate) fn set_limits(db: &Connection, lane: &Lane, limits: &Limits) -> Result<(), OutboxError> {
-    let bytes = postcard::to_stdvec(limits)
-        .map_err(|_| OutboxError::Unreadable { what: "limits that were just told" })?;
+    let bytes = postcard::to_stdvec(limits).map_err(|_| OutboxError::Unreadable {
+        what: "limits that were just told",
+    })?;
     db.prepare_cached("UPDATE lane SET limits = ?2 WHERE number = ?1")?
         .execute(params![lane.number, bytes])?;
     Ok(())

@@ -66,11 +66,7 @@ pub(crate) fn by_op_id(
 }
 
 /// The lane's chain over seqs 1 to `at`, if the row is still held.
-pub(crate) fn chain_at(
-    db: &Connection,
-    lane: i64,
-    at: Seq,
-) -> Result<Option<Chain>, OutboxError> {
+pub(crate) fn chain_at(db: &Connection, lane: i64, at: Seq) -> Result<Option<Chain>, OutboxError> {
     db.prepare_cached("SELECT chain FROM op WHERE lane = ?1 AND seq = ?2")?
         .query_row(params![lane, int(at.get())], |row| Ok(chain(row, 0)))
         .optional()?

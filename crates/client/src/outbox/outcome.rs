@@ -67,14 +67,18 @@ pub struct OutcomeEvent {
 }
 
 pub(super) fn encode(outcome: &Outcome) -> Result<Vec<u8>, OutboxError> {
-    postcard::to_extend(outcome, vec![FORMAT])
-        .map_err(|_| OutboxError::Unreadable { what: "an outcome that was just made" })
+    postcard::to_extend(outcome, vec![FORMAT]).map_err(|_| OutboxError::Unreadable {
+        what: "an outcome that was just made",
+    })
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Outcome, OutboxError> {
     match bytes.split_first() {
-        Some((&FORMAT, rest)) => postcard::from_bytes(rest)
-            .map_err(|_| OutboxError::Unreadable { what: "an outcome" }),
-        _ => Err(OutboxError::Unreadable { what: "an outcome of an unknown format" }),
+        Some((&FORMAT, rest)) => {
+            postcard::from_bytes(rest).map_err(|_| OutboxError::Unreadable { what: "an outcome" })
+        }
+        _ => Err(OutboxError::Unreadable {
+            what: "an outcome of an unknown format",
+        }),
     }
 }

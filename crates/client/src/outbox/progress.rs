@@ -65,7 +65,9 @@ impl RowState {
 
     pub(super) fn from_number(number: i64) -> Result<Self, OutboxError> {
         let found = Self::ALL.into_iter().find(|state| state.number() == number);
-        found.ok_or(OutboxError::Unreadable { what: "the state of an op" })
+        found.ok_or(OutboxError::Unreadable {
+            what: "the state of an op",
+        })
     }
 }
 
@@ -359,7 +361,9 @@ pub(crate) fn give_up(
     outcome: &Outcome,
 ) -> Result<(), OutboxError> {
     let Outcome::DeadLetter(failure) = outcome else {
-        return Err(OutboxError::Unreadable { what: "an outcome that gives up nothing" });
+        return Err(OutboxError::Unreadable {
+            what: "an outcome that gives up nothing",
+        });
     };
     db.prepare_cached(
         "UPDATE progress SET give_up = 1, outcome = ?3, error = ?4, next_attempt_at = NULL \

@@ -31,7 +31,10 @@ pub(crate) fn record(
 ) -> Result<Recorded, OutboxError> {
     let open = batches::open(db, lane.number)?;
     let Some(batch) = open.into_iter().find(|batch| batch.number == number) else {
-        return Ok(Recorded { settled_through: lane.settled_through, ..Recorded::default() });
+        return Ok(Recorded {
+            settled_through: lane.settled_through,
+            ..Recorded::default()
+        });
     };
     let members = progress::of_batch(db, lane.number, number, batch.ends)?;
     let group_ends = group_ends(&batch, outcomes);
@@ -82,7 +85,10 @@ fn verdict(batch: &StoredBatch, member: &Member, outcome: &OpOutcome) -> Verdict
         OpOutcome::Duplicate(cursor) => Verdict::End(Outcome::Duplicate(*cursor)),
         OpOutcome::InDoubt => Verdict::End(Outcome::InDoubt),
         OpOutcome::Abandoned | OpOutcome::Rejected(RejectReason::Abandoned) => {
-            let ours = member.outcome.clone().filter(|_| batch.kind == Kind::Abandon);
+            let ours = member
+                .outcome
+                .clone()
+                .filter(|_| batch.kind == Kind::Abandon);
             Verdict::End(ours.unwrap_or(Outcome::DeadLetter(Failure::AbandonedElsewhere)))
         }
         OpOutcome::Rejected(reason) if may_change(reason) => Verdict::TryAgain(reason.clone()),
@@ -129,10 +135,15 @@ fn apply(
         Verdict::End(outcome) => (end_state(&outcome), false, outcome),
         Verdict::TryAgain(reason) => {
             let age = now.get().saturating_sub(first_rejected_at.get());
-            let over = rejections >= retry.attempts_max || u128::from(age) >= retry.age_max.as_millis();
+            let over =
+                rejections >= retry.attempts_max || u128::from(age) >= retry.age_max.as_millis();
             // An op that is being abandoned stays so.
             let give_up = over || member.give_up;
-            (RowState::Rejected, give_up, Outcome::DeadLetter(Failure::Rejected(reason)))
+            (
+                RowState::Rejected,
+                give_up,
+                Outcome::DeadLetter(Failure::Rejected(reason)),
+            )
         }
         Verdict::GiveUp(failure) => (RowState::Rejected, true, Outcome::DeadLetter(failure)),
     };
@@ -147,7 +158,11 @@ fn apply(
         state,
         give_up,
         rejections: if ended { member.rejections } else { rejections },
-        first_rejected_at: if ended { member.first_rejected_at } else { Some(first_rejected_at) },
+        first_rejected_at: if ended {
+            member.first_rejected_at
+        } else {
+            Some(first_rejected_at)
+        },
         next_attempt_at: waits.then(|| now.plus_ms(delay_ms(rejections, retry))),
         outcome: Some(&outcome),
         settled_at: ended.then_some(now),
@@ -166,7 +181,9 @@ fn end_state(outcome: &Outcome) -> RowState {
 
 /// Doubles with each rejection, up to the policy's longest.
 fn delay_ms(rejections: u32, retry: &RetryPolicy) -> u64 {
-    let factor = 1_u32.checked_shl(rejections.saturating_sub(1)).unwrap_or(u32::MAX);
+    let factor = 1_u32
+        .checked_shl(rejections.saturating_sub(1))
+        .unwrap_or(u32::MAX);
     let delay = retry.delay.saturating_mul(factor).min(retry.delay_max);
     u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
 }

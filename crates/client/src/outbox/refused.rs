@@ -37,7 +37,11 @@ pub(crate) fn dissolve(
         let alone = isolate && batch.number == number;
         for member in progress::of_batch(db, lane.number, batch.number, batch.ends)? {
             let answered = member.seq <= lane.answered_through;
-            let state = if answered { RowState::Rejected } else { RowState::Queued };
+            let state = if answered {
+                RowState::Rejected
+            } else {
+                RowState::Queued
+            };
             progress::release(db, lane.number, member.seq, (state, alone), now)?;
         }
         batches::delete(db, batch.number)?;

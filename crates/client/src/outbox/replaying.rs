@@ -156,7 +156,11 @@ impl Outbox {
             if lane.ref_number != ref_number {
                 return Ok(false);
             }
-            let stop = Stop { code: refusal.code, message: refusal.message, at };
+            let stop = Stop {
+                code: refusal.code,
+                message: refusal.message,
+                at,
+            };
             lanes::set_stop(db, &lane, Some(&stop))?;
             Ok(true)
         })
@@ -173,7 +177,11 @@ impl Outbox {
         let ended = self
             .run(move |db| {
                 let lane = lanes::get(db, share)?;
-                let stop = Stop { code: refusal.code, message: refusal.message, at };
+                let stop = Stop {
+                    code: refusal.code,
+                    message: refusal.message,
+                    at,
+                };
                 lanes::set_stop(db, &lane, Some(&stop))?;
                 record::all_in_doubt(db, lane, at)
             })
@@ -184,18 +192,21 @@ impl Outbox {
 
     /// Which ref of the share is the newest.
     pub(crate) async fn ref_number(&self, share: ShareId) -> Result<u64, OutboxError> {
-        self.run(move |db| Ok(lanes::get(db, share)?.ref_number)).await
+        self.run(move |db| Ok(lanes::get(db, share)?.ref_number))
+            .await
     }
 
     /// How one share stands.
     pub(crate) async fn share(&self, share: ShareId) -> Result<ShareStatus, OutboxError> {
-        self.run(move |db| super::status::status(db, lanes::get(db, share)?)).await
+        self.run(move |db| super::status::status(db, lanes::get(db, share)?))
+            .await
     }
 
     /// Drops some settled rows beyond the retention; whether there may be more.
     pub(crate) async fn prune_step(&self, share: ShareId) -> Result<bool, OutboxError> {
         let (now, retention) = (self.options().clock.now(), self.options().retention);
-        self.run(move |db| prune::step(db, lanes::get(db, share)?, &retention, now)).await
+        self.run(move |db| prune::step(db, lanes::get(db, share)?, &retention, now))
+            .await
     }
 }
 

@@ -69,8 +69,7 @@ const PROGRESS: &str = "CREATE TABLE progress (
 ) STRICT, WITHOUT ROWID";
 
 /// Finds what is not settled without looking at what is.
-const UNSETTLED: &str =
-    "CREATE INDEX unsettled ON progress (lane, seq, state) WHERE state < 10";
+const UNSETTLED: &str = "CREATE INDEX unsettled ON progress (lane, seq, state) WHERE state < 10";
 
 /// One row per stored batch; its members are the ops whose `progress.batch` names it.
 const BATCH: &str = "CREATE TABLE batch (

@@ -103,10 +103,14 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
     let Some(member) = waiting else {
         return Ok(false);
     };
-    let outcome = member.outcome.unwrap_or(Outcome::DeadLetter(Failure::Rejected(
-        RejectReason::AtomicGroupFailed,
-    )));
-    let ends = member.group.map_or((first, first), |group| (group.first, group.last));
+    let outcome = member
+        .outcome
+        .unwrap_or(Outcome::DeadLetter(Failure::Rejected(
+            RejectReason::AtomicGroupFailed,
+        )));
+    let ends = member
+        .group
+        .map_or((first, first), |group| (group.first, group.last));
     for member in progress::between(db, lane.number, ends)? {
         if member.state == RowState::Rejected {
             let outcome = member.outcome.as_ref().unwrap_or(&outcome);
@@ -121,7 +125,11 @@ fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, 
     let resent = members.iter().any(|member| member.state == RowState::Sent);
     progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
     let batch = batches::assemble(db, lane.number, stored)?;
-    Ok(Outgoing { number: stored.number, batch, resent })
+    Ok(Outgoing {
+        number: stored.number,
+        batch,
+        resent,
+    })
 }
 
 /// The lane's own chain at `at`; `None` if the outbox does not hold it any more, or not yet.

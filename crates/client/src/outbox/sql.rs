@@ -11,8 +11,9 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 fn number(row: &Row<'_>, at: usize) -> Result<u64, OutboxError> {
-    u64::try_from(row.get::<_, i64>(at)?)
-        .map_err(|_| OutboxError::Unreadable { what: "a negative number" })
+    u64::try_from(row.get::<_, i64>(at)?).map_err(|_| OutboxError::Unreadable {
+        what: "a negative number",
+    })
 }
 
 /// The count in column `at`.
@@ -38,7 +39,9 @@ pub(super) fn bytes<const N: usize>(row: &Row<'_>, at: usize) -> Result<[u8; N],
         .as_blob()
         .ok()
         .and_then(|blob| blob.try_into().ok())
-        .ok_or(OutboxError::Unreadable { what: "an id of the wrong length" })
+        .ok_or(OutboxError::Unreadable {
+            what: "an id of the wrong length",
+        })
 }
 
 /// The `N` bytes in column `at`, if it is not null.

@@ -65,7 +65,10 @@ pub struct RowFilter {
 
 /// How every share stands, in the order in which the outbox came to know them.
 pub(super) fn shares(db: &Connection) -> Result<Vec<ShareStatus>, OutboxError> {
-    lanes::all(db)?.into_iter().map(|lane| status(db, lane)).collect()
+    lanes::all(db)?
+        .into_iter()
+        .map(|lane| status(db, lane))
+        .collect()
 }
 
 pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxError> {
@@ -104,8 +107,14 @@ pub(super) fn rows(
     after: Option<(ShareId, Seq)>,
     limit: usize,
 ) -> Result<Vec<Row>, OutboxError> {
-    let wanted = if filter.states.is_empty() { &RowState::ALL[..] } else { &filter.states };
-    let mask = wanted.iter().fold(0_i64, |mask, state| mask | 1 << state.number());
+    let wanted = if filter.states.is_empty() {
+        &RowState::ALL[..]
+    } else {
+        &filter.states
+    };
+    let mask = wanted
+        .iter()
+        .fold(0_i64, |mask, state| mask | 1 << state.number());
     let mut found = Vec::new();
     let mut skipping = after;
     for lane in lanes::all(db)? {

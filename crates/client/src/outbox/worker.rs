@@ -67,10 +67,19 @@ pub(super) struct Storage {
 impl Storage {
     pub(super) fn start(executor: Executor, db: Connection) -> std::io::Result<Self> {
         let mut group = Group { db, closed: false };
-        let worker = Worker::start(executor, "share-outbox", QUEUE_MAX, GROUP_MAX, move |jobs| {
-            group.commit(jobs);
-        })?;
-        Ok(Self { worker, places: Arc::new(Semaphore::new(QUEUE_MAX)) })
+        let worker = Worker::start(
+            executor,
+            "share-outbox",
+            QUEUE_MAX,
+            GROUP_MAX,
+            move |jobs| {
+                group.commit(jobs);
+            },
+        )?;
+        Ok(Self {
+            worker,
+            places: Arc::new(Semaphore::new(QUEUE_MAX)),
+        })
     }
 
     /// Runs `work` and returns after its commit. What fails has taken no effect.
@@ -88,7 +97,12 @@ impl Storage {
             .await
             .map_err(|_| OutboxError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let task = Task { work: Some(work), done: None, reply, _place: place };
+        let task = Task {
+            work: Some(work),
+            done: None,
+            reply,
+            _place: place,
+        };
         match self.worker.submit(Box::new(task)) {
             Ok(()) => answer.await.unwrap_or(Err(OutboxError::Closed)),
             Err(NotAccepted::Full(_)) => Err(OutboxError::Busy),

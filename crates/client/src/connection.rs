@@ -1,0 +1,22 @@
+//! Connections to servers. Types that are generated from the schema are named only here; what
+//! leaves this module is a value of the model.
+
+mod connector;
+mod error;
+mod factory;
+mod follower;
+mod lane;
+mod own_thread;
+mod peer;
+mod session;
+mod subscription;
+
+pub use connector::{Connector, Stream, TcpConnector};
+pub use error::ClientError;
+pub use factory::{create_share, probe};
+pub use follower::{FollowEvent, Follower};
+pub use lane::RpcLink;
+pub use own_thread::on_own_thread;
+pub use session::Session;
+pub use share_proto::wire::DocumentEntry;
+pub use subscription::{Subscription, SubscriptionEvent};

@@ -1,0 +1,94 @@
+//! What can go wrong between this side and a server.
+
+use share_model::Refusal;
+use share_proto::wire::WireError;
+
+/// Why a call on a server has no answer that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The server refused; its code says what to do.
+    #[error("refused")]
+    Refused(#[source] Refusal),
+    /// None of the addresses answers. Safe to try again.
+    #[error("no server answers at {addresses}: {reason}")]
+    Unreachable {
+        /// `HOST:PORT` of each, as tried.
+        addresses: String,
+        /// What the last one said.
+        reason: String,
+    },
+    /// The connection was lost; whether the call took effect is not known. Safe to repeat.
+    #[error("the connection was lost: {reason}")]
+    Disconnected {
+        /// As far as it is known.
+        reason: String,
+    },
+    /// The server did not answer in time; whether the call took effect is not known.
+    #[error("no answer within {timeout_ms} ms")]
+    NoAnswer {
+        /// How long was waited.
+        timeout_ms: u64,
+    },
+    /// The server has too much to do. Later, on the same connection.
+    #[error("the server is overloaded: {reason}")]
+    Overloaded {
+        /// What it said.
+        reason: String,
+    },
+    /// The server does not know the method: it is older.
+    #[error("the server does not implement this: upgrade the server ({reason})")]
+    Unimplemented {
+        /// What it said.
+        reason: String,
+    },
+    /// A bug of the other side, or a message that can't be read.
+    #[error("the server failed: {reason}")]
+    Failed {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// Whether this side could not talk to the server at all, or lost it: trying again is safe and
+    /// makes sense.
+    pub fn is_transport(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Disconnected { .. } | Self::NoAnswer { .. } => true,
+            Self::Refused(_)
+            | Self::Overloaded { .. }
+            | Self::Unimplemented { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+}
+
+impl From<Refusal> for ClientError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A kind of exception says only how to react (`schema/refusal.capnp`).
+impl From<capnp::Error> for ClientError {
+    fn from(error: capnp::Error) -> Self {
+        let reason = error.extra;
+        match error.kind {
+            capnp::ErrorKind::Disconnected => Self::Disconnected { reason },
+            capnp::ErrorKind::Overloaded => Self::Overloaded { reason },
+            capnp::ErrorKind::Unimplemented => Self::Unimplemented { reason },
+            kind => Self::Failed {
+                reason: format!("{kind}: {reason}"),
+            },
+        }
+    }
+}
+
+impl From<WireError> for ClientError {
+    fn from(error: WireError) -> Self {
+        Self::Failed {
+            reason: format!("its answer: {error}"),
+        }
+    }
+}
