@@ -1,3 +1,27 @@
 //! The share server: owners of loaded state, SQLite store, Cap'n Proto RPC.
+//!
+//! [`Server::start`] runs one: it opens the data folder, listens, and serves until it is drained.
+//! Each loaded share has one owner task, which runs the engine on its state and hands the records to
+//! the [`store`]; RPC threads turn messages into calls to owners, and follow a share's feed for its
+//! subscribers. The contract is `docs/design.md` §§3, 5, 6 and 9.
 
 pub mod store;
+
+mod factory;
+mod fault;
+mod feed;
+mod hub;
+mod owner;
+mod rpc;
+mod seams;
+mod server;
+
+pub use feed::RingLimits;
+pub use hub::HubLimits;
+pub use owner::OwnerLimits;
+pub use rpc::RpcLimits;
+pub use seams::Seams;
+pub use server::{
+    Incoming, Io, Listener, PipeConnector, PipeListener, RunningServer, Server, ServerError,
+    ServerLimits, ServerOptions, TcpListener, Transport, pipes,
+};

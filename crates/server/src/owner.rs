@@ -1,0 +1,191 @@
+//! The owner of a loaded share: the one task that has its state and runs the engine on it.
+//!
+//! It takes all calls that wait, runs each on the state, hands the records to the store as one
+//! commit, and only then answers: nothing that was seen in a state with uncommitted records leaves
+//! before the commit is durable. What follows a commit happens here and not in the caller's future,
+//! so that a caller that goes away changes nothing.
+
+mod append;
+mod appenders;
+mod bump;
+mod call;
+mod checkpoint;
+mod claim;
+mod create;
+mod handle;
+mod load;
+mod read;
+mod redeem;
+mod round;
+mod save;
+mod share;
+mod subscribe;
+mod subscribers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use share_model::{HistoryId, Limits, ShareId};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use crate::fault::Fault;
+use crate::feed::{Feed, RingLimits};
+use crate::seams::Seams;
+use crate::store::Store;
+
+pub(crate) use append::AppendCall;
+pub(crate) use appenders::AppenderTicket;
+pub(crate) use bump::BumpCall;
+pub(crate) use call::{Command, Outcome, Reply};
+pub(crate) use claim::{Claim, ClaimCall};
+pub(crate) use create::CreateCall;
+pub(crate) use handle::{Budget, ShareHandle};
+pub(crate) use read::{CheckCall, DocumentAt, DocumentCall, WritersCall};
+pub(crate) use redeem::{Opened, RedeemCall, server_name};
+pub(crate) use save::SaveCall;
+pub(crate) use subscribe::{Start, SubscribeCall, Subscribed};
+pub(crate) use subscribers::Registration;
+
+use call::Waiting;
+use checkpoint::Checkpoints;
+use share::Share;
+
+/// Bounds of an owner and of what it does per step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerLimits {
+    /// The bounds of every share.
+    pub share: Limits,
+    /// Calls that may wait for one share.
+    pub queue_calls_max: usize,
+    /// Bytes of batches that may wait for one share.
+    pub queue_bytes_max: usize,
+    /// Calls that one commit takes together.
+    pub round_calls_max: usize,
+    /// Live appenders of one share.
+    pub appenders_max: usize,
+    /// Live subscriptions of one share.
+    pub subscribers_max: usize,
+    /// How often calls are run again after somebody else committed.
+    pub tries_max: u32,
+    /// How long a bump waits for the subscriptions that it ends.
+    pub cut_deadline: Duration,
+    /// Records after a checkpoint before the next one.
+    pub checkpoint_records: u64,
+    /// Bytes of records after a checkpoint before the next one, if the document has not more.
+    pub checkpoint_bytes: u64,
+    /// What is kept of a log's end in memory.
+    pub ring: RingLimits,
+}
+
+impl Default for OwnerLimits {
+    fn default() -> Self {
+        Self {
+            share: Limits::DEFAULT,
+            queue_calls_max: 1024,
+            queue_bytes_max: 96 << 20,
+            round_calls_max: 256,
+            appenders_max: 1024,
+            subscribers_max: 4096,
+            tries_max: 8,
+            cut_deadline: Duration::from_secs(5),
+            checkpoint_records: 1024,
+            checkpoint_bytes: 1 << 20,
+            ring: RingLimits {
+                ops_max: 8192,
+                bytes_max: 4 << 20,
+            },
+        }
+    }
+}
+
+/// What every owner has from its hub.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) seams: Seams,
+    pub(crate) history: HistoryId,
+    pub(crate) limits: Arc<OwnerLimits>,
+    /// Becomes true once: finish what waits, then end.
+    pub(crate) drain: watch::Receiver<bool>,
+}
+
+/// The task's own things.
+pub(crate) struct Owner {
+    around: Surroundings,
+    share: Share,
+    feed: Arc<Feed>,
+    checkpoints: Checkpoints,
+    calls: mpsc::Receiver<Box<dyn Waiting>>,
+    /// Answers that wait for subscriptions to end.
+    cuts: JoinSet<()>,
+}
+
+impl Owner {
+    /// Runs until every handle is gone, the server drains, the share turns out not to exist, or its
+    /// state can't be had any more.
+    pub(crate) async fn run(
+        around: Surroundings,
+        share: ShareId,
+        feed: Arc<Feed>,
+        calls: mpsc::Receiver<Box<dyn Waiting>>,
+    ) {
+        let mut owner = Self {
+            share: Share::new(share, &around.limits),
+            checkpoints: Checkpoints::default(),
+            cuts: JoinSet::new(),
+            around,
+            feed,
+            calls,
+        };
+        if let Err(fault) = owner.serve().await {
+            warn!(%share, %fault, "share unloaded by a fault");
+            owner.fail_all(&fault).await;
+        }
+        owner.finish().await;
+        debug!(%share, "share unloaded");
+    }
+
+    async fn serve(&mut self) -> Result<(), Fault> {
+        self.reload().await?;
+        self.show(Vec::new());
+        let mut drain = self.around.drain.clone();
+        loop {
+            let mut waiting = Vec::new();
+            let most = self.around.limits.round_calls_max;
+            tokio::select! {
+                biased;
+                // Fails if the hub is gone, which then drains too.
+                _ = drain.wait_for(|drain| *drain), if !self.calls.is_closed() => {
+                    self.calls.close();
+                }
+                Some(done) = self.checkpoints.done() => self.checkpoints.settle(done),
+                Some(_) = self.cuts.join_next() => {}
+                taken = self.calls.recv_many(&mut waiting, most) => {
+                    if taken == 0 {
+                        return Ok(());
+                    }
+                    self.rounds(waiting).await?;
+                    if self.share.state.is_none() {
+                        // A share that does not exist is not kept: anybody can name one.
+                        self.calls.close();
+                    }
+                    self.checkpoints.start_if_due(&self.share, &self.around);
+                }
+            }
+        }
+    }
+
+    async fn fail_all(&mut self, fault: &Fault) {
+        self.calls.close();
+        while let Some(call) = self.calls.recv().await {
+            call.fail(fault.clone());
+        }
+    }
+
+    async fn finish(&mut self) {
+        while self.cuts.join_next().await.is_some() {}
+        self.checkpoints.finish(&self.share, &self.around).await;
+    }
+}

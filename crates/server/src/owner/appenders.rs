@@ -1,0 +1,80 @@
+//! The claimed writers of a share's connections.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use share_engine::Appender;
+
+/// Names an appender of one owner. The appender lives as long as its ticket.
+#[derive(Debug, Clone)]
+pub(crate) struct AppenderTicket(Arc<u64>);
+
+/// The appenders whose tickets live, and what they were before the round that runs.
+#[derive(Debug)]
+pub(super) struct Appenders {
+    held: BTreeMap<u64, Held>,
+    /// Appenders as they were before the round changed them, in the order of the changes.
+    before: Vec<(u64, Appender)>,
+    last: u64,
+    max: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    appender: Appender,
+    ticket: Weak<u64>,
+}
+
+impl Appenders {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            held: BTreeMap::new(),
+            before: Vec::new(),
+            last: 0,
+            max,
+        }
+    }
+
+    /// Whether there is room for one more, after those are gone whose tickets are.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.held.retain(|_, held| held.ticket.strong_count() > 0);
+        self.held.len() < self.max
+    }
+
+    /// Keeps an appender as long as its ticket lives.
+    pub(super) fn insert(&mut self, appender: Appender) -> AppenderTicket {
+        self.last += 1;
+        let ticket = Arc::new(self.last);
+        let held = Held {
+            appender,
+            ticket: Arc::downgrade(&ticket),
+        };
+        self.held.insert(self.last, held);
+        AppenderTicket(ticket)
+    }
+
+    pub(super) fn get(&self, ticket: &AppenderTicket) -> Option<&Appender> {
+        self.held.get(&ticket.0).map(|held| &held.appender)
+    }
+
+    /// The appender, to be changed; [`Appenders::roll_back`] undoes it.
+    pub(super) fn get_mut(&mut self, ticket: &AppenderTicket) -> Option<&mut Appender> {
+        let held = self.held.get_mut(&ticket.0)?;
+        self.before.push((*ticket.0, held.appender.clone()));
+        Some(&mut held.appender)
+    }
+
+    /// The round is durable.
+    pub(super) fn keep(&mut self) {
+        self.before.clear();
+    }
+
+    /// The round's state was thrown away: an appender that it ended may not be at its end.
+    pub(super) fn roll_back(&mut self) {
+        while let Some((key, appender)) = self.before.pop() {
+            if let Some(held) = self.held.get_mut(&key) {
+                held.appender = appender;
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Calls to an owner: a command, and where its outcome goes.
+
+use share_engine::{Context, LogAnswers, Record};
+use share_model::{Refusal, Seq, WriterId};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::share::Share;
+use super::subscribers::Cut;
+use crate::fault::Fault;
+
+/// What a call gets: an answer, a refusal, or a fault and no outcome at all.
+pub(crate) type Outcome<T> = Result<Result<T, Refusal>, Fault>;
+
+/// What a command did to the state.
+pub(crate) struct Ran<T> {
+    pub(crate) answer: Result<T, Refusal>,
+    /// To be durable before the answer leaves. A refusal may have one: it can move a floor.
+    pub(crate) record: Option<Record>,
+}
+
+impl<T> From<Result<(T, Option<Record>), Refusal>> for Ran<T> {
+    fn from(result: Result<(T, Option<Record>), Refusal>) -> Self {
+        match result {
+            Ok((answer, record)) => Self {
+                answer: Ok(answer),
+                record,
+            },
+            Err(refusal) => Self {
+                answer: Err(refusal),
+                record: None,
+            },
+        }
+    }
+}
+
+/// Something that a share is asked. May be run several times, on states that are thrown away, before
+/// one of its answers is given.
+pub(crate) trait Command: Send + 'static {
+    /// What the caller gets.
+    type Answer: Send + 'static;
+
+    /// Whether the answer waits until the subscriptions that a bump ended have stopped.
+    const AFTER_CUT: bool = false;
+
+    /// What the command has to know of the log before it is run.
+    fn lookups(&self, _share: &Share) -> Vec<(WriterId, Seq)> {
+        Vec::new()
+    }
+
+    /// Runs the command on the state.
+    fn run(&self, share: &mut Share, context: &Context, log: &LogAnswers) -> Ran<Self::Answer>;
+}
+
+/// A call that waits for its outcome, whatever its command.
+pub(crate) trait Waiting: Send {
+    /// As [`Command::lookups`].
+    fn lookups(&self, share: &Share) -> Vec<(WriterId, Seq)>;
+
+    /// Runs the command and keeps its answer; an earlier one is forgotten.
+    fn run(&mut self, share: &mut Share, context: &Context, log: &LogAnswers) -> Option<Record>;
+
+    /// Whether [`Waiting::answer`] has to wait for a cut.
+    fn is_after_cut(&self) -> bool;
+
+    /// Gives the answer of the last run: what it was seen in is durable.
+    fn answer(self: Box<Self>);
+
+    /// Gives no outcome.
+    fn fail(self: Box<Self>, fault: Fault);
+}
+
+/// A command with its caller.
+pub(crate) struct Call<C: Command> {
+    command: C,
+    reply: oneshot::Sender<Outcome<C::Answer>>,
+    ready: Option<Result<C::Answer, Refusal>>,
+    /// The room that the call takes in its share's queue and in the server.
+    _room: [OwnedSemaphorePermit; 2],
+}
+
+impl<C: Command> Call<C> {
+    pub(crate) fn new(command: C, room: [OwnedSemaphorePermit; 2]) -> (Self, Reply<C::Answer>) {
+        let (reply, receiver) = oneshot::channel();
+        let call = Self {
+            command,
+            reply,
+            ready: None,
+            _room: room,
+        };
+        (call, Reply(Ok(receiver)))
+    }
+}
+
+impl<C: Command> Waiting for Call<C> {
+    fn lookups(&self, share: &Share) -> Vec<(WriterId, Seq)> {
+        self.command.lookups(share)
+    }
+
+    fn run(&mut self, share: &mut Share, context: &Context, log: &LogAnswers) -> Option<Record> {
+        let ran = self.command.run(share, context, log);
+        self.ready = Some(ran.answer);
+        ran.record
+    }
+
+    fn is_after_cut(&self) -> bool {
+        C::AFTER_CUT
+    }
+
+    fn answer(self: Box<Self>) {
+        let outcome = self.ready.ok_or(Fault::Unloaded);
+        // The caller may have gone: what it asked for is done all the same.
+        let _ = self.reply.send(outcome);
+    }
+
+    fn fail(self: Box<Self>, fault: Fault) {
+        // As above.
+        let _ = self.reply.send(Err(fault));
+    }
+}
+
+/// Answers a call once a cut is complete, or tells it that it was not in time.
+pub(super) async fn answer_after(call: Box<dyn Waiting>, cut: Cut) {
+    match cut.complete().await {
+        Ok(()) => call.answer(),
+        Err(fault) => call.fail(fault),
+    }
+}
+
+/// The outcome of a call that was handed over; the call was queued when this was made.
+#[derive(Debug)]
+pub(crate) struct Reply<T>(Result<oneshot::Receiver<Outcome<T>>, Fault>);
+
+impl<T> Reply<T> {
+    /// The outcome of a call that was not taken.
+    pub(crate) fn fault(fault: Fault) -> Self {
+        Self(Err(fault))
+    }
+
+    /// Waits for the outcome. Dropping this changes nothing about the call.
+    pub(crate) async fn outcome(self) -> Outcome<T> {
+        match self.0?.await {
+            Ok(outcome) => outcome,
+            // The owner ended, by a panic or with the runtime, and dropped the call.
+            Err(_) => Err(Fault::Unloaded),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! How others reach an owner.
+
+use std::sync::Arc;
+
+use share_model::ShareId;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::call::{Call, Command, Reply, Waiting};
+use crate::fault::Fault;
+use crate::feed::Feed;
+
+/// Bytes that one permit of a [`Budget`] stands for.
+const PERMIT_BYTES: usize = 1024;
+
+/// How many bytes of batches may wait.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    /// Room for about this many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        let permits = (bytes / PERMIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(permits)))
+    }
+
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Fault> {
+        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES).max(1));
+        let permits = permits.map_err(|_| Fault::BytesFull)?;
+        let taken = Arc::clone(&self.0).try_acquire_many_owned(permits);
+        taken.map_err(|_| Fault::BytesFull)
+    }
+}
+
+/// A loaded share. While one of these lives, the share stays loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct ShareHandle {
+    share: ShareId,
+    calls: mpsc::Sender<Box<dyn Waiting>>,
+    feed: Arc<Feed>,
+    /// Of the share, and of the whole server.
+    room: [Budget; 2],
+    /// Counted by the hub, to tell whether anybody has a handle.
+    _used: Arc<()>,
+}
+
+impl ShareHandle {
+    pub(crate) fn new(
+        feed: Arc<Feed>,
+        calls: mpsc::Sender<Box<dyn Waiting>>,
+        room: [Budget; 2],
+        used: Arc<()>,
+    ) -> Self {
+        Self {
+            share: feed.share(),
+            calls,
+            feed,
+            room,
+            _used: used,
+        }
+    }
+
+    /// The share.
+    pub(crate) fn share(&self) -> ShareId {
+        self.share
+    }
+
+    /// Where the share's durable ops are seen.
+    pub(crate) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// Hands a command over that keeps `bytes` in memory. When this returns, the command has its
+    /// place behind all that were handed over before; its outcome comes with the reply.
+    pub(crate) fn call<C: Command>(&self, command: C, bytes: usize) -> Reply<C::Answer> {
+        let taken = (self.room[0].take(bytes), self.room[1].take(bytes));
+        let room = match taken {
+            (Ok(share), Ok(server)) => [share, server],
+            (Err(fault), _) | (_, Err(fault)) => return Reply::fault(fault),
+        };
+        let (call, reply) = Call::new(command, room);
+        match self.calls.try_send(Box::new(call)) {
+            Ok(()) => reply,
+            Err(TrySendError::Full(_)) => Reply::fault(Fault::QueueFull {
+                calls: self.calls.max_capacity(),
+            }),
+            Err(TrySendError::Closed(_)) => Reply::fault(Fault::Unloaded),
+        }
+    }
+}

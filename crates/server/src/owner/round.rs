@@ -1,0 +1,185 @@
+//! One round of an owner: run what waits, commit, answer.
+
+use share_engine::{Context, LogAnswers, Record};
+use share_model::{Seq, ShareVersion, WriterId};
+use tracing::{info, warn};
+
+use super::Owner;
+use super::call::{Waiting, answer_after};
+use super::checkpoint;
+use crate::fault::Fault;
+use crate::store::{CommitOutcome, ShareCommit, StoreError};
+
+type Calls = Vec<Box<dyn Waiting>>;
+
+/// How a round went.
+enum Round {
+    /// So many of the calls were answered, from the first.
+    Answered(usize),
+    /// The state is another one than it was thought: run them again.
+    Again,
+    /// So many of the calls, from the first, get this fault.
+    Failed(usize, Fault),
+}
+
+impl Owner {
+    /// Gives each of the calls its outcome.
+    ///
+    /// # Errors
+    ///
+    /// If the state can't be had any more; then every call has failed.
+    pub(super) async fn rounds(&mut self, mut calls: Calls) -> Result<(), Fault> {
+        let tries_max = self.around.limits.tries_max;
+        let mut tries = 0;
+        while !calls.is_empty() {
+            let round = match self.round(&mut calls).await {
+                Ok(Round::Again) if tries + 1 == tries_max => {
+                    Round::Failed(calls.len(), Fault::Contended { tries: tries_max })
+                }
+                Ok(round) => round,
+                Err(fault) => {
+                    fail(calls, &fault);
+                    return Err(fault);
+                }
+            };
+            match round {
+                Round::Answered(count) => {
+                    tries = 0;
+                    self.answer(calls.drain(..count));
+                }
+                Round::Failed(count, fault) => {
+                    tries = 0;
+                    fail(calls.drain(..count), &fault);
+                }
+                Round::Again => tries += 1,
+            }
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self, calls: &mut Calls) -> Result<Round, Fault> {
+        let expected = self.share.version();
+        let (ran, records) = self.run_calls(calls).await;
+        if records.is_empty() {
+            // Whatever was answered, was seen in a state that is durable.
+            self.share.appenders.keep();
+            return Ok(Round::Answered(ran));
+        }
+        let ops = records.iter().flat_map(Record::logged).collect();
+        let mut since = self.checkpoints.since();
+        records.iter().for_each(|record| since.add(record));
+        let commit = ShareCommit {
+            share: self.share.id,
+            expected,
+            records,
+        };
+        let outcome = self.around.store.commit(vec![commit]).await.pop();
+        match outcome {
+            Some(CommitOutcome::Done) => {
+                self.share.appenders.keep();
+                self.checkpoints.set(since);
+                self.show(ops);
+                Ok(Round::Answered(ran))
+            }
+            Some(CommitOutcome::Conflict { actual }) => {
+                info!(share = %self.share.id, %expected, %actual, "commit conflicts, running again");
+                self.reload().await?;
+                self.show(Vec::new());
+                Ok(Round::Again)
+            }
+            Some(CommitOutcome::Unknown(why)) => {
+                warn!(share = %self.share.id, %expected, why, "commit of unknown outcome");
+                self.find_out(expected).await?;
+                Ok(Round::Again)
+            }
+            Some(CommitOutcome::Refused(error)) => self.refused(ran, error).await,
+            None => Err(Fault::Unloaded),
+        }
+    }
+
+    /// Runs calls until one of them has to know something of the log that is not committed yet.
+    /// Gives how many were run, and their records.
+    async fn run_calls(&mut self, calls: &mut Calls) -> (usize, Vec<Record>) {
+        let context = Context {
+            now: self.around.seams.clock.now(),
+            history: self.around.history,
+        };
+        let mut records = Vec::new();
+        let mut at = 0;
+        while let Some(call) = calls.get_mut(at) {
+            let wanted = call.lookups(&self.share);
+            if !wanted.is_empty() && !records.is_empty() {
+                break;
+            }
+            match self.look_up(wanted).await {
+                Ok(log) => {
+                    records.extend(call.run(&mut self.share, &context, &log));
+                    at += 1;
+                }
+                Err(fault) => calls.remove(at).fail(fault),
+            }
+        }
+        (at, records)
+    }
+
+    async fn look_up(&self, wanted: Vec<(WriterId, Seq)>) -> Result<LogAnswers, Fault> {
+        let mut log = LogAnswers::new();
+        if wanted.is_empty() {
+            return Ok(log);
+        }
+        let found = self
+            .around
+            .store
+            .lookup(self.share.id, wanted.clone())
+            .await?;
+        for ((writer, seq), found) in wanted.into_iter().zip(found) {
+            log.insert(writer, seq, found);
+        }
+        Ok(log)
+    }
+
+    /// After a commit of unknown outcome: what is stored now is what is true. Running the calls
+    /// again on it answers each truly, for each is repeatable: what was committed comes back as
+    /// such, the rest is done now.
+    async fn find_out(&mut self, expected: ShareVersion) -> Result<(), Fault> {
+        self.reload().await?;
+        if self.share.version() != expected {
+            // What an unknown commit left behind may be seen before it is durable. A checkpoint that
+            // was stored contains it, and stands behind it in the store's file.
+            let since = self.checkpoints.since();
+            let confirm = checkpoint::store(&self.share, self.around.store.clone(), since);
+            if let Some(confirm) = confirm {
+                confirm.await.into_result()?;
+            }
+        }
+        self.show(Vec::new());
+        Ok(())
+    }
+
+    async fn refused(&mut self, ran: usize, error: StoreError) -> Result<Round, Fault> {
+        let fault = Fault::Store(error);
+        if let Fault::Store(StoreError::Stopped { .. }) = fault {
+            return Err(fault);
+        }
+        warn!(share = %self.share.id, %fault, "commit refused");
+        self.reload().await?;
+        Ok(Round::Failed(ran, fault))
+    }
+
+    fn answer(&mut self, calls: impl Iterator<Item = Box<dyn Waiting>>) {
+        for call in calls {
+            if call.is_after_cut() {
+                let cut = self.share.subscribers.cut();
+                self.cuts.spawn_local(answer_after(call, cut));
+            } else {
+                call.answer();
+            }
+        }
+    }
+}
+
+fn fail(calls: impl IntoIterator<Item = Box<dyn Waiting>>, fault: &Fault) {
+    for call in calls {
+        call.fail(fault.clone());
+    }
+}

@@ -1,0 +1,43 @@
+//! What an owner has in memory of its share.
+
+use share_engine::ShareState;
+use share_model::{Limits, Refusal, ShareId, ShareVersion};
+
+use super::OwnerLimits;
+use super::appenders::Appenders;
+use super::subscribers::Subscribers;
+
+/// A share in memory.
+#[derive(Debug)]
+pub(crate) struct Share {
+    pub(super) id: ShareId,
+    /// `None`: the share does not exist (yet).
+    pub(super) state: Option<ShareState>,
+    pub(super) appenders: Appenders,
+    pub(super) subscribers: Subscribers,
+    /// The bounds of shares that are created or loaded.
+    pub(super) limits: Limits,
+}
+
+impl Share {
+    pub(super) fn new(id: ShareId, limits: &OwnerLimits) -> Self {
+        Self {
+            id,
+            state: None,
+            appenders: Appenders::new(limits.appenders_max),
+            subscribers: Subscribers::new(limits.subscribers_max, limits.cut_deadline),
+            limits: limits.share,
+        }
+    }
+
+    /// The state, or what one is told about a share that does not exist.
+    pub(super) fn state(&mut self) -> Result<&mut ShareState, Refusal> {
+        self.state.as_mut().ok_or_else(Refusal::not_authorized)
+    }
+
+    pub(super) fn version(&self) -> ShareVersion {
+        self.state
+            .as_ref()
+            .map_or(ShareVersion::ZERO, ShareState::version)
+    }
+}

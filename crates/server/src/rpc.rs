@@ -1,0 +1,112 @@
+//! The Cap'n Proto face: capabilities of one connection, on the thread that serves it.
+//!
+//! Here a peer's messages become values of the model, once; everything is then asked of a share's
+//! owner through its bounded queue. Authority is checked there, on every call. No method waits for a
+//! capability of the client's, and each has a deadline.
+
+mod appender;
+mod bootstrap;
+mod connection;
+mod exception;
+mod factory;
+mod page;
+mod pump;
+mod quota;
+mod reading;
+mod refused;
+mod session;
+mod snapshot;
+mod subscription;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::factory::Factory;
+use crate::fault::Fault;
+use crate::feed::TailLimits;
+use crate::hub::Hub;
+use crate::owner::Outcome;
+use crate::seams::Seams;
+
+pub(crate) use connection::serve_connection;
+
+/// Bounds of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcLimits {
+    /// Bytes of one message that a client sends, about.
+    pub message_bytes_max: usize,
+    /// Calls of one connection that wait for their outcome.
+    pub calls_max: usize,
+    /// Live sessions of one connection.
+    pub sessions_max: usize,
+    /// Live subscriptions of one connection.
+    pub subscriptions_max: usize,
+    /// Live snapshots of one connection.
+    pub snapshots_max: usize,
+    /// How long a method may take.
+    pub call_deadline: Duration,
+    /// How long a reader may take for one call of its sink.
+    pub sink_deadline: Duration,
+    /// How long a connection has to finish when the server drains.
+    pub drain_deadline: Duration,
+    /// When a subscriber that is told of a drain may try again.
+    pub retry_after: Duration,
+    /// Bytes of document entries or ops in one call of a sink, about.
+    pub chunk_bytes_max: u64,
+    /// Ops in one call of a sink.
+    pub chunk_ops_max: usize,
+    /// Ops that the log may run ahead of a reader before the reader begins again.
+    pub lag_ops_max: u64,
+}
+
+impl Default for RpcLimits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 64 << 20,
+            calls_max: 1024,
+            sessions_max: 1024,
+            subscriptions_max: 256,
+            snapshots_max: 64,
+            call_deadline: Duration::from_secs(30),
+            sink_deadline: Duration::from_secs(30),
+            drain_deadline: Duration::from_secs(5),
+            retry_after: Duration::from_secs(1),
+            chunk_bytes_max: 256 << 10,
+            chunk_ops_max: 512,
+            lag_ops_max: 65_536,
+        }
+    }
+}
+
+/// What every connection has from the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) hub: Hub,
+    pub(crate) factory: Arc<Factory>,
+    pub(crate) seams: Seams,
+    pub(crate) limits: Arc<RpcLimits>,
+    /// Becomes true once: finish what is in flight, then disconnect.
+    pub(crate) drain: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// The outcome, if it comes before the deadline. What was asked for goes on all the same.
+    async fn within<T>(&self, outcome: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        let deadline = self.limits.call_deadline;
+        tokio::time::timeout(deadline, outcome)
+            .await
+            .unwrap_or(Err(Fault::Deadline {
+                ms: deadline.as_millis(),
+            }))
+    }
+
+    fn tail_limits(&self) -> TailLimits {
+        TailLimits {
+            chunk_ops_max: self.limits.chunk_ops_max,
+            chunk_bytes_max: self.limits.chunk_bytes_max,
+            lag_ops_max: self.limits.lag_ops_max,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a connection begins with: redeeming refs.
+
+use std::rc::Rc;
+
+use capnp::Error;
+use share_model::{
+    FactoryRedeemed, FactoryRef, PROTOCOL_VERSION_MIN, Redeemed, Refusal, RefusalCode, ShareRef,
+};
+use share_proto::share_capnp::{bootstrap, share_factory, share_session};
+use share_proto::wire::{self, WireError};
+use tracing::info;
+
+use super::connection::Connection;
+use super::exception::{exception, malformed};
+use super::factory::ShareFactory;
+use super::refused::Refused;
+use super::session::Session;
+use crate::owner::{Outcome, RedeemCall, server_name};
+
+/// Redeems refs for one connection.
+#[derive(Debug)]
+pub(super) struct Bootstrap {
+    connection: Rc<Connection>,
+}
+
+impl Bootstrap {
+    pub(super) fn new(connection: Rc<Connection>) -> Self {
+        Self { connection }
+    }
+
+    async fn share(
+        &self,
+        params: bootstrap::RedeemShareParams,
+    ) -> Outcome<(share_session::Client, Result<Redeemed, Refusal>)> {
+        let _call = self.connection.begin_call()?;
+        let presented = match read_share(&params) {
+            Ok(presented) => presented,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        drop(params);
+        let held = self.connection.sessions.take()?;
+        let ShareRef { share, grant, .. } = presented.sturdy_ref;
+        let secret = presented.sturdy_ref.secret.hash();
+        let command = || RedeemCall {
+            grant,
+            secret,
+            protocol_version: presented.protocol_version,
+        };
+        let door = &self.connection.door;
+        let redeemed = door.within(door.hub.redeem(share, command)).await?;
+        let (handle, opened) = match redeemed {
+            Ok(redeemed) => redeemed,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let client = presented.client;
+        info!(%share, %grant, client, "share redeemed");
+        let connection = Rc::clone(&self.connection);
+        let session = Session::new(connection, handle, opened.authority, held);
+        Ok(Ok((capnp_rpc::new_client(session), opened.redeemed)))
+    }
+
+    fn factory(
+        &self,
+        params: &bootstrap::RedeemFactoryParams,
+    ) -> Outcome<(share_factory::Client, FactoryRedeemed)> {
+        let _call = self.connection.begin_call()?;
+        let presented = match read_factory(params) {
+            Ok(presented) => presented,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let door = &self.connection.door;
+        let FactoryRef { grant, secret, .. } = presented.sturdy_ref;
+        if let Err(refusal) = door.factory.redeem(grant, &secret) {
+            return Ok(Err(refusal));
+        }
+        let client = presented.client;
+        info!(%grant, client, "factory redeemed");
+        let redeemed = FactoryRedeemed {
+            addresses: door.factory.addresses().to_vec(),
+            pin: None,
+            history: door.hub.history(),
+            server: server_name().to_owned(),
+        };
+        let factory = ShareFactory::new(Rc::clone(&self.connection), grant);
+        Ok(Ok((capnp_rpc::new_client(factory), redeemed)))
+    }
+}
+
+impl bootstrap::Server for Bootstrap {
+    async fn redeem_share(
+        self: Rc<Self>,
+        params: bootstrap::RedeemShareParams,
+        mut results: bootstrap::RedeemShareResults,
+    ) -> Result<(), Error> {
+        let redeemed = self.share(params).await;
+        let (session, outcome) = match redeemed.map_err(|fault| exception(&fault))? {
+            Ok(redeemed) => redeemed,
+            Err(refusal) => (
+                capnp_rpc::new_client(Refused(refusal.clone())),
+                Err(refusal),
+            ),
+        };
+        let mut results = results.get();
+        wire::write_redeem_outcome(&outcome, results.reborrow().init_outcome());
+        results.set_session(session);
+        Ok(())
+    }
+
+    async fn redeem_factory(
+        self: Rc<Self>,
+        params: bootstrap::RedeemFactoryParams,
+        mut results: bootstrap::RedeemFactoryResults,
+    ) -> Result<(), Error> {
+        let redeemed = self.factory(&params).map_err(|fault| exception(&fault))?;
+        let (factory, outcome) = match redeemed {
+            Ok((factory, redeemed)) => (factory, Ok(redeemed)),
+            Err(refusal) => (
+                capnp_rpc::new_client(Refused(refusal.clone())),
+                Err(refusal),
+            ),
+        };
+        let mut results = results.get();
+        wire::write_factory_outcome(&outcome, results.reborrow().init_outcome());
+        results.set_factory(factory);
+        Ok(())
+    }
+}
+
+/// What a ref says, and who brings it.
+struct Presented<T> {
+    sturdy_ref: T,
+    protocol_version: u32,
+    client: String,
+}
+
+impl<T> Presented<T> {
+    fn new(
+        sturdy_ref: Result<T, WireError>,
+        protocol_version: u32,
+        client: capnp::Result<capnp::text::Reader<'_>>,
+    ) -> Result<Self, Refusal> {
+        check_version(protocol_version)?;
+        Ok(Self {
+            sturdy_ref: sturdy_ref?,
+            protocol_version,
+            client: printable(&wire::read_client_name(client)?),
+        })
+    }
+}
+
+fn read_share(params: &bootstrap::RedeemShareParams) -> Result<Presented<ShareRef>, Refusal> {
+    let params = params.get().map_err(malformed)?;
+    let share_ref = wire::read_share_ref_to_redeem(params.get_ref().map_err(malformed)?);
+    Presented::new(
+        share_ref,
+        params.get_protocol_version(),
+        params.get_client(),
+    )
+}
+
+fn read_factory(params: &bootstrap::RedeemFactoryParams) -> Result<Presented<FactoryRef>, Refusal> {
+    let params = params.get().map_err(malformed)?;
+    let factory_ref = wire::read_factory_ref_to_redeem(params.get_ref().map_err(malformed)?);
+    Presented::new(
+        factory_ref,
+        params.get_protocol_version(),
+        params.get_client(),
+    )
+}
+
+/// A version that this server still answers. A newer one is answered in this server's own, which the
+/// outcome names.
+fn check_version(version: u32) -> Result<(), Refusal> {
+    if version >= PROTOCOL_VERSION_MIN {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        RefusalCode::VersionUnsupported,
+        format!(
+            "the client speaks protocol version {version}, this server {PROTOCOL_VERSION_MIN} and \
+             up: upgrade the client"
+        ),
+    ))
+}
+
+/// A client's name, fit for a log: it can't begin a line of its own, nor steer a terminal.
+fn printable(client: &str) -> String {
+    client
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_name_can_not_forge_a_log_line() {
+        let printed = printable("share/1\nERROR \x1b[31m");
+        assert_eq!(printed, "share/1\u{fffd}ERROR \u{fffd}[31m");
+    }
+
+    #[test]
+    fn an_older_version_than_the_oldest_is_refused_and_a_newer_one_is_not() {
+        assert_eq!(
+            check_version(0).unwrap_err().code,
+            RefusalCode::VersionUnsupported
+        );
+        assert_eq!(check_version(1), Ok(()));
+        assert_eq!(check_version(2), Ok(()));
+    }
+}

@@ -1,0 +1,113 @@
+//! One connection: its message stream, and what its capabilities share.
+
+use std::pin::pin;
+use std::rc::Rc;
+
+use capnp::message::ReaderOptions;
+use capnp_rpc::{RpcSystem, rpc_twoparty_capnp, twoparty};
+use tokio::io::{BufReader, BufWriter};
+use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use share_proto::share_capnp::bootstrap;
+
+use super::Door;
+use super::bootstrap::Bootstrap;
+use super::quota::{Held, Quota};
+use crate::fault::Fault;
+use crate::server::Io;
+
+/// Buffers of the stream, in each direction: the stock message stream reads and writes in pieces.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Cap'n Proto counts messages in words of this many bytes.
+const WORD_BYTES: usize = 8;
+
+/// What the capabilities of one connection share.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) door: Door,
+    pub(super) calls: Rc<Quota>,
+    pub(super) sessions: Rc<Quota>,
+    pub(super) subscriptions: Rc<Quota>,
+    pub(super) snapshots: Rc<Quota>,
+    /// The tasks that deliver to subscribers; each is aborted when its capability is dropped.
+    pub(super) pumps: TaskTracker,
+}
+
+impl Connection {
+    fn new(door: Door) -> Rc<Self> {
+        let limits = &door.limits;
+        Rc::new(Self {
+            calls: Quota::new("calls in flight of a connection", limits.calls_max),
+            sessions: Quota::new("sessions of a connection", limits.sessions_max),
+            subscriptions: Quota::new("subscriptions of a connection", limits.subscriptions_max),
+            snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
+            pumps: TaskTracker::new(),
+            door,
+        })
+    }
+
+    /// Begins a call: none begins once the server drains.
+    pub(super) fn begin_call(&self) -> Result<Held, Fault> {
+        if *self.door.drain.borrow() {
+            return Err(Fault::Draining);
+        }
+        self.calls.take()
+    }
+}
+
+/// Serves a connection until the other side leaves or the server drains.
+pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
+    let mut drain = door.drain.clone();
+    let drain_deadline = door.limits.drain_deadline;
+    let (read, write) = tokio::io::split(io);
+    let network = twoparty::VatNetwork::new(
+        BufReader::with_capacity(BUFFER_BYTES, read).compat(),
+        BufWriter::with_capacity(BUFFER_BYTES, write).compat_write(),
+        rpc_twoparty_capnp::Side::Server,
+        reader_options(door.limits.message_bytes_max),
+    );
+    let connection = Connection::new(door);
+    let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
+    let system = RpcSystem::new(Box::new(network), Some(client.client));
+    let disconnector = system.get_disconnector();
+    let mut system = pin!(system);
+    info!("connected");
+    let left = tokio::select! {
+        biased;
+        left = &mut system => Some(left),
+        // Fails if the server is gone: then this drains too.
+        _ = drain.wait_for(|drain| *drain) => None,
+    };
+    match left {
+        Some(Ok(())) => info!("disconnected"),
+        Some(Err(error)) => info!(%error, "disconnected"),
+        None => {
+            let finished = async {
+                connection.pumps.close();
+                connection.pumps.wait().await;
+                connection.calls.none_held().await;
+                disconnector.await
+            };
+            let finished = async {
+                tokio::select! {
+                    biased;
+                    finished = finished => finished,
+                    left = &mut system => left,
+                }
+            };
+            match tokio::time::timeout(drain_deadline, finished).await {
+                Ok(Ok(())) => info!("disconnected, the server drains"),
+                Ok(Err(error)) => info!(%error, "disconnected, the server drains"),
+                Err(_) => warn!("disconnected in the middle of a call, the server drains"),
+            }
+        }
+    }
+}
+
+fn reader_options(message_bytes_max: usize) -> ReaderOptions {
+    let mut options = ReaderOptions::new();
+    options.traversal_limit_in_words(Some(message_bytes_max / WORD_BYTES));
+    options
+}

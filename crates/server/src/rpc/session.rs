@@ -1,0 +1,304 @@
+//! A redeemed share on one connection.
+
+use std::rc::Rc;
+
+use capnp::Error;
+use capnp::capability::{Params, Results};
+use share_engine::{Authority, BumpEpoch, ClaimRequest, MintChild};
+use share_model::{
+    Bumped, GrantId, LogPosition, Origin, OriginKind, Refusal, RefusalCode, Secret, ShareRef,
+    SnapshotAt,
+};
+use share_proto::persistent_capnp::persistent::{self, save_params, save_results};
+use share_proto::share_capnp::{appender, share_ref, share_session, sink, snapshot, subscription};
+use share_proto::wire;
+
+use super::appender::Appender;
+use super::connection::Connection;
+use super::exception::{exception, malformed};
+use super::pump::Pump;
+use super::quota::Held;
+use super::reading::Reading;
+use super::refused::Refused;
+use super::snapshot::Snapshot;
+use super::subscription::Subscription;
+use crate::owner::{
+    BumpCall, Claim, ClaimCall, Command, DocumentAt, DocumentCall, Outcome, SaveCall, ShareHandle,
+    SubscribeCall, WritersCall,
+};
+
+// The generator's own aliases name these parameters in an order that differs from build to build.
+pub(super) type SaveParams = Params<save_params::Owned<share_ref::Owned, capnp::text::Owned>>;
+pub(super) type SaveResults = Results<save_results::Owned<share_ref::Owned, capnp::text::Owned>>;
+
+/// A session: who may call, of which share. It answers also when its authority has ended, with
+/// that refusal, given by the owner.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: Rc<Connection>,
+    handle: ShareHandle,
+    authority: Authority,
+    _held: Held,
+}
+
+impl Session {
+    pub(super) fn new(
+        connection: Rc<Connection>,
+        handle: ShareHandle,
+        authority: Authority,
+        held: Held,
+    ) -> Self {
+        Self {
+            connection,
+            handle,
+            authority,
+            _held: held,
+        }
+    }
+
+    /// Asks the owner of the share.
+    async fn call<C: Command>(&self, command: C) -> Outcome<C::Answer> {
+        let _call = self.connection.begin_call()?;
+        let reply = self.handle.call(command, 0);
+        self.connection.door.within(reply.outcome()).await
+    }
+
+    async fn claim(&self, params: share_session::ClaimWriterParams) -> Outcome<Claim> {
+        let request = match read_claim(&params) {
+            Ok(request) => request,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let authority = self.authority.clone();
+        self.call(ClaimCall { authority, request }).await
+    }
+
+    async fn bump(&self, params: share_session::BumpEpochParams) -> Outcome<Bumped> {
+        let request = match read_bump(&params) {
+            Ok(request) => request,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let seams = &self.connection.door.seams;
+        let request = BumpEpoch {
+            request: request.request,
+            owner_grant: GrantId::new(&*seams.clock, &*seams.entropy),
+            owner_secret_hash: request.owner_secret_hash,
+            origin: request.origin,
+        };
+        let authority = self.authority.clone();
+        self.call(BumpCall { authority, request }).await
+    }
+
+    async fn read_document(&self) -> Outcome<(Snapshot, SnapshotAt)> {
+        let held = self.connection.snapshots.take()?;
+        let document = self.call(DocumentCall(self.authority.clone())).await?;
+        Ok(document.map(|DocumentAt { at, document }| {
+            let connection = Rc::clone(&self.connection);
+            let (handle, authority) = (self.handle.clone(), self.authority.clone());
+            let snapshot = Snapshot::new(connection, Reading { handle, authority }, document, held);
+            (snapshot, at)
+        }))
+    }
+
+    async fn follow(
+        &self,
+        params: share_session::SubscribeParams,
+    ) -> Outcome<(Subscription, LogPosition)> {
+        let (from, sink) = match read_subscribe(&params) {
+            Ok(read) => read,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        drop(params);
+        let Ok(held) = self.connection.subscriptions.take() else {
+            return Ok(Err(too_many()));
+        };
+        let authority = self.authority.clone();
+        let subscribed = match self.call(SubscribeCall { authority, from }).await? {
+            Ok(subscribed) => subscribed,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let position = subscribed.position;
+        let reading = Reading {
+            handle: self.handle.clone(),
+            authority: self.authority.clone(),
+        };
+        let pump = Pump::new(self.connection.door.clone(), reading, sink, subscribed);
+        let pumping = async move {
+            let _held = held;
+            pump.run().await;
+        };
+        let task = self.connection.pumps.spawn_local(pumping);
+        Ok(Ok((Subscription(task.abort_handle()), position)))
+    }
+
+    /// Mints a child with the same rights, and gives its ref.
+    async fn save_ref(&self) -> Outcome<ShareRef> {
+        let door = &self.connection.door;
+        let secret = Secret::random(&*door.seams.entropy);
+        let child = MintChild {
+            grant: GrantId::new(&*door.seams.clock, &*door.seams.entropy),
+            secret_hash: secret.hash(),
+            rights: self.authority.rights(),
+            expires_at: None,
+            label: "saved".to_owned(),
+            origin: saved_by(self.authority.grant()),
+        };
+        let authority = self.authority.clone();
+        let saved = self.call(SaveCall { authority, child }).await?;
+        Ok(saved.map(|saved| ShareRef {
+            addresses: door.factory.addresses().to_vec(),
+            share: self.handle.share(),
+            grant: saved.grant,
+            epoch: saved.epoch,
+            pin: None,
+            secret,
+        }))
+    }
+}
+
+/// The origin of a grant that its holder's session made.
+fn saved_by(grant: GrantId) -> Origin {
+    Origin::new(
+        OriginKind::System,
+        format!("save of grant {grant}"),
+        u32::MAX,
+    )
+    .expect("the id is not empty and has no bound")
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(
+        RefusalCode::QuotaExceeded,
+        "the connection has as many subscriptions as it may have",
+    )
+}
+
+impl persistent::Server<share_ref::Owned, capnp::text::Owned> for Session {
+    async fn save(
+        self: Rc<Self>,
+        params: SaveParams,
+        mut results: SaveResults,
+    ) -> Result<(), Error> {
+        if params.get()?.has_seal_for() {
+            return Err(Error::failed(
+                "invalidRequest: `sealFor` must be null, refs are not sealed in this version"
+                    .to_owned(),
+            ));
+        }
+        let saved = self.save_ref().await.map_err(|fault| exception(&fault))?;
+        let saved = saved.map_err(|refusal| Error::failed(refusal.to_string()))?;
+        wire::write_share_ref(&saved, results.get().init_sturdy_ref());
+        Ok(())
+    }
+}
+
+impl share_session::Server for Session {
+    async fn claim_writer(
+        self: Rc<Self>,
+        params: share_session::ClaimWriterParams,
+        mut results: share_session::ClaimWriterResults,
+    ) -> Result<(), Error> {
+        let claim = self
+            .claim(params)
+            .await
+            .map_err(|fault| exception(&fault))?;
+        let (appender, outcome) = match claim {
+            Ok(claim) => {
+                let connection = Rc::clone(&self.connection);
+                let (handle, authority) = (self.handle.clone(), self.authority.clone());
+                let appender = Appender::new(connection, handle, authority, claim.appender);
+                (capnp_rpc::new_client(appender), Ok(claim.claimed))
+            }
+            Err(refusal) => {
+                let refused: appender::Client = capnp_rpc::new_client(Refused(refusal.clone()));
+                (refused, Err(refusal))
+            }
+        };
+        let mut results = results.get();
+        wire::write_claim_outcome(&outcome, results.reborrow().init_outcome());
+        results.set_appender(appender);
+        Ok(())
+    }
+
+    async fn document(
+        self: Rc<Self>,
+        _: share_session::DocumentParams,
+        mut results: share_session::DocumentResults,
+    ) -> Result<(), Error> {
+        let read = self.read_document().await;
+        let (snapshot, outcome) = match read.map_err(|fault| exception(&fault))? {
+            Ok((snapshot, at)) => (capnp_rpc::new_client(snapshot), Ok(at)),
+            Err(refusal) => {
+                let refused: snapshot::Client = capnp_rpc::new_client(Refused(refusal.clone()));
+                (refused, Err(refusal))
+            }
+        };
+        let mut results = results.get();
+        wire::write_snapshot_outcome(&outcome, results.reborrow().init_outcome());
+        results.set_snapshot(snapshot);
+        Ok(())
+    }
+
+    async fn subscribe(
+        self: Rc<Self>,
+        params: share_session::SubscribeParams,
+        mut results: share_session::SubscribeResults,
+    ) -> Result<(), Error> {
+        let followed = self.follow(params).await;
+        let (subscription, outcome) = match followed.map_err(|fault| exception(&fault))? {
+            Ok((subscription, position)) => (capnp_rpc::new_client(subscription), Ok(position)),
+            Err(refusal) => {
+                let refused: subscription::Client = capnp_rpc::new_client(Refused(refusal.clone()));
+                (refused, Err(refusal))
+            }
+        };
+        let mut results = results.get();
+        wire::write_subscribe_outcome(&outcome, results.reborrow().init_outcome());
+        results.set_subscription(subscription);
+        Ok(())
+    }
+
+    async fn bump_epoch(
+        self: Rc<Self>,
+        params: share_session::BumpEpochParams,
+        mut results: share_session::BumpEpochResults,
+    ) -> Result<(), Error> {
+        let bumped = self.bump(params).await.map_err(|fault| exception(&fault))?;
+        wire::write_bump_outcome(&bumped, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn writers(
+        self: Rc<Self>,
+        _: share_session::WritersParams,
+        mut results: share_session::WritersResults,
+    ) -> Result<(), Error> {
+        let writers = self.call(WritersCall(self.authority.clone())).await;
+        let writers = writers.map_err(|fault| exception(&fault))?;
+        wire::write_writers_outcome(&writers, results.get().init_outcome());
+        Ok(())
+    }
+}
+
+fn read_claim(params: &share_session::ClaimWriterParams) -> Result<ClaimRequest, Refusal> {
+    let request = wire::read_claim_request(params.get().map_err(malformed)?)?;
+    Ok(ClaimRequest {
+        // Whoever has the key has the outbox; the key itself goes no further.
+        outbox: request.outbox_key.outbox_id(),
+        incarnation: request.incarnation,
+        nonce: request.nonce,
+        history: request.history,
+    })
+}
+
+fn read_bump(params: &share_session::BumpEpochParams) -> Result<share_model::BumpEpoch, Refusal> {
+    let request = params.get().and_then(|params| params.get_request());
+    Ok(wire::read_bump_epoch(request.map_err(malformed)?)?)
+}
+
+fn read_subscribe(
+    params: &share_session::SubscribeParams,
+) -> Result<(LogPosition, sink::Client), Refusal> {
+    let params = params.get().map_err(malformed)?;
+    let from = wire::read_log_position(params.get_from().map_err(malformed)?)?;
+    Ok((from, params.get_sink().map_err(malformed)?))
+}

@@ -1,0 +1,207 @@
+//! A server: store, hub, RPC threads and listener, started and ended in order.
+
+mod accept;
+mod error;
+mod listener;
+mod options;
+mod place;
+mod running;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{Instrument, error, info, info_span};
+
+pub use error::ServerError;
+pub use listener::{
+    Incoming, Io, Listener, PipeConnector, PipeListener, TcpListener, Transport, pipes,
+};
+pub use options::{ServerLimits, ServerOptions};
+pub use running::RunningServer;
+
+use crate::factory::Factory;
+use crate::hub::Hub;
+use crate::rpc::{Door, serve_connection};
+use crate::seams::Seams;
+use crate::store::{SqliteStore, Store};
+
+use accept::{Accepted, Acceptor};
+use place::{Place, Placement};
+
+/// Connections that may wait for an RPC thread.
+const HANDOVER_MAX: usize = 64;
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Starts a server on the threads of its own: opens the store in the data folder, writes the
+    /// factory's ref there, and serves what `listener` accepts. Needs a tokio runtime, on which
+    /// only connections are accepted.
+    ///
+    /// # Errors
+    ///
+    /// If the folder can't be used, or something of it can't be opened; nothing runs then.
+    pub async fn start(
+        options: ServerOptions,
+        listener: impl Listener + 'static,
+    ) -> Result<RunningServer, ServerError> {
+        let store = open_store(&options)?;
+        Self::start_on(store, options, listener).await
+    }
+
+    /// As [`Server::start`], on a store that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub async fn start_on(
+        store: Arc<dyn Store>,
+        options: ServerOptions,
+        listener: impl Listener + 'static,
+    ) -> Result<RunningServer, ServerError> {
+        start(store, options, Box::new(listener), Placement::Threads).await
+    }
+
+    /// Runs a server entirely on the `LocalSet` that this is called on: with paused time, a store
+    /// without a thread and seeded randomness, the same calls give the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub async fn start_local(
+        store: Arc<dyn Store>,
+        options: ServerOptions,
+        listener: impl Listener + 'static,
+    ) -> Result<RunningServer, ServerError> {
+        start(store, options, Box::new(listener), Placement::Caller).await
+    }
+}
+
+/// Opens the store in the data folder, with its threads. Blocks while it reads the log's end:
+/// nothing else has begun.
+fn open_store(options: &ServerOptions) -> Result<Arc<dyn Store>, ServerError> {
+    let Seams { entropy, files, .. } = &options.seams;
+    let store = SqliteStore::open(&options.data, &options.store, &**files, &**entropy)?;
+    Ok(Arc::new(store))
+}
+
+async fn start(
+    store: Arc<dyn Store>,
+    options: ServerOptions,
+    listener: Box<dyn Listener>,
+    placement: Placement,
+) -> Result<RunningServer, ServerError> {
+    let ServerOptions {
+        data,
+        advertise,
+        rpc_threads,
+        limits,
+        seams,
+        ..
+    } = options;
+    let address = listener.address();
+    let addresses = if advertise.is_empty() {
+        vec![address.clone()]
+    } else {
+        advertise
+    };
+    create_folder(&seams, &data)?;
+    let factory = Factory::open(&*store, &seams, &data, addresses).await?;
+    let drain_hub = watch::Sender::new(false);
+    let drain_doors = watch::Sender::new(false);
+    let hub_drain = drain_hub.subscribe();
+    let (hub, task) = Hub::start(store, seams.clone(), limits.hub, hub_drain).await?;
+    let door = Door {
+        hub: hub.clone(),
+        factory: Arc::new(factory),
+        seams: seams.clone(),
+        limits: Arc::new(limits.rpc),
+        drain: drain_doors.subscribe(),
+    };
+    let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
+    let mut rpc_places = Vec::new();
+    let mut lines = Vec::new();
+    for number in 1..=rpc_threads.max(1) {
+        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
+        let door = door.clone();
+        let make = move || Box::pin(serve_connections(door, incoming)) as place::Part;
+        rpc_places.push(Place::start(
+            placement,
+            &format!("share-rpc-{number}"),
+            make,
+        )?);
+        lines.push(line);
+    }
+    let acceptor = Acceptor {
+        listener,
+        lines,
+        room: Arc::new(Semaphore::new(limits.connections_max)),
+        clock: Arc::clone(&seams.clock),
+        drain: drain_doors.subscribe(),
+    };
+    let accepting = match placement {
+        Placement::Threads => tokio::spawn(acceptor.run()),
+        Placement::Caller => tokio::task::spawn_local(acceptor.run()),
+    };
+    info!(address, data = %data.display(), "server started");
+    Ok(RunningServer {
+        address,
+        hub,
+        drain_doors,
+        drain_hub,
+        accepting,
+        rpc_places,
+        hub_place,
+        deadline: limits.drain_deadline,
+    })
+}
+
+/// Serves the connections of one RPC thread.
+async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = connections.join_next() => report(ended),
+            accepted = incoming.recv() => {
+                let Some(accepted) = accepted else {
+                    break;
+                };
+                let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
+                let door = door.clone();
+                let serving = async move {
+                    let _room = accepted.room;
+                    match accepted.transport.open() {
+                        Ok(io) => serve_connection(io, door).await,
+                        Err(error) => info!(%error, "connection lost before it was served"),
+                    }
+                };
+                connections.spawn_local(serving.instrument(span));
+            }
+        }
+    }
+    while let Some(ended) = connections.join_next().await {
+        report(ended);
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        error!(%error, "a connection ended unexpectedly: this is a bug");
+    }
+}
+
+fn create_folder(seams: &Seams, data: &Path) -> Result<(), ServerError> {
+    seams
+        .files
+        .create_private_dir(data)
+        .map_err(|source| ServerError::File {
+            doing: "make folder",
+            path: data.to_owned(),
+            source,
+        })
+}

@@ -1,0 +1,174 @@
+//! Where connections come from: TCP, or pipes in memory.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::sync::mpsc;
+
+use super::error::ServerError;
+
+/// A connection's bytes, in both directions.
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
+/// A connection that was accepted, not yet bound to the thread that will serve it.
+pub enum Transport {
+    /// A TCP connection.
+    Tcp(std::net::TcpStream),
+    /// Anything else that carries bytes, such as a pipe in memory or a simulated network's stream.
+    Other(Box<dyn Io>),
+}
+
+impl Transport {
+    /// The stream, bound to the runtime that this is called on.
+    pub(crate) fn open(self) -> io::Result<Box<dyn Io>> {
+        match self {
+            Self::Tcp(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                Ok(Box::new(tokio::net::TcpStream::from_std(stream)?))
+            }
+            Self::Other(stream) => Ok(stream),
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => f.debug_tuple("Tcp").field(stream).finish(),
+            Self::Other(_) => f.write_str("Other"),
+        }
+    }
+}
+
+/// A connection, and who is on the other side.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The connection.
+    pub transport: Transport,
+    /// The other side's address, for logs.
+    pub peer: String,
+}
+
+/// Where connections come from.
+#[async_trait]
+pub trait Listener: Send {
+    /// The next connection. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// If this connection could not be had; the next one may.
+    async fn accept(&mut self) -> io::Result<Incoming>;
+
+    /// `HOST:PORT` under which it listens.
+    fn address(&self) -> String;
+}
+
+/// Listens on TCP.
+#[derive(Debug)]
+pub struct TcpListener {
+    listener: tokio::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl TcpListener {
+    /// Listens on `address`, `HOST:PORT`; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// If the port is in use, or the address can't be listened on.
+    pub async fn bind(address: &str) -> Result<Self, ServerError> {
+        let bound = async {
+            let listener = tokio::net::TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            Ok(Self { listener, address })
+        };
+        bound.await.map_err(|source: io::Error| {
+            let address = address.to_owned();
+            if source.kind() == io::ErrorKind::AddrInUse {
+                ServerError::PortInUse { address }
+            } else {
+                ServerError::Listen { address, source }
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Listener for TcpListener {
+    async fn accept(&mut self) -> io::Result<Incoming> {
+        let (stream, peer) = self.listener.accept().await?;
+        Ok(Incoming {
+            transport: Transport::Tcp(stream.into_std()?),
+            peer: peer.to_string(),
+        })
+    }
+
+    fn address(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+/// Listens for connections made in this process.
+#[derive(Debug)]
+pub struct PipeListener {
+    waiting: mpsc::Receiver<DuplexStream>,
+    made: u64,
+}
+
+/// Connects to a [`PipeListener`].
+#[derive(Debug, Clone)]
+pub struct PipeConnector {
+    waiting: mpsc::Sender<DuplexStream>,
+    buffer_bytes: usize,
+}
+
+/// A listener and its connector: each connection is a pipe in memory with a buffer of
+/// `buffer_bytes` in each direction.
+pub fn pipes(buffer_bytes: usize) -> (PipeConnector, PipeListener) {
+    let (sender, waiting) = mpsc::channel(64);
+    let connector = PipeConnector {
+        waiting: sender,
+        buffer_bytes,
+    };
+    (connector, PipeListener { waiting, made: 0 })
+}
+
+impl PipeConnector {
+    /// A new connection.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::ConnectionRefused`] if nobody listens any more.
+    pub async fn connect(&self) -> io::Result<DuplexStream> {
+        let (ours, theirs) = tokio::io::duplex(self.buffer_bytes);
+        let sent = self.waiting.send(theirs).await;
+        sent.map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        Ok(ours)
+    }
+}
+
+#[async_trait]
+impl Listener for PipeListener {
+    async fn accept(&mut self) -> io::Result<Incoming> {
+        let Some(stream) = self.waiting.recv().await else {
+            // Nobody can connect any more.
+            return std::future::pending().await;
+        };
+        self.made += 1;
+        Ok(Incoming {
+            transport: Transport::Other(Box::new(stream)),
+            peer: format!("pipe {}", self.made),
+        })
+    }
+
+    /// What no network has: `pipe:1`.
+    fn address(&self) -> String {
+        "pipe:1".to_owned()
+    }
+}

@@ -1,0 +1,79 @@
+//! A server that runs, and how it ends.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use super::error::ServerError;
+use super::place::Place;
+use crate::hub::Hub;
+
+/// A server that runs. End it with [`RunningServer::drain`]; if it is dropped, it ends by itself, but
+/// nobody knows when.
+#[derive(Debug)]
+pub struct RunningServer {
+    pub(super) address: String,
+    pub(super) hub: Hub,
+    pub(super) drain_doors: watch::Sender<bool>,
+    pub(super) drain_hub: watch::Sender<bool>,
+    pub(super) accepting: JoinHandle<()>,
+    pub(super) rpc_places: Vec<Place>,
+    pub(super) hub_place: Place,
+    pub(super) deadline: Duration,
+}
+
+impl RunningServer {
+    /// `HOST:PORT` on which it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until the server can't go on, which is when its store has stopped, and says why. Drain
+    /// it then. Cancel safe.
+    pub async fn failed(&self) -> ServerError {
+        ServerError::from(self.hub.stopped().await)
+    }
+
+    /// Ends the server in order: accepts no more, tells subscribers, lets calls in flight finish,
+    /// stores checkpoints, closes the store.
+    ///
+    /// # Errors
+    ///
+    /// If a part did not end in time, or not as it should. Whatever was acked is on disk all the
+    /// same.
+    pub async fn drain(self) -> Result<(), ServerError> {
+        let Self {
+            address,
+            hub,
+            drain_doors,
+            drain_hub,
+            accepting,
+            rpc_places,
+            hub_place,
+            deadline,
+        } = self;
+        info!(address, "server drains");
+        // The hub goes last: calls in flight still need it.
+        drain_doors.send_replace(true);
+        let mut result = match tokio::time::timeout(deadline, accepting).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(ServerError::Panicked {
+                name: "the acceptor".to_owned(),
+            }),
+            Err(_) => Err(ServerError::Stuck {
+                name: "the acceptor".to_owned(),
+                ms: deadline.as_millis(),
+            }),
+        };
+        for place in rpc_places {
+            result = result.and(place.join(deadline).await);
+        }
+        drain_hub.send_replace(true);
+        drop(hub);
+        result = result.and(hub_place.join(deadline).await);
+        info!(address, "server ended");
+        result
+    }
+}
