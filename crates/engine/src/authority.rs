@@ -156,3 +156,6 @@ impl ShareState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,3 +75,6 @@ impl ShareState {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,3 +207,6 @@ fn next_incarnation(
     }
     Ok(asked.next())
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,6 @@ impl ShareState {
         self.head.grants.bump(bump.owner);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,6 @@ impl ShareState {
         Ok(grant)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ impl ShareState {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

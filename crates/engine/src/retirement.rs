@@ -107,3 +107,6 @@ fn no_room(subtree: Option<GrantId>, open: u64, max: u32) -> RoomError {
         None => RoomError::Share { open, max },
     }
 }
+
+#[cfg(test)]
+mod tests;
