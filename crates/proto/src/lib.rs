@@ -5,7 +5,15 @@
 
 pub mod wire;
 
-#[expect(missing_docs, reason = "the schema documents its members")]
+#[expect(
+    missing_docs,
+    clippy::extra_unused_type_parameters,
+    clippy::match_single_binding,
+    clippy::semicolon_if_nothing_returned,
+    clippy::unimplemented,
+    clippy::unwrap_used,
+    reason = "the generator writes it, and the schema documents its members"
+)]
 mod generated;
 
 pub use generated::{ids_capnp, op_capnp, persistent_capnp, refusal_capnp, share_capnp};

@@ -47,12 +47,14 @@ pub enum WireFault {
     #[error("is {0}, must be zero without a history")]
     NotZero(u64),
     /// More than the limit.
-    #[error("has {actual}, limit is {max}")]
+    #[error("has {actual} {unit}, limit is {max}")]
     TooMany {
         /// How many there are.
         actual: u64,
         /// How many there may be.
         max: u64,
+        /// What is counted.
+        unit: &'static str,
     },
     /// A batch beyond the limit of its entries or bytes.
     #[error("has {actual} {unit}, limit is {max}")]
@@ -116,7 +118,8 @@ impl std::error::Error for WireError {
     }
 }
 
-/// What the peer is told: `batchTooLarge` with the limit, else `invalidRequest` with the field.
+/// What the peer is told: `batchTooLarge` for a batch beyond its limits, else `invalidRequest`; with
+/// the field in the message, and the limit as a fact where one is broken.
 impl From<WireError> for Refusal {
     fn from(error: WireError) -> Self {
         match error.fault {
@@ -124,6 +127,15 @@ impl From<WireError> for Refusal {
                 seq, actual, max, ..
             } => Self::new(RefusalCode::BatchTooLarge, error.to_string())
                 .with_detail(RefusalDetail::Limit { seq, actual, max }),
+            WireFault::TooMany { actual, max, .. } => {
+                Self::new(RefusalCode::InvalidRequest, error.to_string()).with_detail(
+                    RefusalDetail::Limit {
+                        seq: Seq::ZERO,
+                        actual,
+                        max,
+                    },
+                )
+            }
             WireFault::Malformed(_)
             | WireFault::NotUtf8
             | WireFault::Length { .. }
@@ -131,7 +143,6 @@ impl From<WireError> for Refusal {
             | WireFault::Unknown(_)
             | WireFault::Empty
             | WireFault::NotZero(_)
-            | WireFault::TooMany { .. }
             | WireFault::Count { .. }
             | WireFault::CursorOverflow
             | WireFault::Origin(_) => Self::new(RefusalCode::InvalidRequest, error.to_string()),

@@ -56,7 +56,7 @@ pub(super) fn short_text(
     field: &'static str,
 ) -> Result<String, WireError> {
     let text = text(read, field)?;
-    at_most(text.len(), max, field)?;
+    at_most_bytes(text, max, field)?;
     Ok(text.to_owned())
 }
 
@@ -71,11 +71,24 @@ pub(super) fn from_one<T: Copy + Default + PartialEq>(
     Ok(number)
 }
 
-/// Passes if `actual` is within `max`.
-pub(super) fn at_most(actual: usize, max: u32, field: &'static str) -> Result<(), WireError> {
-    if actual > max as usize {
-        let (actual, max) = (actual as u64, u64::from(max));
-        return Err(WireError::new(field, WireFault::TooMany { actual, max }));
+/// Passes if there are at most `max` items.
+pub(super) fn at_most_items(actual: u32, max: u32, field: &'static str) -> Result<(), WireError> {
+    at_most((actual.into(), max.into()), "items", field)
+}
+
+/// Passes if the text has at most `max` bytes.
+pub(super) fn at_most_bytes(text: &str, max: u32, field: &'static str) -> Result<(), WireError> {
+    at_most((text.len() as u64, max.into()), "bytes", field)
+}
+
+fn at_most(
+    (actual, max): (u64, u64),
+    unit: &'static str,
+    field: &'static str,
+) -> Result<(), WireError> {
+    if actual > max {
+        let fault = WireFault::TooMany { actual, max, unit };
+        return Err(WireError::new(field, fault));
     }
     Ok(())
 }
@@ -100,7 +113,7 @@ pub(super) fn addresses(
     field: &'static str,
 ) -> Result<Vec<String>, WireError> {
     let list = got(read, field)?;
-    at_most(from_one(list.len(), field)? as usize, ADDRESSES_MAX, field)?;
+    at_most_items(from_one(list.len(), field)?, ADDRESSES_MAX, field)?;
     let mut addresses = Vec::new();
     for (index, address) in list.iter().enumerate() {
         let address = short_text(address, ADDRESS_BYTES_MAX, field).and_then(|address| {

@@ -3,7 +3,7 @@
 use share_model::{Limits, Origin, OriginKind, Right, Rights};
 
 use super::error::{WireError, WireFault};
-use super::field::{got, known, text};
+use super::field::{at_most_bytes, got, known, text};
 use crate::share_capnp::origin::{self, Kind};
 use crate::share_capnp::rights;
 
@@ -43,7 +43,7 @@ pub fn read_origin(reader: origin::Reader<'_>) -> Result<Origin, WireError> {
     };
     let id = text(reader.get_id(), "origin.id")?;
     // Checked twice, so that an id over the limit is not copied first.
-    super::field::at_most(id.len(), Limits::DEFAULT.label_bytes_max, "origin.id")?;
+    at_most_bytes(id, Limits::DEFAULT.label_bytes_max, "origin.id")?;
     Origin::new(kind, id.to_owned(), Limits::DEFAULT.label_bytes_max)
         .map_err(|error| WireError::new("origin", WireFault::Origin(error)))
 }

@@ -3,7 +3,7 @@
 use share_model::{Dependency, Fingerprint, Identity, Limits, Mutation, Op, OpId, OutboxId, Seq};
 
 use super::error::{WireError, WireFault};
-use super::field::{at_most, bytes, from_one, got, known, list_len, optional_bytes, text};
+use super::field::{at_most_items, bytes, from_one, got, known, list_len, optional_bytes, text};
 use crate::op_capnp::{dependency, identity, op};
 
 /// Reads an op.
@@ -54,7 +54,7 @@ impl<'a> BorrowedOp<'a> {
     pub(super) fn copy(&self, limits: &Limits) -> Result<Op, WireError> {
         let field = "op.dependsOn";
         let dependencies = got(self.reader.get_depends_on(), field)?;
-        at_most(dependencies.len() as usize, limits.dependencies_max, field)?;
+        at_most_items(dependencies.len(), limits.dependencies_max, field)?;
         Ok(Op {
             id: OpId::from_bytes(bytes(self.reader.get_id(), "op.id")?),
             depends_on: dependencies
