@@ -32,15 +32,17 @@ using Fingerprint = Data;
 #     the 10 bytes "share-op-1"
 #     opId                                               16 bytes
 #     count of dependsOn                                 u32 little-endian
-#     each of dependsOn, its outbox id filled in:        outboxId 16 bytes, seq u64 little-endian, fingerprint 16 bytes
+#     each of dependsOn as ordered, outbox id filled in: outboxId 16 bytes, seq u64 little-endian, fingerprint 16 bytes
 #     tag of the mutation                                one byte: put 1, merge 2, appendText 3, appendItem 4, remove 5
 #     each field of the mutation in the schema's order:  its length as u32 little-endian, then its bytes exactly as sent
 #
-# Neither seq nor `was` goes in. `test-vectors.json` beside this file lets a client check itself.
+# Neither seq nor `was` goes in. A text's bytes are its UTF-8, without the zero byte that Cap'n Proto puts behind it.
+# `test-vectors.json` beside this file lets a client check itself; `tests/interop/vectors.py` is this rule as a program.
 
 using Chain = Data;
-# 32 bytes: the running hash over a writer's fingerprints. chain(0) is 32 zero bytes; chain(n) is
-# SHA-256(chain(n-1) then fingerprint(n)).
+# 32 bytes: the running hash over the fingerprints of a writer's seqs 1, 2, 3 ... in that order, whatever became of the ops.
+# chain(0) is 32 zero bytes; chain(n) is SHA-256 over the 48 bytes chain(n-1) then fingerprint(n). An abandoned seq counts with the
+# fingerprint that was abandoned.
 
 using SecretHash = Data;
 # 32 bytes: SHA-256 of a secret.
@@ -49,7 +51,7 @@ using Secret = Data;
 # 32 random bytes: what proves a grant.
 
 using Seq = UInt64;
-# A writer's own op counter from 1, given at enqueue, never reused. 0: before the first.
+# A writer's own op counter from 1, given at enqueue, never reused. 0: before the first; invalid where a field names an op.
 
 using Cursor = UInt64;
 # Per share, the number of ops applied so far.

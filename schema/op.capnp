@@ -10,7 +10,8 @@ struct Op {
   # Chosen by who enqueues (UUIDv7 by custom). Part of the fingerprint, so two ops with the same content differ.
 
   dependsOn @1 :List(Dependency);
-  # Ops that must be applied before this one, earlier ops of the same batch included. At most `Limits.dependenciesMax`.
+  # Ops that must be applied before this one, earlier ops of the same batch included. At most `Limits.dependenciesMax`. A client
+  # refuses to enqueue an op that depends on its own or a later seq of its own lane.
 
   mutation :union {
     # The fields' bytes go into the fingerprint exactly as sent: JSON is never re-serialised.
@@ -19,7 +20,8 @@ struct Op {
     # Not a valid mutation.
 
     put @3 :KeyValue;
-    # Replaces the value at `key`. Invalid: not JSON; over the value limit.
+    # Replaces the value at `key`, or adds the key. Invalid: not JSON; over the limits of the value, its levels or the document,
+    # which hold for the mutations below as well.
 
     merge @4 :KeyValue;
     # JSON Merge Patch (RFC 7386) of the value at `key`. Invalid: key absent; not JSON.
@@ -31,7 +33,7 @@ struct Op {
     # Appends to an array. Invalid: key or pointer absent; not an array; not JSON.
 
     remove @7 :Text;
-    # Deletes the key. Invalid: key absent.
+    # Deletes the key, which is 1 to `Limits.keyBytesMax` bytes as every other. Invalid: key absent.
   }
 
   struct KeyValue {
@@ -39,7 +41,7 @@ struct Op {
     # 1 to `Limits.keyBytesMax` bytes. The same for every `key` below.
 
     json @1 :Text;
-    # At most `Limits.valueBytesMax` bytes and `Limits.depthMax` levels.
+    # JSON (RFC 8259). At most `Limits.valueBytesMax` bytes and `Limits.depthMax` levels.
   }
 
   struct TextAppend {
@@ -82,7 +84,7 @@ struct Entry {
   # One place in a batch.
 
   seq @0 :Ids.Seq;
-  # In the lane of the `Appender` that the batch is sent to.
+  # In the lane of the `Appender` that the batch is sent to. From 1.
 
   was :union {
     # Where the op was first enqueued.
@@ -103,17 +105,20 @@ struct Entry {
 
     abandon @5 :Ids.Fingerprint;
     # Give up the op with this fingerprint, also one that was never sent. Answered `duplicate` if it was applied after all,
-    # else `abandoned`, which is final.
+    # else `abandoned`, which is final. Not in an atomic batch: `invalidRequest`.
   }
 
   struct FirstLane {
+    # Where a re-queued op was first enqueued, however often it was re-queued since.
+
     outboxId @0 :Ids.OutboxId;
     seq @1 :Ids.Seq;
   }
 }
 
 struct Batch {
-  # The ops of one `appendOps` call. A client stores it and never cuts it again: while it has no answer it is sent again whole.
+  # The ops of one `appendOps` call. A client stores it and never cuts it again: while it has no answer it is sent again whole, in
+  # the same order among the others. Ids, seqs, mutations and `was` are then the same; the bytes of the message need not be.
 
   id @0 :Ids.BatchId;
   # For logs and listings. The ledger does not look at it.
@@ -124,12 +129,13 @@ struct Batch {
   expectedCursor :union {
     any @2 :Void;
     exactly @3 :Ids.Cursor;
-    # Compare-and-append: applied only at this cursor, else each op is rejected as `cursorMismatch`. Only with `atomic`.
+    # Compare-and-append: applied only at this cursor, else each op is rejected as `cursorMismatch`. Only with `atomic`; without
+    # it: `invalidRequest`.
   }
 
   entries @4 :List(Entry);
-  # 1 to `Limits.batchOpsMax`, at most `Limits.batchBytesMax` bytes of mutations. Seqs ascend; those above the writer's highest
-  # are contiguous from highest + 1.
+  # 1 to `Limits.batchOpsMax`. The bytes of all fields of all mutations (keys, pointers, JSON and texts) are together at most
+  # `Limits.batchBytesMax`. Seqs ascend; those above the writer's highest are contiguous from highest + 1.
 }
 
 struct Ack {
@@ -141,7 +147,8 @@ struct Ack {
   epoch @1 :Ids.Epoch;
 
   outcomes @2 :List(OutcomeRun);
-  # Covers the batch's entries in order; the counts add up to the number of entries.
+  # Covers the batch's entries in order; the counts add up to the number of entries. A reader must not take two neighbouring runs
+  # for different outcomes: a server may cut a run anywhere.
 }
 
 struct OutcomeRun {
@@ -161,7 +168,7 @@ struct OutcomeRun {
     # Applied earlier. The cursor that the run's first op got then; each following one has one more.
 
     rejected @4 :Rejection;
-    # Not applied: a hole, which the same op may fill later in a new batch of its own.
+    # Not applied: a hole, which the same op at the same seq may fill later in a new batch. An atomic group is sent again whole.
 
     inDoubt @5 :Void;
     # Whether it was applied can't be told. Asking again gives the same; a person decides, and a new op carries it out.

@@ -28,7 +28,7 @@ struct Refusal {
     # With `historyChanged`: where the server stands.
 
     limit @6 :Limit;
-    # With a code that names a limit.
+    # With a code that names a limit, and with `invalidRequest` where a limit without a code of its own is broken.
   }
 
   enum Code {
@@ -92,7 +92,7 @@ struct Refusal {
     # A key over `Limits.keyBytesMax`.
 
     valueTooLarge @19;
-    # A value, or a title, over its limit.
+    # A value over `Limits.valueBytesMax`.
 
     batchTooLarge @20;
     # A batch over `Limits.batchOpsMax` or `Limits.batchBytesMax`.
@@ -101,7 +101,8 @@ struct Refusal {
     # The document would be over `Limits.documentBytesMax`.
 
     invalidRequest @22;
-    # A malformed field, named in the message. Retrying the same bytes can't help.
+    # A malformed field, named in the message: an id of the wrong length, a text that is not UTF-8, a union that is not set, a
+    # title or an origin's id that is too long. Retrying the same bytes can't help.
 
     versionUnsupported @23;
     # The other side does not speak this protocol version; the message says which side to upgrade.

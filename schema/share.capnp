@@ -11,6 +11,12 @@
 #
 # An answer to `appendOps` counts only after the claim's answer on the same connection. When a connection is lost, nothing of it
 # survives but what was acked: go back to 2.
+#
+# A connection is TCP to an address of the ref, with Cap'n Proto's two-party RPC on it, not packed. The server's bootstrap
+# capability is `Bootstrap`; it asks for none of the client. One connection serves any number of shares and refs.
+#
+# Where a method returns a capability beside an `outcome`, the capability comes first, so that calls are pipelined on it before the
+# outcome is known.
 
 using Ids = import "ids.capnp";
 using import "op.capnp".Batch;
@@ -34,8 +40,8 @@ const window :UInt32 = 4096;
 # The defaults of the limits of the same names; a server tells its own in `Redeemed.limits`.
 
 interface Bootstrap {
-  # What a connection begins with. Implemented by the server, held by anyone who can connect; it gives away nothing.
-  # Nothing survives a disconnect.
+  # What a connection begins with: its bootstrap capability. Implemented by the server, held by anyone who can connect; it gives away
+  # nothing. Dropping it ends nothing that was got from it. Nothing survives a disconnect.
 
   redeemShare @0 (ref :ShareRef, protocolVersion :UInt32, client :Text) -> (session :ShareSession, outcome :RedeemOutcome);
   # Turns a sturdy ref into a session.
@@ -57,7 +63,8 @@ struct ShareRef {
   # base64url without padding.
 
   addresses @0 :List(Text);
-  # HOST:PORT of each server, in the order in which to try them. Not looked at by `redeemShare`.
+  # HOST:PORT of each server, in the order in which to try them; an IPv6 address stands in brackets. 1 to 16 where a server gives
+  # the ref. Not looked at by `redeemShare`.
 
   share @1 :Ids.ShareId;
   grant @2 :Ids.GrantId;
@@ -66,13 +73,13 @@ struct ShareRef {
   # The epoch under which the grant was given. A hint for people; the server goes by its own record.
 
   pin @4 :Data;
-  # SHA-256 of the server's certificate. Empty: not pinned. Not looked at by `redeemShare`.
+  # 32 bytes: SHA-256 of the server's certificate in DER form. Empty: not pinned. Not looked at by `redeemShare`.
 
   secret @5 :Ids.Secret;
 }
 
 struct FactoryRef {
-  # What a factory's sturdy ref says. As text: share-factory://HOST:PORT[,...]/GRANT[?pin=HEX]#SECRET.
+  # What a factory's sturdy ref says; each field as in `ShareRef`. As text: share-factory://HOST:PORT[,...]/GRANT[?pin=HEX]#SECRET.
 
   addresses @0 :List(Text);
   grant @1 :Ids.GrantId;
@@ -121,10 +128,11 @@ struct FactoryOutcome {
 
 struct FactoryRedeemed {
   addresses @0 :List(Text);
-  # HOST:PORT under which the server wants its shares' refs to be handed out. At least one.
+  # HOST:PORT under which the server wants its shares' refs to be handed out: what a client that created a share puts into the
+  # owner ref. 1 to 16.
 
   pin @1 :Data;
-  # SHA-256 of the server's certificate; empty: none.
+  # What it puts there as `ShareRef.pin`; empty: none.
 
   history @2 :Ids.HistoryId;
   server @3 :Text;
@@ -139,19 +147,25 @@ struct Rights {
 }
 
 struct Limits {
-  # The bounds of the share. What goes beyond one is refused, never cut.
+  # The bounds of the share. What goes beyond one is refused, never cut. None is 0 but `depthMax` (plain values only) and
+  # `dependenciesMax` (no dependencies).
 
   keyBytesMax @0 :UInt32;
   valueBytesMax @1 :UInt64;
+  # What a value counts is the bytes of the texts that made it: of the JSON that was put, and of each text (or item, and one for its
+  # comma) that was appended; after a merge, of the result as compact JSON.
+
   batchOpsMax @2 :UInt32;
   batchBytesMax @3 :UInt64;
   documentBytesMax @4 :UInt64;
+  # Keys and values together.
+
   depthMax @5 :UInt32;
-  # Levels of arrays and objects in a value.
+  # Levels of arrays and objects in a value; a plain value has 0.
 
   dependenciesMax @6 :UInt32;
   window @7 :UInt32;
-  # Seqs between a writer's floor and its highest.
+  # A batch whose last seq is further than this above the writer's floor is refused as `windowExceeded`.
 }
 
 struct Origin {
@@ -236,7 +250,8 @@ interface ShareSession extends(Persistent(ShareRef, Text)) {
   # Delivers to `sink` every applied op after `from`, without gap or repeat, and goes on live.
   #
   # If the log can't be read from there (another history, truncated, or `from` is ahead of the share), the sink is first told to
-  # `reset` and gets the document, then the ops after it.
+  # `reset` and gets the document, then the ops after it. A reader that has nothing yet says the empty position, and gets every op
+  # as long as the log reaches back to the first. The first calls on `sink` may arrive before the answer.
   # Order: by cursor, one call at a time. Ends: by dropping `subscription`, or with `Sink.ended`.
   # Bounds: the server keeps no queue per subscriber. One that falls too far behind is told so by a `reset` with `lagged` set.
   # Rights: read. Refused with: rightMissing, staleEpoch, revoked, expired, gone, quotaExceeded.
@@ -363,12 +378,13 @@ interface Snapshot {
 struct DocumentEntry {
   key @0 :Text;
   json @1 :Text;
-  # Compact JSON text; equal in meaning to what the ops made.
+  # Compact JSON text; equal in meaning to what the ops made, with the order of members and the digits of numbers kept.
 }
 
 interface Sink {
-  # Implemented by the reader, called by the server. A call that the reader does not answer within the server's deadline ends the
-  # subscription.
+  # Implemented by the reader, called by the server. The methods marked `stream` are flow-controlled: the reader answers each when it
+  # has taken in what it brought, and the server goes on. A call that the reader does not answer within the server's deadline, or
+  # answers with an exception, ends the subscription.
 
   reset @0 (at :SnapshotAt, lagged :Bool) -> stream;
   # Forget what was delivered: the document of `at` follows, in `entries`.

@@ -41,7 +41,7 @@ fn share_ref(values: &Values) -> ShareRef {
         addresses: values.addresses(),
         share: ShareId::from_bytes(values.bytes()),
         grant: GrantId::from_bytes(values.bytes()),
-        epoch: Epoch::new(values.from_one()),
+        epoch: Epoch::new(values.positive()),
         pin: values.optional(Values::bytes),
         secret: Secret::from_bytes(values.bytes()),
     }
@@ -99,7 +99,7 @@ fn redeemed(values: &Values) -> Redeemed {
     Redeemed {
         share: ShareId::from_bytes(values.bytes()),
         cursor: Cursor::new(values.number()),
-        epoch: Epoch::new(values.from_one()),
+        epoch: Epoch::new(values.positive()),
         history: values.history(),
         rights: values.rights(),
         limits: values.limits(),
@@ -122,7 +122,7 @@ fn factory_redeemed(values: &Values) -> FactoryRedeemed {
 
 fn claimed(values: &Values) -> Claimed {
     Claimed {
-        incarnation: Incarnation::new(values.from_one()),
+        incarnation: Incarnation::new(values.positive()),
         history: values.history(),
         writer: values.optional(|values| WriterId::new(values.small().max(1))),
         floor: Seq::new(values.number()),
@@ -135,14 +135,14 @@ fn created(values: &Values) -> CreatedShare {
     CreatedShare {
         share: ShareId::from_bytes(values.bytes()),
         grant: GrantId::from_bytes(values.bytes()),
-        epoch: Epoch::new(values.from_one()),
+        epoch: Epoch::new(values.positive()),
     }
 }
 
 fn snapshot_at(values: &Values) -> SnapshotAt {
     SnapshotAt {
         position: values.position(),
-        epoch: Epoch::new(values.from_one()),
+        epoch: Epoch::new(values.positive()),
         keys: values.number(),
         bytes: values.number(),
     }
@@ -150,7 +150,7 @@ fn snapshot_at(values: &Values) -> SnapshotAt {
 
 fn bumped(values: &Values) -> Bumped {
     Bumped {
-        epoch: Epoch::new(values.from_one()),
+        epoch: Epoch::new(values.positive()),
         grant: GrantId::from_bytes(values.bytes()),
     }
 }

@@ -34,7 +34,7 @@ impl Values {
         [0, 1, u64::MAX, self.below(u64::MAX)][self.usize_below(4)]
     }
 
-    pub(crate) fn from_one(&self) -> u64 {
+    pub(crate) fn positive(&self) -> u64 {
         self.number().max(1)
     }
 
@@ -76,7 +76,7 @@ impl Values {
     }
 
     pub(crate) fn seq(&self) -> Seq {
-        Seq::new(self.from_one())
+        Seq::new(self.positive())
     }
 
     pub(crate) fn history(&self) -> HistoryId {
@@ -189,7 +189,7 @@ impl Values {
     pub(crate) fn ack(&self, entries: usize) -> Ack {
         let mut outcomes: Vec<OpOutcome> = Vec::new();
         for _ in 0..entries {
-            let cursor = Cursor::new(self.from_one());
+            let cursor = Cursor::new(self.positive());
             let fresh = match self.below(5) {
                 0 => OpOutcome::Applied(cursor),
                 1 => OpOutcome::Duplicate(cursor),
@@ -238,10 +238,10 @@ impl Values {
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             key_bytes_max: self.small().max(1),
-            value_bytes_max: self.from_one(),
+            value_bytes_max: self.positive(),
             batch_ops_max: self.small().max(1),
-            batch_bytes_max: self.from_one(),
-            document_bytes_max: self.from_one(),
+            batch_bytes_max: self.positive(),
+            document_bytes_max: self.positive(),
             depth_max: self.small(),
             dependencies_max: self.small(),
             window: self.small().max(1),
@@ -271,7 +271,7 @@ impl Values {
 
     pub(crate) fn logged_op(&self) -> LoggedOp {
         LoggedOp {
-            cursor: Cursor::new(self.from_one()),
+            cursor: Cursor::new(self.positive()),
             writer: WriterId::new(self.small().max(1)),
             seq: self.seq(),
             at: UnixMs::new(self.number()),
