@@ -4,6 +4,7 @@ mod backoff;
 mod connection;
 mod link;
 mod outbox;
+mod replay;
 
 pub use backoff::Backoff;
 pub use connection::{
@@ -15,4 +16,8 @@ pub use outbox::{
     DependsOn, Enqueued, Failure, Grouping, Heard, NewOp, Outbox, OutboxError, OutboxOptions,
     Outcome, OutcomeEvent, Outcomes, RefUse, Retention, RetryPolicy, Row, RowFilter, RowState,
     ShareStatus, Stop,
+};
+pub use replay::{
+    BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, LockWait,
+    Progress, StoppedShare,
 };

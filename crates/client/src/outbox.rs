@@ -41,8 +41,8 @@ pub use options::{OutboxOptions, Retention, RetryPolicy};
 pub use outcome::{Failure, Outcome, OutcomeEvent};
 pub use outcomes::{Heard, Outcomes};
 pub use progress::RowState;
-pub(crate) use replaying::{ClaimCheck, OpenLane};
-pub(crate) use send::Outgoing;
+pub(crate) use replaying::{ClaimCheck, OpenLane, Opening};
+pub(crate) use send::Taken;
 pub use status::{Row, RowFilter, ShareStatus};
 pub use stop::Stop;
 

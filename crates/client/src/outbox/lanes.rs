@@ -127,6 +127,20 @@ pub(crate) fn all(db: &Connection) -> Result<Vec<Lane>, OutboxError> {
     Ok(lanes)
 }
 
+/// The shares with unsettled ops whose replay does not stand still, oldest first.
+pub(crate) fn replayable(db: &Connection) -> Result<Vec<ShareId>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT share FROM lane WHERE stop_code IS NULL AND EXISTS \
+         (SELECT 1 FROM progress WHERE progress.lane = lane.number AND state < 10) ORDER BY number",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut shares = Vec::new();
+    while let Some(row) = rows.next()? {
+        shares.push(ShareId::from_bytes(bytes(row, 0)?));
+    }
+    Ok(shares)
+}
+
 /// A new lane under `key`.
 pub(crate) fn insert(
     db: &Connection,

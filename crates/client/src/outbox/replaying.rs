@@ -2,7 +2,7 @@
 
 use share_model::{
     Claimed, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey, Refusal, RefusalCode,
-    Seq, ShareId, ShareRef,
+    Seq, ShareId, ShareRef, UnixMs,
 };
 
 use super::Outbox;
@@ -11,7 +11,6 @@ use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::outcome::OutcomeEvent;
 use super::send::{self, Taken};
-use super::status::ShareStatus;
 use super::stop::Stop;
 use super::{prune, record, refused};
 
@@ -30,6 +29,18 @@ pub(crate) struct OpenLane {
     pub(crate) taken: Taken,
 }
 
+/// What [`Outbox::open_lane`] found.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// The share's replay waits for a person.
+    Standing,
+    /// Nothing to send now; rejected ops are due at `wake_at`, if there are any.
+    Nothing {
+        wake_at: Option<UnixMs>,
+    },
+    Open(Box<OpenLane>),
+}
+
 /// Whether a claim's answer fits what the outbox holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ClaimCheck {
@@ -39,22 +50,28 @@ pub(crate) enum ClaimCheck {
 }
 
 impl Outbox {
-    /// Prepares a claim and takes up to `room` batches; `None` if the share stands still or has
-    /// nothing to send.
+    /// The shares that have something to replay and don't wait for a person.
+    pub(crate) async fn replayable(&self) -> Result<Vec<ShareId>, OutboxError> {
+        self.run(lanes::replayable).await
+    }
+
+    /// Prepares a claim and takes up to `room` batches.
     pub(crate) async fn open_lane(
         &self,
         share: ShareId,
         room: usize,
-    ) -> Result<Option<OpenLane>, OutboxError> {
+    ) -> Result<Opening, OutboxError> {
         let options = self.options().clone();
         self.run(move |db| {
             let lane = lanes::get(db, share)?;
             if lane.stop.is_some() {
-                return Ok(None);
+                return Ok(Opening::Standing);
             }
             let taken = taken(db, &lane, &options, (&[], room))?;
             if taken.outgoing.is_empty() {
-                return Ok(None);
+                return Ok(Opening::Nothing {
+                    wake_at: taken.wake_at,
+                });
             }
             let nonce = match lane.nonce {
                 Some(nonce) => nonce,
@@ -64,7 +81,7 @@ impl Outbox {
                     nonce
                 }
             };
-            Ok(Some(OpenLane {
+            Ok(Opening::Open(Box::new(OpenLane {
                 reference: lane.reference,
                 ref_number: lane.ref_number,
                 key: lane.key,
@@ -72,7 +89,7 @@ impl Outbox {
                 nonce,
                 history: lane.history,
                 taken,
-            }))
+            })))
         })
         .await
     }
@@ -188,18 +205,6 @@ impl Outbox {
             .await?;
         self.tell(&ended);
         Ok(ended)
-    }
-
-    /// Which ref of the share is the newest.
-    pub(crate) async fn ref_number(&self, share: ShareId) -> Result<u64, OutboxError> {
-        self.run(move |db| Ok(lanes::get(db, share)?.ref_number))
-            .await
-    }
-
-    /// How one share stands.
-    pub(crate) async fn share(&self, share: ShareId) -> Result<ShareStatus, OutboxError> {
-        self.run(move |db| super::status::status(db, lanes::get(db, share)?))
-            .await
     }
 
     /// Drops some settled rows beyond the retention; whether there may be more.

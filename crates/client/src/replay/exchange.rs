@@ -1,0 +1,217 @@
+//! Batches and their answers on one claimed connection.
+
+use std::collections::VecDeque;
+
+use futures_util::FutureExt;
+use futures_util::future::{join_all, poll_fn};
+use share_model::{Ack, Envelope, Epoch, UnixMs};
+
+use super::lane::{LaneReplay, Tries};
+use super::reaction::{Asked, Next, next};
+use crate::connection::ClientError;
+use crate::link::{Answer, LaneAppender};
+use crate::outbox::{OutboxError, Taken};
+
+/// A batch whose answer is due.
+struct Flight {
+    batch: i64,
+    entries: usize,
+    answer: Answer<Ack>,
+}
+
+/// The answer to a batch.
+struct Landed {
+    batch: i64,
+    answer: Result<Ack, ClientError>,
+}
+
+/// What goes to and fro on one connection.
+pub(super) struct Exchange<'a> {
+    replay: &'a LaneReplay,
+    appender: Box<dyn LaneAppender>,
+    /// In the order in which they were sent; answers are taken in that order.
+    flights: VecDeque<Flight>,
+    /// When the next rejected op is due.
+    wake_at: Option<UnixMs>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(
+        replay: &'a LaneReplay,
+        appender: Box<dyn LaneAppender>,
+        wake_at: Option<UnixMs>,
+    ) -> Self {
+        Self {
+            replay,
+            appender,
+            flights: VecDeque::new(),
+            wake_at,
+        }
+    }
+
+    /// Sends what was taken; the answers are waited for later.
+    pub(super) fn send(&mut self, taken: Taken, capability_epoch: Epoch) {
+        self.wake_at = taken.wake_at;
+        let envelope = Envelope {
+            capability_epoch,
+            settled_through: taken.settled_through,
+        };
+        for outgoing in taken.outgoing {
+            let entries = outgoing.batch.entries.len();
+            let answer = self.appender.append(&outgoing.batch, envelope);
+            self.replay.traffic.sent(entries, outgoing.resent);
+            self.flights.push_back(Flight {
+                batch: outgoing.number,
+                entries,
+                answer,
+            });
+        }
+    }
+
+    /// Records answers and sends what there is, until there is nothing for a while (`None`) or
+    /// something else than an ack comes.
+    pub(super) async fn run(
+        mut self,
+        epoch: Epoch,
+        tries: &mut Tries,
+    ) -> Result<Option<Next>, OutboxError> {
+        // Seen from before the first look, so that no enqueue falls between look and wait.
+        let mut changes = self.replay.outbox.changes();
+        loop {
+            if self.flights.is_empty() {
+                self.replay.traffic.turned.notify_one();
+                let is_idle = tokio::select! {
+                    biased;
+                    _ = changes.changed() => false,
+                    () = self.due() => false,
+                    () = self.idle() => true,
+                };
+                if is_idle {
+                    return Ok(None);
+                }
+            } else if let Some(next) = self.land(tries).await? {
+                return Ok(Some(next));
+            }
+            let room = self
+                .replay
+                .options
+                .in_flight
+                .max(1)
+                .saturating_sub(self.flights.len());
+            if room > 0 {
+                changes.mark_unchanged();
+                let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
+                let share = self.replay.share;
+                let taken = self.replay.outbox.take(share, in_flight, room).await?;
+                self.send(taken, epoch);
+            }
+        }
+    }
+
+    /// Waits for the next answer, takes those that are there with it, and records them together.
+    async fn land(&mut self, tries: &mut Tries) -> Result<Option<Next>, OutboxError> {
+        let mut landed = vec![self.next_landed().await];
+        while let Some(more) = self.ready_landed() {
+            landed.push(more);
+        }
+        let mut recording = Vec::new();
+        let mut other = None;
+        for Landed { batch, answer } in landed {
+            match answer {
+                Ok(ack) => {
+                    let (outbox, share) = (&self.replay.outbox, self.replay.share);
+                    recording.push(outbox.record(share, batch, ack.outcomes));
+                }
+                // What comes behind it on this connection has no meaning of its own.
+                Err(error) => {
+                    other = Some((batch, error));
+                    break;
+                }
+            }
+        }
+        if !recording.is_empty() {
+            *tries = Tries::default();
+            self.replay.traffic.unblock(self.replay.share);
+        }
+        for recorded in join_all(recording).await {
+            self.replay.traffic.ended(&recorded?.ended);
+        }
+        match other {
+            None => Ok(None),
+            Some((_, error @ ClientError::Overloaded { .. })) => {
+                self.overloaded(error, tries).await
+            }
+            Some((batch, error)) => Ok(Some(next(Asked::Append(batch), error))),
+        }
+    }
+
+    /// The server has too much to do: waits on the same connection. What was pipelined behind may
+    /// have been refused for the gap; then the lane must be claimed again.
+    async fn overloaded(
+        &mut self,
+        error: ClientError,
+        tries: &mut Tries,
+    ) -> Result<Option<Next>, OutboxError> {
+        while !self.flights.is_empty() {
+            let Landed { batch, answer } = self.next_landed().await;
+            match answer {
+                Ok(ack) => {
+                    let (outbox, share) = (&self.replay.outbox, self.replay.share);
+                    let recorded = outbox.record(share, batch, ack.outcomes).await?;
+                    self.replay.traffic.ended(&recorded.ended);
+                }
+                Err(ClientError::Overloaded { .. }) => {}
+                Err(_) => return Ok(Some(Next::Reconnect(error))),
+            }
+        }
+        let wait = (self.replay.options.backoff, std::time::Duration::ZERO);
+        self.replay.back_off(error, tries, wait).await;
+        Ok(None)
+    }
+
+    async fn next_landed(&mut self) -> Landed {
+        let Some(flight) = self.flights.front_mut() else {
+            return poll_fn(|_| std::task::Poll::Pending).await;
+        };
+        let answer = self.replay.in_time(&mut flight.answer).await;
+        let landed = Landed {
+            batch: flight.batch,
+            answer: checked(answer, flight.entries),
+        };
+        self.flights.pop_front();
+        landed
+    }
+
+    fn ready_landed(&mut self) -> Option<Landed> {
+        let flight = self.flights.front_mut()?;
+        let answer = (&mut flight.answer).now_or_never()?;
+        let landed = Landed {
+            batch: flight.batch,
+            answer: checked(answer, flight.entries),
+        };
+        self.flights.pop_front();
+        Some(landed)
+    }
+
+    async fn due(&self) {
+        match self.wake_at {
+            Some(at) => self.replay.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn idle(&self) {
+        let clock = &self.replay.outbox.options().clock;
+        clock.sleep(self.replay.options.idle_timeout).await;
+    }
+}
+
+/// An ack must say what became of each entry.
+fn checked(answer: Result<Ack, ClientError>, entries: usize) -> Result<Ack, ClientError> {
+    match answer {
+        Ok(ack) if ack.outcomes.len() != entries => Err(ClientError::Failed {
+            reason: format!("{} outcomes for a batch of {entries}", ack.outcomes.len()),
+        }),
+        answer => answer,
+    }
+}

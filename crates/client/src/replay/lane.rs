@@ -1,0 +1,240 @@
+//! The replay of one share: connection after connection, until nothing is left to send or only a
+//! person can go on.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use share_model::{Epoch, Refusal, ShareId, UnixMs};
+
+use super::exchange::Exchange;
+use super::options::FlusherOptions;
+use super::reaction::{Asked, Next, next};
+use super::traffic::Traffic;
+use crate::backoff::Backoff;
+use crate::connection::ClientError;
+use crate::link::{LaneRequest, Link, LinkedLane};
+use crate::outbox::{ClaimCheck, OpenLane, Opening, Outbox, OutboxError};
+
+/// Answers in a row, without one that moved anything, after which a person is asked: a lane that
+/// has to be claimed again.
+const CLAIMS_AGAIN_MAX: u32 = 5;
+/// The same for a bound of the ledger that does not give way.
+const SETTLES_MAX: u32 = 8;
+/// The same for batches that are refused for what they hold.
+const DISSOLVES_MAX: u32 = 8;
+
+/// What one share's replay works with.
+#[derive(Clone)]
+pub(super) struct LaneReplay {
+    pub(super) outbox: Outbox,
+    pub(super) link: Rc<dyn Link>,
+    pub(super) options: Rc<FlusherOptions>,
+    pub(super) traffic: Rc<Traffic>,
+    pub(super) share: ShareId,
+}
+
+/// What went wrong in a row; any recorded answer ends the row.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Tries {
+    pub(super) failures: u32,
+    claims_again: u32,
+    settles: u32,
+    dissolves: u32,
+}
+
+impl LaneReplay {
+    /// Replays until nothing is left to send, or only a person can go on.
+    ///
+    /// Dropped at any await, everything that matters is in the outbox: the next run sends the same
+    /// batches again.
+    pub(super) async fn run(self) -> Result<(), OutboxError> {
+        let mut tries = Tries::default();
+        loop {
+            match self
+                .outbox
+                .open_lane(self.share, self.options.in_flight.max(1))
+                .await?
+            {
+                Opening::Standing | Opening::Nothing { wake_at: None } => break,
+                Opening::Nothing { wake_at: Some(at) } => self.wait_until(at).await,
+                Opening::Open(open) => {
+                    let ref_number = open.ref_number;
+                    let outcome = self.converse(*open, &mut tries).await?;
+                    if let Some(next) = outcome
+                        && !self.react(next, ref_number, &mut tries).await?
+                    {
+                        break;
+                    }
+                }
+            }
+        }
+        while self.outbox.prune_step(self.share).await? {}
+        self.traffic.unblock(self.share);
+        self.traffic.turned.notify_one();
+        Ok(())
+    }
+
+    /// One connection, from its first byte to its end. `None`: there was nothing more to send.
+    async fn converse(
+        &self,
+        open: OpenLane,
+        tries: &mut Tries,
+    ) -> Result<Option<Next>, OutboxError> {
+        let request = LaneRequest {
+            reference: open.reference,
+            key: open.key,
+            incarnation: open.incarnation,
+            nonce: open.nonce,
+            history: open.history,
+        };
+        let linked = match self.in_time(self.link.open(request)).await {
+            Ok(linked) => linked,
+            Err(error) => return Ok(Some(next(Asked::Connect, error))),
+        };
+        self.traffic.connected();
+        let LinkedLane {
+            redeemed,
+            claimed,
+            appender,
+        } = linked;
+        let mut exchange = Exchange::new(self, appender, open.taken.wake_at);
+        // Before the capability's epoch is known, the envelope says 0.
+        exchange.send(open.taken, Epoch::ZERO);
+        let redeemed = match self.in_time(redeemed).await {
+            Ok(redeemed) => redeemed,
+            Err(error) => return Ok(Some(next(Asked::Redeem, error))),
+        };
+        self.traffic.unblock(self.share);
+        let claimed = match self.in_time(claimed).await {
+            Ok(claimed) => claimed,
+            Err(error) => return Ok(Some(next(Asked::Claim, error))),
+        };
+        // No ack counts before this: only now it is known whose lane it came from.
+        match self
+            .outbox
+            .store_claim(self.share, claimed, redeemed.limits)
+            .await?
+        {
+            ClaimCheck::Ours => exchange.run(redeemed.epoch, tries).await,
+            ClaimCheck::NotOurs(code, message) => Ok(Some(Next::Stop(Refusal::new(code, message)))),
+        }
+    }
+
+    /// Does what an answer asks for; whether the replay goes on.
+    async fn react(
+        &self,
+        next: Next,
+        ref_number: u64,
+        tries: &mut Tries,
+    ) -> Result<bool, OutboxError> {
+        match next {
+            Next::Reconnect(error) => {
+                tracing::info!(share = %self.share, %error, "replay waits for a connection");
+                self.back_off(error, tries, (self.options.backoff, Duration::ZERO))
+                    .await;
+            }
+            Next::ComeBackSlowly(error, at_least) => {
+                self.back_off(error, tries, (self.options.slow_backoff, at_least))
+                    .await;
+            }
+            Next::ClaimAgain(refusal) => {
+                tries.claims_again += 1;
+                if tries.claims_again > CLAIMS_AGAIN_MAX {
+                    return self.stand_still(refusal, ref_number).await;
+                }
+                self.pause(self.options.backoff, tries.claims_again).await;
+            }
+            Next::SettleAndComeBack(refusal) => {
+                tries.settles += 1;
+                if tries.settles > SETTLES_MAX {
+                    return self.stand_still(refusal, ref_number).await;
+                }
+                self.pause(self.options.backoff, tries.settles).await;
+            }
+            Next::Dissolve(batch, refusal) => {
+                tries.dissolves += 1;
+                if tries.dissolves > DISSOLVES_MAX {
+                    return self.stand_still(refusal, ref_number).await;
+                }
+                self.outbox.dissolve(self.share, batch, refusal).await?;
+            }
+            Next::Stop(refusal) => return self.stand_still(refusal, ref_number).await,
+            Next::Gone(refusal) => {
+                let ended = self.outbox.gone(self.share, refusal).await?;
+                self.traffic.ended(&ended);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn stand_still(&self, refusal: Refusal, ref_number: u64) -> Result<bool, OutboxError> {
+        let message = refusal.message.clone();
+        let stands = self.outbox.stop(self.share, ref_number, refusal).await?;
+        if stands {
+            tracing::warn!(share = %self.share, message, "replay waits for a person");
+        }
+        Ok(!stands)
+    }
+
+    /// Waits out a failure. A flush that begins meanwhile ends the wait.
+    pub(super) async fn back_off(
+        &self,
+        error: ClientError,
+        tries: &mut Tries,
+        (backoff, at_least): (Backoff, Duration),
+    ) {
+        let options = self.outbox.options();
+        self.traffic.block(self.share, error, options.clock.now());
+        tries.failures = tries.failures.saturating_add(1);
+        let delay = backoff
+            .delay(tries.failures, &*options.entropy)
+            .max(at_least);
+        tokio::select! {
+            biased;
+            () = options.clock.sleep(delay) => {}
+            () = self.traffic.hurry.notified() => {}
+        }
+    }
+
+    async fn pause(&self, backoff: Backoff, tries: u32) {
+        let options = self.outbox.options();
+        options
+            .clock
+            .sleep(backoff.delay(tries, &*options.entropy))
+            .await;
+    }
+
+    /// Waits for a rejected op's next try, or for new ops.
+    async fn wait_until(&self, at: UnixMs) {
+        let mut changes = self.outbox.changes();
+        tokio::select! {
+            biased;
+            () = self.sleep_until(at) => {}
+            // The outbox, and with it the sender, lives as long as this.
+            _ = changes.changed() => {}
+        }
+    }
+
+    pub(super) async fn sleep_until(&self, at: UnixMs) {
+        let clock = &self.outbox.options().clock;
+        let ms = at.get().saturating_sub(clock.now().get());
+        clock.sleep(Duration::from_millis(ms)).await;
+    }
+
+    /// The answer, unless the server is silent for too long.
+    pub(super) async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let timeout = self.options.answer_timeout;
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.outbox.options().clock.sleep(timeout) => Err(ClientError::NoAnswer {
+                timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a caller may choose about the replay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use share_model::ShareId;
+
+use crate::backoff::Backoff;
+use crate::connection::{Connector, TcpConnector};
+
+/// How the outbox is drained. The default is right for an agent.
+#[derive(Debug, Clone)]
+pub struct FlusherOptions {
+    /// How connections are made.
+    pub connector: Arc<dyn Connector>,
+    /// Batches of one share that are sent without waiting for the answers of earlier ones.
+    pub in_flight: usize,
+    /// Shares that are replayed at the same time.
+    pub shares_at_once: usize,
+    /// The waits between failed connections. Failures never count against an op.
+    pub backoff: Backoff,
+    /// The waits where something must change first, as with a frozen share.
+    pub slow_backoff: Backoff,
+    /// How long a server may be silent while an answer is due, before the connection is left.
+    pub answer_timeout: Duration,
+    /// How long a connection is kept when there is nothing to send.
+    pub idle_timeout: Duration,
+    /// How often the file is looked at for ops that another process enqueued.
+    pub poll_interval: Duration,
+    /// What to do while another process replays the same file.
+    pub lock: LockWait,
+}
+
+impl Default for FlusherOptions {
+    fn default() -> Self {
+        Self {
+            connector: Arc::new(TcpConnector::default()),
+            in_flight: 8,
+            shares_at_once: 16,
+            backoff: Backoff::TRANSPORT,
+            slow_backoff: Backoff::SLOW,
+            answer_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(10),
+            poll_interval: Duration::from_secs(1),
+            lock: LockWait::Wait,
+        }
+    }
+}
+
+/// What a flusher does while another one, of this process or another, replays the same file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockWait {
+    /// Wait until that one has ended.
+    Wait,
+    /// End with [`FlusherError::Locked`](crate::FlusherError::Locked).
+    Refuse,
+}
+
+/// What a flush waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FlushOptions {
+    /// Only this share; `None`: each.
+    pub share: Option<ShareId>,
+    /// Give up when nothing that is left has moved for so long, since the server can't be reached or
+    /// asks to wait; `None`: never.
+    pub give_up_after: Option<Duration>,
+}

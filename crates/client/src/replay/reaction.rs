@@ -1,0 +1,65 @@
+//! What an answer other than an ack means (`docs/design.md` §6).
+
+use std::time::Duration;
+
+use share_model::{Reaction, Refusal, RefusalCode};
+
+use crate::connection::ClientError;
+
+/// Where in the conversation an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Connect,
+    Redeem,
+    Claim,
+    /// A batch, by its number.
+    Append(i64),
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Connect again, after a back-off; never counted against an op.
+    Reconnect(ClientError),
+    /// Come back slowly, not before the time that the server named.
+    ComeBackSlowly(ClientError, Duration),
+    /// The lane is not as believed: claim again, a bounded number of times.
+    ClaimAgain(Refusal),
+    /// A bound of the ledger: settle and come back, a bounded number of times.
+    SettleAndComeBack(Refusal),
+    /// The batch holds what the share will never take: cut its ops again, without that.
+    Dissolve(i64, Refusal),
+    /// Stand still until a person does something; if a newer ref came meanwhile, go on with it.
+    Stop(Refusal),
+    /// The share is gone: stop for good.
+    Gone(Refusal),
+}
+
+/// What `error` means.
+pub(super) fn next(asked: Asked, error: ClientError) -> Next {
+    let refusal = match error {
+        ClientError::Refused(refusal) => refusal,
+        ClientError::Unimplemented { reason } => {
+            let message =
+                format!("the server is older than this client: upgrade the server ({reason})");
+            return Next::Stop(Refusal::new(RefusalCode::VersionUnsupported, message));
+        }
+        error => return Next::Reconnect(error),
+    };
+    match (refusal.code.reaction(), asked) {
+        (Reaction::Person | Reaction::RedeemNewest | Reaction::Upgrade, _) => Next::Stop(refusal),
+        (Reaction::Stop, _) => Next::Gone(refusal),
+        (Reaction::WaitSlowly, _) => {
+            let at_least = refusal.retry_after_ms.unwrap_or(0);
+            let at_least = Duration::from_millis(at_least.into());
+            Next::ComeBackSlowly(ClientError::Refused(refusal), at_least)
+        }
+        // A claim names the incarnation and nonce that are stored, so what its refusal says of the
+        // lane is so: another holder, or another history.
+        (Reaction::Replan, Asked::Claim) => Next::Stop(refusal),
+        (Reaction::Replan, _) => Next::ClaimAgain(refusal),
+        (Reaction::SettleAndRetry, _) => Next::SettleAndComeBack(refusal),
+        (Reaction::AbandonOp, Asked::Append(batch)) => Next::Dissolve(batch, refusal),
+        (Reaction::AbandonOp, _) => Next::Stop(refusal),
+    }
+}

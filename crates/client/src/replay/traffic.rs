@@ -1,0 +1,91 @@
+//! What the replays of all shares have in common: counts, and who is held up by what.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use share_model::{ShareId, UnixMs};
+use tokio::sync::{Notify, watch};
+
+use super::progress::Progress;
+use crate::connection::ClientError;
+use crate::outbox::{Outcome, OutcomeEvent};
+
+/// A share that can't go on for now.
+#[derive(Debug, Clone)]
+pub(super) struct Blocked {
+    /// When it first could not.
+    pub(super) since: UnixMs,
+    /// Why, as last seen.
+    pub(super) error: ClientError,
+}
+
+/// Shared by the replays of one flusher, on one thread.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    progress: watch::Sender<Progress>,
+    blocked: RefCell<BTreeMap<ShareId, Blocked>>,
+    /// A share has nothing more to send, is blocked, or stands still.
+    pub(super) turned: Notify,
+    /// Somebody waits for a flush: those who wait out a back-off try at once.
+    pub(super) hurry: Notify,
+}
+
+impl Traffic {
+    pub(super) fn new(progress: watch::Sender<Progress>) -> Self {
+        Self {
+            progress,
+            blocked: RefCell::default(),
+            turned: Notify::new(),
+            hurry: Notify::new(),
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    pub(super) fn connected(&self) {
+        self.progress
+            .send_modify(|progress| progress.connections += 1);
+    }
+
+    pub(super) fn sent(&self, ops: usize, resent: bool) {
+        let ops = ops as u64;
+        self.progress.send_modify(|progress| {
+            progress.sent += ops;
+            if resent {
+                progress.resent += ops;
+            }
+        });
+    }
+
+    pub(super) fn ended(&self, events: &[OutcomeEvent]) {
+        self.progress.send_modify(|progress| {
+            for event in events {
+                match event.outcome {
+                    Outcome::Applied(_) => progress.applied += 1,
+                    Outcome::Duplicate(_) => progress.duplicates += 1,
+                    Outcome::DeadLetter(_) => progress.rejected += 1,
+                    Outcome::InDoubt => progress.in_doubt += 1,
+                }
+            }
+        });
+    }
+
+    /// The share can't go on, and since when.
+    pub(super) fn block(&self, share: ShareId, error: ClientError, now: UnixMs) {
+        let mut blocked = self.blocked.borrow_mut();
+        let since = blocked.get(&share).map_or(now, |earlier| earlier.since);
+        blocked.insert(share, Blocked { since, error });
+        self.turned.notify_one();
+    }
+
+    /// The share goes on.
+    pub(super) fn unblock(&self, share: ShareId) {
+        self.blocked.borrow_mut().remove(&share);
+    }
+
+    pub(super) fn blocked(&self, share: ShareId) -> Option<Blocked> {
+        self.blocked.borrow().get(&share).cloned()
+    }
+}
