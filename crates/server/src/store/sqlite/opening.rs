@@ -1,6 +1,7 @@
 //! Opening a store's folder: one process, the right file, the right format, a sound end of the log.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,9 @@ const STATEMENTS_KEPT: usize = 64;
 /// How long SQLite waits for another connection. Ours never exclude each other; a person's `sqlite3`
 /// may.
 const BUSY_TIMEOUT_MS: u32 = 5000;
+
+/// Fewer, larger pages than SQLite's default, for a batch is one row. For ever.
+const PAGE_BYTES: u64 = 16 << 10;
 
 /// Memory for pages: of the writer, more than a group needs, so that none is written before `COMMIT`.
 const CACHE_KIB: i32 = 64 << 10;
@@ -76,6 +80,9 @@ impl Folder {
                 .write_private(&self.file, &[])
                 .map_err(io_error("create", &self.file))?;
         }
+        if settings.vfs.is_none() && was_created {
+            self.check_length()?;
+        }
         let mut connection = self.connect(settings, OpenFlags::SQLITE_OPEN_READ_WRITE, true)?;
         let format = self.format(&connection, was_created)?;
         self.configure(&connection, settings)?;
@@ -91,6 +98,23 @@ impl Folder {
                 .map_err(io_error("create", &created))?;
         }
         Ok(connection)
+    }
+
+    /// SQLite reads a last page that was cut short as one that ends with zeros. Only what a crash
+    /// left, with the page in the write-ahead log, may look so.
+    fn check_length(&self) -> Result<(), StoreError> {
+        let mut log = self.file.as_os_str().to_owned();
+        log.push("-wal");
+        let length = |path: &Path| match fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(io_error("look at", path)(error)),
+        };
+        let bytes = length(&self.file)?;
+        if bytes % PAGE_BYTES != 0 && length(log.as_ref())? == 0 {
+            return Err(self.lost(&format!("it was cut short to {bytes} bytes")));
+        }
+        Ok(())
     }
 
     /// Opens the file for reading.
@@ -157,8 +181,8 @@ impl Folder {
         settings: &SqliteSettings,
     ) -> Result<(), StoreError> {
         let configured = || {
-            // Only has an effect on a new file. Fewer, larger pages: a batch is one row.
-            connection.pragma_update(None, "page_size", 16 << 10)?;
+            // Only has an effect on a new file.
+            connection.pragma_update(None, "page_size", PAGE_BYTES)?;
             // Readers don't block the writer, and a commit is one sequential write and one sync.
             let mode: String =
                 connection

@@ -77,6 +77,9 @@ impl Reader {
             if row.content.op_count == 0 {
                 return Ok(true);
             }
+            if !ops.is_empty() && (ops.len() >= bounds.ops_max || bytes >= bounds.bytes_max) {
+                return Ok(false);
+            }
             for op in log::read(&log.transaction, share, &row)?.logged() {
                 if op.cursor <= after {
                     continue;

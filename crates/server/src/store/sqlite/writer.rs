@@ -400,8 +400,11 @@ fn is_full(error: &rusqlite::Error) -> bool {
 }
 
 fn answer(job: Job, outcome: CommitOutcome<u64>) {
+    let Job { permit, reply, .. } = job;
+    // Before the answer: who has it finds the room free.
+    drop(permit);
     // Who asked may have gone; what was committed stands.
-    let _ = job.reply.send(outcome);
+    let _ = reply.send(outcome);
 }
 
 fn answer_all(jobs: Vec<Job>, outcome: &CommitOutcome<u64>) {
