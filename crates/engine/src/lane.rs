@@ -163,6 +163,12 @@ impl Lane {
         self.truncated_through
     }
 
+    /// Says that truncation took the writer's ops up to `seq` out of the log.
+    #[cfg(test)]
+    pub(crate) fn set_truncated_through(&mut self, seq: Seq) {
+        self.truncated_through = seq;
+    }
+
     /// The entry of a seq above the floor and not above the highest.
     pub(crate) fn entry(&self, seq: Seq) -> Option<&LaneEntry> {
         let above = usize::try_from(seq.above(self.floor)).ok()?;

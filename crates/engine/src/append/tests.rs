@@ -39,7 +39,7 @@ fn a_repeated_batch_answers_all_duplicates_with_the_first_cursors_and_no_record(
     assert_eq!(first, [applied(1), applied(2), applied(3)]);
     let version = share.state.version();
     let mut again = share.claim(A);
-    let second = share.send(&mut again, 0, entries.clone()).unwrap();
+    let second = share.send(&mut again, 0, entries).unwrap();
     assert_eq!(second, [duplicate(1), duplicate(2), duplicate(3)]);
     assert_eq!(share.document(), "k0=\"12\"");
     assert_eq!(share.state.version(), version.next(), "only the claim");

@@ -47,13 +47,13 @@ fn changed(record: &Record, change: impl FnOnce(&mut Appended)) -> Record {
 
 #[test]
 fn a_record_must_follow_the_state() {
-    let (share, record) = next();
+    let (mut share, record) = next();
     let (found, expected) = (ShareVersion::new(4), ShareVersion::new(3));
     let record = Record {
         version: found,
         ..record
     };
-    let refused = share.state.clone().apply(&record);
+    let refused = share.state.apply(&record);
     assert_eq!(refused, Err(RecordError::OutOfSequence { found, expected }));
 }
 

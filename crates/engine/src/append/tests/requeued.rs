@@ -57,7 +57,7 @@ fn rule_2_an_op_that_its_first_lane_abandoned_is_rejected_and_stays_a_hole() {
     let gone = rejected(RejectReason::Abandoned);
     assert_eq!(
         share.send(&mut b, 0, requeued.clone()).unwrap(),
-        [gone.clone()]
+        std::slice::from_ref(&gone)
     );
     share.send(&mut a, 1, vec![]).unwrap();
     assert_eq!(share.send(&mut b, 0, requeued).unwrap(), [gone]);
@@ -77,7 +77,7 @@ fn rule_2_an_abandoned_identity_is_remembered_so_that_no_copy_brings_it_back() {
     // Neither by its first lane, nor re-queued, nor below the floor.
     assert_eq!(
         share.send(&mut a, 0, vec![entry(1, put(1))]).unwrap(),
-        [gone.clone()]
+        std::slice::from_ref(&gone)
     );
     let requeued = vec![was(entry(2, put(1)), A, 1)];
     assert_eq!(share.send(&mut b, 1, requeued).unwrap(), [gone]);
@@ -138,4 +138,64 @@ fn remembered_identities_are_bounded_per_share_and_per_subtree_by_admission() {
     assert_eq!(refusal.code, RefusalCode::RequeueLimit);
     let (seq, actual, max) = (Seq::ZERO, 4, 3);
     assert_eq!(refusal.detail, RefusalDetail::Limit { seq, actual, max });
+}
+
+/// Two seqs of A are settled, and the first is cut off from the log.
+fn truncated() -> (Share, crate::Appender) {
+    let mut share = Share::new();
+    let (mut a, b) = (share.claim(A), share.claim(B));
+    share
+        .send(&mut a, 0, vec![entry(1, put(1)), entry(2, text(2))])
+        .unwrap();
+    share.send(&mut a, 2, vec![]).unwrap();
+    share.log.clear();
+    let lane = share.state.head.ledger.lane_mut(A).unwrap();
+    lane.set_truncated_through(Seq::new(1));
+    (share, b)
+}
+
+#[test]
+fn what_the_truncated_log_can_not_tell_is_in_doubt_and_stays_in_doubt() {
+    let (mut share, mut b) = truncated();
+    let requeued = vec![was(entry(1, put(1)), A, 1)];
+    let doubt = [OpOutcome::InDoubt];
+    assert_eq!(share.send(&mut b, 0, requeued.clone()).unwrap(), doubt);
+    assert_eq!(share.send(&mut b, 0, requeued).unwrap(), doubt);
+    let fingerprint = identity(A, 1, &put(1)).fingerprint;
+    let given_up = vec![was(abandon(2, fingerprint), A, 1)];
+    assert_eq!(share.send(&mut b, 0, given_up).unwrap(), doubt);
+    assert_eq!(share.state.cursor(), Cursor::new(1));
+}
+
+#[test]
+fn what_lies_above_the_truncation_and_not_in_the_log_was_not_applied() {
+    let (mut share, mut b) = truncated();
+    let requeued = vec![was(entry(1, put(2)), A, 2)];
+    assert_eq!(share.send(&mut b, 0, requeued).unwrap(), [applied(2)]);
+}
+
+#[test]
+fn rule_3_a_dependency_that_can_not_be_told_or_is_in_doubt_is_unknown() {
+    let (mut share, mut b) = truncated();
+    let on = identity(A, 1, &put(1));
+    let unknown = rejected(RejectReason::DependencyUnknown(on));
+    let dependent = vec![entry(1, after(put(3), on))];
+    assert_eq!(share.send(&mut b, 0, dependent).unwrap(), [unknown]);
+    // In doubt under B's own seq.
+    share
+        .send(&mut b, 0, vec![was(entry(2, put(1)), A, 1)])
+        .unwrap();
+    let on = identity(B, 2, &put(1));
+    let unknown = rejected(RejectReason::DependencyUnknown(on));
+    let dependent = vec![entry(3, after(put(4), on))];
+    assert_eq!(share.send(&mut b, 0, dependent).unwrap(), [unknown]);
+}
+
+#[test]
+fn a_group_with_an_op_in_doubt_fails_as_a_whole() {
+    let (mut share, mut b) = truncated();
+    let group = atomic(vec![was(entry(1, put(1)), A, 1), entry(2, put(5))], None);
+    let failed = rejected(RejectReason::AtomicGroupFailed);
+    let outcomes = share.send_batch(&mut b, &group).unwrap();
+    assert_eq!(outcomes, [OpOutcome::InDoubt, failed]);
 }
