@@ -22,7 +22,7 @@ pub trait Files: Debug + Send + Sync {
     /// As writing fails; the old content then stands.
     fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes a folder, and those above it, for its owner only.
+    /// Makes a folder, and those above it that are missing, for its owner only, durable at return.
     ///
     /// # Errors
     ///
@@ -89,7 +89,12 @@ impl Files for SystemFiles {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path)
+        let missing = path.ancestors().take_while(|folder| !folder.exists());
+        let missing: Vec<_> = missing.collect();
+        builder.create(path)?;
+        // A folder is durable once the one above it is.
+        let mut made = missing.into_iter().filter(|it| !it.as_os_str().is_empty());
+        made.try_for_each(|folder| File::open(parent(folder))?.sync_all())
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
@@ -140,6 +145,21 @@ mod tests {
                 fs::metadata(&path).unwrap().permissions().mode() & 0o777,
                 0o600
             );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_made_with_those_above_it_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("above/below");
+        SystemFiles.create_private_dir(&path).unwrap();
+        SystemFiles.create_private_dir(&path).unwrap();
+        for made in [path.as_path(), path.parent().unwrap()] {
+            let mode = fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", made.display());
         }
     }
 
