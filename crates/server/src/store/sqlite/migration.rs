@@ -62,3 +62,45 @@ pub(super) fn side_copy(connection: &Connection, to: &Path) -> rusqlite::Result<
         .execute([to.to_string_lossy()])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HISTORY: HistoryId = HistoryId::from_bytes([7; 16]);
+
+    #[test]
+    fn migrating_gives_an_empty_file_the_newest_format_and_its_history() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, 0, HISTORY).unwrap();
+        let number = |pragma| -> u32 {
+            let read = connection.pragma_query_value(None, pragma, |row| row.get(0));
+            read.unwrap()
+        };
+        assert_eq!(number("application_id"), 0x5348_5253);
+        assert_eq!(number("user_version"), 1);
+        assert_eq!(meta::history(&connection).unwrap(), HISTORY);
+    }
+
+    #[test]
+    fn a_side_copy_holds_what_is_only_in_the_write_ahead_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shares.sqlite");
+        let mut connection = Connection::open(&file).unwrap();
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .unwrap();
+        connection
+            .pragma_update(None, "wal_autocheckpoint", 0)
+            .unwrap();
+        migrate(&mut connection, 0, HISTORY).unwrap();
+        let copy = side_copy_path(&file, 1);
+        assert_eq!(copy, folder.path().join("shares.sqlite.before-format-2"));
+        std::fs::write(&copy, "").unwrap();
+        side_copy(&connection, &copy).unwrap();
+        meta::set_indexed_through(&connection, 5).unwrap();
+        let copied = Connection::open(&copy).unwrap();
+        assert_eq!(meta::history(&copied).unwrap(), HISTORY);
+        assert_eq!(meta::indexed_through(&copied).unwrap(), 0);
+    }
+}
