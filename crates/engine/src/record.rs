@@ -234,3 +234,101 @@ impl Record {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use share_model::{Mutation, OpId};
+
+    use super::*;
+
+    fn appended() -> Record {
+        let op = Op {
+            id: OpId::from_bytes([5; 16]),
+            depends_on: Vec::new(),
+            mutation: Mutation::Put {
+                key: "k".into(),
+                json: "1".into(),
+            },
+        };
+        let entry = |seq, was, outcome| RecordedEntry {
+            seq: Seq::new(seq),
+            was,
+            fingerprint: Fingerprint::from_bytes([3; 16]),
+            outcome,
+        };
+        let was = FirstLane {
+            outbox: OutboxId::from_bytes([4; 16]),
+            seq: Seq::new(9),
+        };
+        let entries = vec![
+            entry(1, Some(was), Recorded::Applied(op)),
+            entry(2, None, Recorded::Duplicate(Cursor::new(300))),
+            entry(3, None, Recorded::Rejected),
+            entry(4, None, Recorded::InDoubt),
+            entry(5, None, Recorded::Abandoned),
+        ];
+        Record {
+            version: ShareVersion::new(2),
+            at: UnixMs::new(7),
+            change: Change::Appended(Appended {
+                outbox: OutboxId::from_bytes([1; 16]),
+                writer: WriterId::new(6),
+                grant: GrantId::from_bytes([2; 16]),
+                batch: BatchId::from_bytes([8; 16]),
+                settled_through: Seq::ZERO,
+                retired: Vec::new(),
+                cursor_before: Cursor::new(128),
+                entries,
+            }),
+        }
+    }
+
+    /// Every byte by hand: a number below 128 is itself, an array its bytes, an id (a UUID) and a
+    /// list their length first, an enum its variant's number.
+    #[test]
+    fn the_bytes_of_a_record_are_persisted_and_never_change() {
+        let fingerprint = [3; 16];
+        let head: &[&[u8]] = &[
+            &[1, 2, 7, 2], // format, version, at, Appended
+            &[1; 16],
+            &[6, 16],
+            &[2; 16],
+            &[16],
+            &[8; 16],
+            &[0, 0, 0x80, 1, 5], // floor, retired, cursor 128, five entries
+        ];
+        let entries: &[&[u8]] = &[
+            &[1, 1],
+            &[4; 16],
+            &[9],
+            &fingerprint,
+            &[0, 16], // Applied
+            &[5; 16],
+            &[0, 0, 1, b'k', 1, b'1'], // no dependencies, Put
+            &[2, 0],
+            &fingerprint,
+            &[1, 0xac, 2], // Duplicate, cursor 300
+            &[3, 0],
+            &fingerprint,
+            &[2],
+            &[4, 0],
+            &fingerprint,
+            &[3],
+            &[5, 0],
+            &fingerprint,
+            &[4],
+        ];
+        let expected = [head.concat(), entries.concat()].concat();
+        assert_eq!(appended().encode(), expected);
+        assert_eq!(Record::decode(&expected), Ok(appended()));
+    }
+
+    #[test]
+    fn a_record_that_can_not_be_read_says_why() {
+        let mut bytes = appended().encode();
+        assert_eq!(Record::decode(&bytes[..9]), Err(RecordError::Malformed));
+        assert_eq!(Record::decode(&[]), Err(RecordError::Malformed));
+        bytes[0] = 2;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Newer { found: 2 }));
+    }
+}

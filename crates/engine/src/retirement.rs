@@ -34,13 +34,16 @@ impl ShareState {
     ) -> Result<Vec<OutboxId>, RoomError> {
         let lane = self.head.ledger.lane(outbox);
         let open = lane.filter(|lane| !lane.is_retired());
-        let mut room = Room::of(self, outbox);
         // A lane that counts already needs no room: else its owner could not settle it after a
         // bound was lowered.
-        if let Some(subtree) = subtree
-            && open.is_none_or(|lane| lane.claim().subtree != Some(subtree))
-        {
-            room.free(Some(subtree), self.limits.open_writers_per_grant_max)?;
+        let subtree = subtree
+            .filter(|subtree| open.is_none_or(|lane| lane.claim().subtree != Some(*subtree)));
+        if open.is_some() && subtree.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut room = Room::of(self, outbox);
+        if subtree.is_some() {
+            room.free(subtree, self.limits.open_writers_per_grant_max)?;
         }
         if open.is_none() {
             room.free(None, self.limits.open_writers_max)?;

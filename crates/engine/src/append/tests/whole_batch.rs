@@ -288,3 +288,29 @@ fn an_appender_of_a_lane_that_was_let_go_is_fenced_also_when_the_lane_is_opened_
         RefusalCode::WriterFenced
     );
 }
+
+#[test]
+fn an_appender_of_an_earlier_incarnation_is_fenced_although_its_nonce_was_used_again() {
+    let mut share = Share::with(Limits {
+        open_writers_max: 1,
+        ..Limits::DEFAULT
+    });
+    let mut old = share.claim(A);
+    // A's lane is let go; its client, that keeps nonce and incarnation, claims it again.
+    let mut b = share.claim(B);
+    let again = ClaimRequest {
+        outbox: A,
+        incarnation: old.incarnation(),
+        nonce: old.nonce,
+        history: None,
+    };
+    let mut new = share
+        .try_claim(&share.owner.clone(), again)
+        .unwrap()
+        .appender;
+    for stale in [&mut old, &mut b] {
+        let refusal = share.send(stale, 0, puts(1..=1));
+        assert_eq!(refused(refusal), RefusalCode::WriterFenced);
+    }
+    assert_eq!(share.send(&mut new, 0, puts(1..=1)).unwrap(), [applied(1)]);
+}
