@@ -1,6 +1,6 @@
 """A client of share sessions that has nothing but schema/: it drives a real server and checks every answer.
 
-    pip install -r tests/interop/requirements.txt
+    pip install pycapnp        (docs/HACKING.md names the version)
     python tests/interop/run.py --share PATH_TO_SHARE_BINARY
 
 Starts `share serve` on a free port with a data folder of its own, and ends it again. Every wait has a bound.
