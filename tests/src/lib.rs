@@ -1,1 +1,10 @@
-//! End-to-end tests across crates.
+//! What the end-to-end tests of share sessions stand on: a server and its clients within one
+//! thread, over pipes in memory, with paused time and a seed.
+
+mod pipe;
+mod trace;
+mod world;
+
+pub use pipe::{Cuts, TracedConnector};
+pub use trace::Trace;
+pub use world::World;

@@ -1,0 +1,202 @@
+//! A server and a client's outbox in one thread and one seed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use share_client::{Backoff, FlusherOptions, Outbox, OutboxOptions, Session, create_share};
+use share_model::seam::{Clock, Entropy, Executor, SeededEntropy, SimulatedClock, SystemFiles};
+use share_model::{
+    CreateShare, FactoryRef, Limits, Origin, OriginKind, RequestId, Secret, ShareRef, UnixMs,
+};
+use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
+use share_server::{RunningServer, Seams, Server, ServerOptions, pipes};
+
+use crate::pipe::{Cuts, TracedConnector};
+use crate::trace::Trace;
+
+/// Bytes that a pipe holds in each direction.
+const PIPE_BYTES: usize = 4096;
+/// When every run begins: 2026-01-01.
+const BEGIN: UnixMs = UnixMs::new(1_767_225_600_000);
+
+/// A server and what a client needs to reach it, within the caller's `LocalSet` and paused time.
+#[derive(Debug)]
+pub struct World {
+    seams: Seams,
+    client_entropy: Arc<dyn Entropy>,
+    folder: tempfile::TempDir,
+    server: Option<RunningServer>,
+    connector: Arc<TracedConnector>,
+    trace: Trace,
+}
+
+impl World {
+    /// A world of this seed, with its server running.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not start.
+    pub async fn start(seed: u64, cuts: Cuts) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::starting_at(BEGIN));
+        let trace = Trace::new(Arc::clone(&clock));
+        let entropy = |stream: u64| -> Arc<dyn Entropy> {
+            Arc::new(SeededEntropy::new(
+                seed.wrapping_mul(4).wrapping_add(stream),
+            ))
+        };
+        let seams = Seams {
+            clock,
+            entropy: entropy(0),
+            files: Arc::new(SystemFiles),
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        // Nobody listens to this one; `start_server` replaces it.
+        let (nobody, _) = pipes(PIPE_BYTES);
+        let connector = TracedConnector::new(nobody, trace.clone(), entropy(1), cuts);
+        let mut world = Self {
+            seams,
+            client_entropy: entropy(2),
+            folder,
+            server: None,
+            connector: Arc::new(connector),
+            trace,
+        };
+        world.start_server().await;
+        world
+    }
+
+    async fn start_server(&mut self) {
+        let (connector, listener) = pipes(PIPE_BYTES);
+        let data = self.folder.path().join("server");
+        let options = ServerOptions {
+            seams: self.seams.clone(),
+            ..ServerOptions::new(&data)
+        };
+        let store: Arc<dyn Store> = Arc::new(self.open_store(&data));
+        let server = Server::start_local(store, options, listener).await;
+        self.server = Some(server.expect("the server starts"));
+        self.connector.set_server(connector);
+        self.trace.line("server started");
+    }
+
+    fn open_store(&self, data: &Path) -> SqliteStore {
+        let options = SqliteStoreOptions {
+            executor: Executor::Inline,
+            ..Default::default()
+        };
+        let Seams { files, entropy, .. } = &self.seams;
+        SqliteStore::open(data, &options, &**files, &**entropy).expect("the store opens")
+    }
+
+    /// Ends the server in order and starts it again on the same folder.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or not start.
+    pub async fn restart_server(&mut self) {
+        self.stop_server().await;
+        self.start_server().await;
+    }
+
+    /// Ends the server in order.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end.
+    pub async fn stop_server(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.drain().await.expect("the server ends in order");
+            self.trace.line("server ended");
+        }
+    }
+
+    /// Creates a share and gives its owner's ref.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses, or can't be reached in a hundred tries.
+    pub async fn create_share(&self) -> ShareRef {
+        let text = std::fs::read_to_string(self.folder.path().join("server/factory.ref"));
+        let factory: FactoryRef = text
+            .expect("the factory's ref is there")
+            .trim()
+            .parse()
+            .expect("it is a ref");
+        let secret = Secret::random(&*self.client_entropy);
+        let max = Limits::DEFAULT.label_bytes_max;
+        let request = CreateShare {
+            request: RequestId::new(&*self.seams.clock, &*self.client_entropy),
+            owner_secret_hash: secret.hash(),
+            title: "simulated".into(),
+            origin: Origin::new(OriginKind::Agent, "test".into(), max).expect("an origin"),
+        };
+        for _ in 0..100 {
+            let created = create_share(&*self.connector, &factory, &request).await;
+            match created {
+                Ok((created, served)) => {
+                    return ShareRef {
+                        addresses: served.addresses,
+                        share: created.share,
+                        grant: created.grant,
+                        epoch: created.epoch,
+                        pin: None,
+                        secret,
+                    };
+                }
+                Err(error) => assert!(error.is_transport(), "{error}"),
+            }
+        }
+        panic!("the share was not created in a hundred tries");
+    }
+
+    /// Opens the outbox of this world's client.
+    ///
+    /// # Panics
+    ///
+    /// If it does not open.
+    pub fn outbox(&self) -> Outbox {
+        let options = OutboxOptions {
+            executor: Executor::Inline,
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.client_entropy),
+            batch_ops_max: Some(7),
+            ..OutboxOptions::default()
+        };
+        Outbox::open(&self.folder.path().join("client/share.sqlite"), options)
+            .expect("the outbox opens")
+    }
+
+    /// How this world's client replays.
+    pub fn flusher_options(&self) -> FlusherOptions {
+        FlusherOptions {
+            connector: self.connector.clone(),
+            backoff: Backoff::TRANSPORT,
+            ..FlusherOptions::default()
+        }
+    }
+
+    /// Redeems a ref, over as many connections as it takes.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses, or can't be reached in a hundred tries.
+    pub async fn redeem(&self, share_ref: &ShareRef) -> Session {
+        for _ in 0..100 {
+            match Session::redeem(&*self.connector, share_ref).await {
+                Ok(session) => return session,
+                Err(error) => assert!(error.is_transport(), "{error}"),
+            }
+        }
+        panic!("the ref was not redeemed in a hundred tries");
+    }
+
+    /// Connections that were cut so far.
+    pub fn cut(&self) -> u64 {
+        self.connector.cut()
+    }
+
+    /// What happened so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+}
