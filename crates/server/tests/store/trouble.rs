@@ -125,18 +125,28 @@ async fn a_gap_in_the_index_is_found_when_it_is_read() {
 
 #[tokio::test]
 async fn a_damaged_checkpoint_is_named() {
-    for sql in [
-        "UPDATE checkpoint_piece SET body = CAST(x'00' || substr(body, 2) AS BLOB) WHERE id % 1048576 = 0",
-        "DELETE FROM checkpoint_piece WHERE id % 1048576 = 0",
-        "UPDATE checkpoint SET piece_count = piece_count - 1",
+    // The 10th byte is within the owner's head, which the store does not look into.
+    for (sql, what) in [
+        (
+            "UPDATE checkpoint_piece
+             SET body = CAST(substr(body, 1, 9) || x'ee' || substr(body, 11) AS BLOB)
+             WHERE id % 1048576 = 0",
+            "a piece's checksum does not match",
+        ),
+        (
+            "DELETE FROM checkpoint_piece WHERE id % 1048576 = 0",
+            "a piece is missing",
+        ),
+        (
+            "UPDATE checkpoint SET piece_count = piece_count - 1",
+            "failed to fill whole buffer",
+        ),
     ] {
         let (folder, [hit, _]) = changed_by(sql, 5).await;
         let store = open(folder.path(), &small(Executor::Inline));
         let text = store.load(hit.share).await.unwrap_err().to_string();
-        assert!(
-            text.contains("version 14: the checkpoint is unusable"),
-            "{text}"
-        );
+        let expected = format!("version 14: the checkpoint is unusable: {what}");
+        assert!(text.contains(&expected), "{text}");
     }
 }
 
@@ -164,6 +174,8 @@ fn full_at(pages_max: u32, executor: Executor) -> SqliteStoreOptions {
             pages_max: Some(pages_max),
             ..SqliteSettings::default()
         },
+        // What fits and what does not come into one group.
+        group_bytes: 1 << 30,
         ..small(executor)
     }
 }
@@ -231,7 +243,11 @@ async fn a_full_disk_refuses_what_does_not_fit_and_loses_nothing() {
 #[tokio::test]
 async fn a_checkpoint_that_does_not_fit_leaves_the_earlier_one_and_its_room() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path(), &full_at(40, Executor::OwnThread));
+    let options = SqliteStoreOptions {
+        piece_bytes: 16 << 10,
+        ..full_at(40, Executor::OwnThread)
+    };
+    let store = open(folder.path(), &options);
     let mut story = Story::new(1);
     story.claim();
     persist(&store, story.commit(1)).await;
@@ -354,6 +370,22 @@ async fn a_large_checkpoint_does_not_keep_commits_waiting() {
     );
     let loaded = store.load(story.share).await.unwrap().unwrap();
     assert_eq!(loaded.checkpoint, Some(checkpoint));
+    story.assert_kept(&store).await;
+}
+
+#[tokio::test]
+async fn commits_of_one_share_that_wait_together_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), &SqliteStoreOptions::default());
+    let mut story = Story::new(1);
+    let commits = (0..100).map(|_| {
+        story.append(1, &["text"]);
+        story.commit(1)
+    });
+    let outcomes = store.commit(commits.collect()).await;
+    for outcome in outcomes {
+        assert!(matches!(outcome, CommitOutcome::Done), "{outcome:?}");
+    }
     story.assert_kept(&store).await;
 }
 
