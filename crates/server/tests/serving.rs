@@ -1,0 +1,18 @@
+//! The server as clients see it: a real Cap'n Proto client against it, over pipes or TCP, on a real
+//! store in a temporary folder.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
+
+mod serving {
+    mod appending;
+    mod client;
+    mod lane;
+    mod lifecycle;
+    mod overload;
+    mod reader;
+    mod sessions;
+    mod store_trouble;
+    mod subscribing;
+    mod trouble;
+    mod world;
+}

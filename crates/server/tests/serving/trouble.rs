@@ -1,0 +1,199 @@
+//! A store that can be told what trouble to make.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
+use share_server::store::{
+    Checkpoint, CommitOutcome, Loaded, ServerRecord, ShareCommit, SqliteStore, Store, StoreError,
+};
+use tokio::sync::watch;
+
+/// What happens to a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nothing.
+    None,
+    /// A conflict is reported; nothing is committed.
+    Conflict,
+    /// Committed, but nobody knows.
+    UnknownCommitted,
+    /// Not committed, but nobody knows.
+    UnknownLost,
+    /// There is no room.
+    Full,
+    /// The disk fails: the store stops.
+    Stop,
+}
+
+/// Passes everything on to SQLite but for the trouble that it is told to make.
+#[derive(Debug)]
+pub(crate) struct TroubledStore {
+    inner: SqliteStore,
+    next: Mutex<VecDeque<Trouble>>,
+    fired: AtomicU64,
+    /// While true, commits wait.
+    held: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
+    stopped: watch::Sender<bool>,
+    checkpoints: watch::Sender<u64>,
+}
+
+impl TroubledStore {
+    pub(crate) fn new(inner: SqliteStore) -> Self {
+        Self {
+            inner,
+            next: Mutex::default(),
+            fired: AtomicU64::new(0),
+            held: watch::Sender::new(false),
+            waiting: watch::Sender::new(0),
+            stopped: watch::Sender::new(false),
+            checkpoints: watch::Sender::new(0),
+        }
+    }
+
+    /// The next commits get this trouble, each its own.
+    pub(crate) fn plan(&self, troubles: &[Trouble]) {
+        self.next.lock().unwrap().extend(troubles);
+    }
+
+    /// How much planned trouble was made.
+    pub(crate) fn fired(&self) -> u64 {
+        self.fired.load(Ordering::SeqCst)
+    }
+
+    /// How many checkpoints were stored.
+    pub(crate) fn checkpoints(&self) -> watch::Receiver<u64> {
+        self.checkpoints.subscribe()
+    }
+
+    /// Lets commits wait, or go on.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Waits until a commit waits.
+    pub(crate) async fn holds_one(&self) {
+        let mut waiting = self.waiting.subscribe();
+        waiting.wait_for(|waiting| *waiting > 0).await.unwrap();
+    }
+
+    fn stop_error() -> StoreError {
+        StoreError::Stopped {
+            what: "the disk failed, as planned".into(),
+        }
+    }
+
+    async fn commit_one(&self, commit: ShareCommit) -> CommitOutcome {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        self.held.subscribe().wait_for(|held| !*held).await.unwrap();
+        self.waiting.send_modify(|waiting| *waiting -= 1);
+        let trouble = self.next.lock().unwrap().pop_front();
+        if trouble.is_some_and(|trouble| trouble != Trouble::None) {
+            self.fired.fetch_add(1, Ordering::SeqCst);
+        }
+        match trouble.unwrap_or(Trouble::None) {
+            Trouble::None => self.inner.commit(vec![commit]).await.remove(0),
+            Trouble::Conflict => CommitOutcome::Conflict {
+                actual: ShareVersion::new(u64::MAX),
+            },
+            Trouble::UnknownCommitted => {
+                let outcome = self.inner.commit(vec![commit]).await.remove(0);
+                assert!(matches!(outcome, CommitOutcome::Done), "{outcome:?}");
+                CommitOutcome::Unknown("the answer was lost, as planned".to_owned())
+            }
+            Trouble::UnknownLost => {
+                CommitOutcome::Unknown("the commit was lost, as planned".to_owned())
+            }
+            Trouble::Full => CommitOutcome::Refused(StoreError::Full {
+                file: "share.sqlite".into(),
+            }),
+            Trouble::Stop => {
+                self.stopped.send_replace(true);
+                CommitOutcome::Unknown(Self::stop_error().to_string())
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if *self.stopped.borrow() {
+            return Err(Self::stop_error());
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for TroubledStore {
+    async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
+        self.check()?;
+        self.inner.load(share).await
+    }
+
+    async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {
+        let mut outcomes = Vec::new();
+        for commit in commits {
+            outcomes.push(self.commit_one(commit).await);
+        }
+        outcomes
+    }
+
+    async fn follow(
+        &self,
+        share: ShareId,
+        after: Cursor,
+        ops_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<LoggedOp>, StoreError> {
+        self.inner.follow(share, after, ops_max, bytes_max).await
+    }
+
+    async fn lookup(
+        &self,
+        share: ShareId,
+        wanted: Vec<(WriterId, Seq)>,
+    ) -> Result<Vec<Option<(Fingerprint, Cursor)>>, StoreError> {
+        self.inner.lookup(share, wanted).await
+    }
+
+    async fn checkpoint(&self, share: ShareId, checkpoint: Checkpoint) -> Result<(), StoreError> {
+        let stored = self.inner.checkpoint(share, checkpoint).await;
+        self.checkpoints.send_modify(|count| *count += 1);
+        stored
+    }
+
+    async fn shares(
+        &self,
+        after: Option<ShareId>,
+        limit: usize,
+    ) -> Result<Vec<(ShareId, ShareVersion)>, StoreError> {
+        self.inner.shares(after, limit).await
+    }
+
+    async fn history(&self) -> Result<HistoryId, StoreError> {
+        self.inner.history().await
+    }
+
+    async fn server_record(&self, name: &str) -> Result<Option<ServerRecord>, StoreError> {
+        self.inner.server_record(name).await
+    }
+
+    async fn put_server_record(
+        &self,
+        name: &str,
+        expected_version: u64,
+        bytes: Vec<u8>,
+    ) -> CommitOutcome<u64> {
+        self.inner
+            .put_server_record(name, expected_version, bytes)
+            .await
+    }
+
+    async fn stopped(&self) -> StoreError {
+        let mut stopped = self.stopped.subscribe();
+        stopped.wait_for(|stopped| *stopped).await.unwrap();
+        Self::stop_error()
+    }
+}
