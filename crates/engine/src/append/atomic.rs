@@ -56,17 +56,14 @@ impl Run<'_> {
         }
     }
 
-    /// Brings the fresh ops of the group into the document, or leaves it as it was.
+    /// Brings the fresh ops of the group into the document, or leaves it as it was. Where none is
+    /// fresh, what this answers concerns nobody.
     fn attempt(
         &mut self,
         places: &[Place<'_>],
         judgements: &[Judgement<'_>],
         expected: Option<Cursor>,
     ) -> Result<(), Failed> {
-        let is_fresh = |judgement: &Judgement<'_>| matches!(judgement, Judgement::Fresh(_));
-        if !judgements.iter().any(is_fresh) {
-            return Ok(());
-        }
         if !judgements.iter().all(is_applied_or_fresh) {
             return Err(Failed::Group);
         }
