@@ -1,0 +1,283 @@
+//! `share push`: recorded opencode traffic as ops of a share.
+
+mod recorded;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use share_client::{
+    Backoff, FlusherOptions, Grouping, Outbox, OutboxError, OutboxOptions, Outcome, Row, RowFilter,
+};
+use share_model::{Seq, ShareId};
+
+use self::recorded::Line;
+use crate::error::CliError;
+use crate::flush::{self, Ending};
+use crate::ref_arg::{self, RefArg};
+use crate::state_file::StateArg;
+use crate::{run, ui};
+
+/// Rows of the outbox that are read at once.
+const PAGE: usize = 1000;
+
+/// Push recorded opencode traffic into a share.
+///
+/// Each item becomes the smallest ops that bring the share's document to say the same. They are
+/// durable in the outbox as they are read, and go to the server meanwhile. Creating and deleting
+/// the recorded share is not repeated on this one.
+///
+/// Safe to repeat: what the outbox holds of the same recording is skipped, so that a push that was
+/// killed goes on where it was.
+#[derive(Debug, clap::Args)]
+#[command(allow_missing_positional = true)]
+pub(crate) struct Args {
+    /// The share's ref: `@FILE`, or `-` for standard input [default: SHARE_REF]
+    #[arg(value_name = "REF")]
+    share: Option<RefArg>,
+    /// The recording, plain or .gz; `-` for standard input
+    #[arg(value_name = "RECORDING", required = true)]
+    recording: PathBuf,
+    #[command(flatten)]
+    state: StateArg,
+    /// Only enqueue; `share replay` sends
+    #[arg(long)]
+    no_flush: bool,
+    /// For tests: ops per batch at most
+    #[arg(long, value_name = "N", hide = true)]
+    batch_ops: Option<u32>,
+    /// For tests: batches under way at once
+    #[arg(long, value_name = "N", hide = true)]
+    in_flight: Option<usize>,
+    /// For tests: the longest pause between two tries to reach the server
+    #[arg(long, value_name = "MS", hide = true)]
+    retry_max_ms: Option<u64>,
+}
+
+pub(crate) fn run(args: Args) -> Result<(), CliError> {
+    let share_ref = ref_arg::share_ref(args.share.as_ref())?;
+    let share = share_ref.share;
+    run::block_on(async {
+        let options = OutboxOptions {
+            batch_ops_max: args.batch_ops,
+            ..OutboxOptions::default()
+        };
+        let outbox = args.state.open(options)?;
+        outbox
+            .use_ref(share_ref)
+            .await
+            .map_err(|error| CliError::refused("keep the share's ref").caused_by(error))?;
+        let flusher = (!args.no_flush)
+            .then(|| flush::start(&outbox, args.flusher_options()))
+            .transpose()?;
+        let mut pushed = Pushed::new(outbox, share);
+        let mut lines = recorded::read(args.recording.clone(), share)?;
+        while let Some(line) = lines.recv().await {
+            pushed.enqueue(line?).await?;
+        }
+        let ending = match flusher {
+            Some(flusher) => flush::to_the_end(flusher, share).await?,
+            None => Ending::NotTried,
+        };
+        let counts = pushed.count().await?;
+        ui::data(counts.to_string())?;
+        flush::finish(ending, counts.pending)?;
+        if counts.rejected + counts.in_doubt > 0 {
+            return Err(CliError::refused("not every op was applied"));
+        }
+        Ok(())
+    })
+}
+
+impl Args {
+    fn flusher_options(&self) -> FlusherOptions {
+        let mut options = FlusherOptions::default();
+        if let Some(in_flight) = self.in_flight {
+            options.in_flight = in_flight;
+        }
+        if let Some(ms) = self.retry_max_ms {
+            let max = Duration::from_millis(ms);
+            options.backoff = Backoff {
+                base: options.backoff.base.min(max),
+                max,
+            };
+        }
+        options
+    }
+}
+
+/// What was pushed so far.
+#[derive(Debug)]
+struct Pushed {
+    outbox: Outbox,
+    share: ShareId,
+    /// Ops that the outbox held already.
+    skipped: u64,
+    /// The recording's ops, whenever they were enqueued, in ascending order.
+    runs: Vec<SeqRun>,
+}
+
+/// Ops of one line that stand next to each other in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SeqRun {
+    first: Seq,
+    last: Seq,
+    line: u64,
+}
+
+impl Pushed {
+    fn new(outbox: Outbox, share: ShareId) -> Self {
+        Self {
+            outbox,
+            share,
+            skipped: 0,
+            runs: Vec::new(),
+        }
+    }
+
+    /// Stores the ops of a line, but for those that the outbox holds.
+    async fn enqueue(&mut self, line: Line) -> Result<(), CliError> {
+        let Line { number, ops } = line;
+        let attempted = |error| {
+            CliError::refused(format!("store the ops of line {number} of the recording"))
+                .caused_by(error)
+                .hint("what comes before it is kept; the same `share push` goes on from there")
+        };
+        match self
+            .outbox
+            .enqueue_all(self.share, ops.clone(), Grouping::Loose)
+            .await
+        {
+            Ok(enqueued) => {
+                enqueued.iter().for_each(|op| self.note(number, op.seq));
+                return Ok(());
+            }
+            // A line is stored as a whole; one by one works out however it came to be otherwise.
+            Err(OutboxError::OpIdTaken { .. }) => {}
+            Err(error) => return Err(attempted(error)),
+        }
+        for op in ops {
+            match self.outbox.enqueue(self.share, op).await {
+                Ok(op) => self.note(number, op.seq),
+                Err(OutboxError::OpIdTaken { seq, .. }) => {
+                    self.note(number, seq);
+                    self.skipped += 1;
+                }
+                Err(error) => return Err(attempted(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, line: u64, seq: Seq) {
+        match self.runs.last_mut() {
+            Some(run) if run.line == line && run.last.next() == seq => run.last = seq,
+            _ => self.runs.push(SeqRun {
+                first: seq,
+                last: seq,
+                line,
+            }),
+        }
+    }
+
+    /// Counts what became of all ops of the recording, and names those that were not applied.
+    async fn count(&self) -> Result<Counts, CliError> {
+        let mut counts = Counts {
+            skipped: self.skipped,
+            ..Counts::default()
+        };
+        let (Some(first), Some(last)) = (self.runs.first(), self.runs.last()) else {
+            return Ok(counts);
+        };
+        let filter = RowFilter {
+            share: Some(self.share),
+            states: Vec::new(),
+        };
+        let mut after = Seq::new(first.first.get() - 1);
+        while after < last.last {
+            let rows = self
+                .outbox
+                .rows(filter.clone(), Some((self.share, after)), PAGE)
+                .await
+                .map_err(|error| CliError::refused("read the outbox").caused_by(error))?;
+            let Some(end) = rows.last() else { break };
+            after = end.seq;
+            for row in &rows {
+                if let Some(line) = self.line_of(row.seq)
+                    && let Some(why) = counts.add(row)
+                {
+                    ui::warning(format!("line {line}: {why}"));
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The line on which an op stands; `None` if it is not of this recording.
+    fn line_of(&self, seq: Seq) -> Option<u64> {
+        let at = self.runs.partition_point(|run| run.last < seq);
+        self.runs
+            .get(at)
+            .filter(|run| run.first <= seq)
+            .map(|run| run.line)
+    }
+}
+
+/// What became of the ops of a recording.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    applied: u64,
+    duplicates: u64,
+    rejected: u64,
+    in_doubt: u64,
+    pending: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    /// Adds a row; says why its op was not applied, if it never will be.
+    fn add(&mut self, row: &Row) -> Option<String> {
+        match &row.outcome {
+            Some(Outcome::Applied(_)) => self.applied += 1,
+            Some(Outcome::Duplicate(_)) => self.duplicates += 1,
+            Some(Outcome::DeadLetter(failure)) => {
+                self.rejected += 1;
+                return Some(format!("op {} was not applied: {failure}", row.op_id));
+            }
+            Some(Outcome::InDoubt) => {
+                self.in_doubt += 1;
+                return Some(format!(
+                    "whether op {} was applied can't be told",
+                    row.op_id
+                ));
+            }
+            None => self.pending += 1,
+        }
+        None
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            applied,
+            duplicates,
+            rejected,
+            in_doubt,
+            pending,
+            skipped,
+        } = self;
+        write!(
+            f,
+            "{applied} applied, {duplicates} duplicates, {rejected} rejected"
+        )?;
+        for (count, what) in [(in_doubt, "in doubt"), (pending, "pending")] {
+            if *count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        match skipped {
+            0 => Ok(()),
+            _ => write!(f, "; {skipped} were in the outbox already"),
+        }
+    }
+}
