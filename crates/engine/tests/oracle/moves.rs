@@ -6,8 +6,8 @@ use share_model::{
     Incarnation, Nonce, Op, OutboxId, RequestId, Right, Rights, SecretHash, Seq, UnixMs,
 };
 
-use crate::naive::{Caller, Word};
-use crate::world::{Cap, World, origin};
+use super::naive::{Caller, Word};
+use super::world::{Cap, World, origin};
 
 const OUTBOXES: u64 = 7;
 

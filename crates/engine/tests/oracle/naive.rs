@@ -9,7 +9,7 @@ use share_model::{
     Seq, UnixMs,
 };
 
-use crate::algebra::NaiveDocument;
+use super::algebra::NaiveDocument;
 
 /// Who calls, as the oracle sees it.
 #[derive(Debug, Clone)]

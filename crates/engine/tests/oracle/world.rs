@@ -12,9 +12,9 @@ use share_model::{
     SecretHash, Seq, ShareId, UnixMs, WriterId,
 };
 
-use crate::chance::Chance;
-use crate::coverage::Coverage;
-use crate::naive::{Caller, Naive, NaiveAppender};
+use super::chance::Chance;
+use super::coverage::Coverage;
+use super::naive::{Caller, Naive, NaiveAppender};
 
 /// A capability: to the engine, and to the oracle.
 #[derive(Debug, Clone)]

@@ -5,22 +5,19 @@
 //! `SHARE_SEED=7 cargo test -p share-engine --test oracle` replays one seed.
 
 #[cfg(test)]
-mod algebra;
-#[cfg(test)]
-mod chance;
-#[cfg(test)]
-mod coverage;
-#[cfg(test)]
-mod moves;
-#[cfg(test)]
-mod naive;
-#[cfg(test)]
-mod world;
+mod oracle {
+    mod algebra;
+    mod chance;
+    pub(crate) mod coverage;
+    mod moves;
+    mod naive;
+    pub(crate) mod world;
+}
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use coverage::Coverage;
-use world::World;
+use oracle::coverage::Coverage;
+use oracle::world::World;
 
 const SEEDS: u64 = 150;
 const MOVES: usize = 150;
