@@ -33,25 +33,16 @@ pub(super) fn open(path: &Path, options: &OutboxOptions) -> Result<Connection, O
         if !path.try_exists().map_err(|source| io_error(path, source))? {
             create(path, options)?;
         }
-        if fs::metadata(path)
-            .map_err(|source| io_error(path, source))?
-            .len()
-            == 0
-        {
-            return Err(OutboxError::Damaged {
-                path: path.into(),
-                detail: "it is empty".into(),
-            });
-        }
         // Looked at without leave to write first, so that what is refused is left as it was.
         let look = connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .map_err(|error| damaged(path, error))?;
         check(path, &look)?;
+        check_length(path, &look)?;
         drop(look);
         connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(|error| damaged(path, error))?
     };
-    if version_of(&db).map_err(|error| damaged(path, error))? == (0, 0) && is_blank(path, &db)? {
+    if options.sqlite.vfs.is_some() && is_blank(path, &db)? {
         schema::create(&db)?;
     }
     check(path, &db)?;
@@ -129,6 +120,14 @@ fn connect(path: &Path, options: &OutboxOptions, flags: OpenFlags) -> rusqlite::
 fn check(path: &Path, db: &Connection) -> Result<(), OutboxError> {
     let path_of = || PathBuf::from(path);
     let (application, version) = version_of(db).map_err(|error| damaged(path, error))?;
+    if is_blank(path, db)? {
+        // What SQLite makes of a file that is shorter than a page.
+        let detail = "it is cut off before its first page".into();
+        return Err(OutboxError::Damaged {
+            path: path_of(),
+            detail,
+        });
+    }
     if application != schema::APPLICATION_ID {
         return Err(OutboxError::NotAnOutbox { path: path_of() });
     }
@@ -147,6 +146,25 @@ fn check(path: &Path, db: &Connection) -> Result<(), OutboxError> {
         return Err(OutboxError::Damaged {
             path: path_of(),
             detail: verdict,
+        });
+    }
+    Ok(())
+}
+
+/// SQLite takes a last page that is cut short as one that ends in zeros.
+fn check_length(path: &Path, db: &Connection) -> Result<(), OutboxError> {
+    let page: u64 = db
+        .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
+        .map_err(|error| damaged(path, error))?
+        .into();
+    let bytes = fs::metadata(path)
+        .map_err(|source| io_error(path, source))?
+        .len();
+    if bytes.checked_rem(page).unwrap_or(0) != 0 {
+        let detail = format!("{bytes} bytes are not a number of pages of {page}");
+        return Err(OutboxError::Damaged {
+            path: path.into(),
+            detail,
         });
     }
     Ok(())

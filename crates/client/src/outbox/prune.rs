@@ -25,6 +25,14 @@ pub(crate) fn step(
 ) -> Result<bool, OutboxError> {
     let age_max = u64::try_from(retention.age_max.as_millis()).unwrap_or(u64::MAX);
     let range = (lane.pruned_through, lane.settled_through);
+    if lane.settled_ops <= retention.ops_max && lane.settled_bytes <= retention.bytes_max {
+        // The usual case, at the cost of one row: the oldest is not old enough.
+        let oldest = progress::settled(db, lane.number, range, 1)?;
+        let is_old = |at: &UnixMs| now.get().saturating_sub(at.get()) > age_max;
+        if !oldest.first().is_some_and(|(_, at)| is_old(at)) {
+            return Ok(false);
+        }
+    }
     let mut dropped = 0;
     for (member, settled_at) in progress::settled(db, lane.number, range, STEP)? {
         let too_many = lane.settled_ops > retention.ops_max;

@@ -79,6 +79,7 @@ impl<'a> Exchange<'a> {
         let mut changes = self.replay.outbox.changes();
         loop {
             if self.flights.is_empty() {
+                self.replay.prune().await?;
                 self.replay.traffic.turned.notify_one();
                 let is_idle = tokio::select! {
                     biased;

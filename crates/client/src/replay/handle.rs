@@ -121,7 +121,7 @@ impl Flusher {
     pub fn run_local(
         outbox: &Outbox,
         options: FlusherOptions,
-    ) -> (Self, impl Future<Output = ()> + 'static) {
+    ) -> (Self, impl Future<Output = ()> + use<>) {
         let link = Rc::new(RpcLink::new(Arc::clone(&options.connector)));
         Self::run_local_over(outbox, options, link)
     }
@@ -131,7 +131,7 @@ impl Flusher {
         outbox: &Outbox,
         options: FlusherOptions,
         link: Rc<dyn Link>,
-    ) -> (Self, impl Future<Output = ()> + 'static) {
+    ) -> (Self, impl Future<Output = ()> + use<>) {
         let (flusher, ends) = Self::channels();
         let outbox = outbox.clone();
         (flusher, ends.run(outbox, options, link))

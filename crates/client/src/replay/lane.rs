@@ -69,7 +69,7 @@ impl LaneReplay {
                 }
             }
         }
-        while self.outbox.prune_step(self.share).await? {}
+        self.prune().await?;
         self.traffic.unblock(self.share);
         self.traffic.turned.notify_one();
         Ok(())
@@ -204,6 +204,12 @@ impl LaneReplay {
             .clock
             .sleep(backoff.delay(tries, &*options.entropy))
             .await;
+    }
+
+    /// Drops settled ops beyond the retention, when nothing else is to be done.
+    pub(super) async fn prune(&self) -> Result<(), OutboxError> {
+        while self.outbox.prune_step(self.share).await? {}
+        Ok(())
     }
 
     /// Waits for a rejected op's next try, or for new ops.

@@ -1,0 +1,206 @@
+//! Claims: whose lane is it, and what counts only once that is known.
+
+use std::rc::Rc;
+
+use share_client::{FlushOptions, Flusher};
+use share_model::{Fingerprint, HistoryId, Incarnation, RefusalCode, Seq};
+use tokio::task::LocalSet;
+
+use crate::server::{Call, Fault, ToServer};
+use crate::world::{SHARE, World, op, op_ids};
+
+#[tokio::test(start_paused = true)]
+async fn redeem_claim_and_the_first_batches_go_in_one_round_trip() {
+    let mut world = World::new(1);
+    world.options.batch_ops_max = Some(1);
+    world.flushing.in_flight = 3;
+    // Nothing is ever answered on the first connection.
+    world
+        .server
+        .borrow_mut()
+        .script(Call::Redeem, [Fault::Silence]);
+    let outbox = world.with_ops((1..=5).map(op)).await;
+    let report = world.flush(&outbox).await;
+    let server = world.server.borrow();
+    let first: Vec<u64> = server
+        .arrived
+        .iter()
+        .filter(|arrived| arrived.connection == 1)
+        .map(|arrived| arrived.batch.entries[0].seq.get())
+        .collect();
+    assert_eq!(first, [1, 2, 3]);
+    assert_eq!(server.log, op_ids(1..=5));
+    // Pipelined ones don't know the epoch yet; later ones say it.
+    let epochs: Vec<u64> = server
+        .arrived
+        .iter()
+        .map(|arrived| arrived.envelope.capability_epoch.get())
+        .collect();
+    assert_eq!(epochs, [0, 0, 0, 0, 0, 0, 1, 1]);
+    assert_eq!(
+        (report.progress.duplicates, report.progress.applied),
+        (3, 2)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_claim_reply_is_mended_by_the_same_nonce() {
+    let world = World::new(1);
+    world
+        .server
+        .borrow_mut()
+        .script(Call::Claim, [Fault::LostReply, Fault::LostReply]);
+    let outbox = world.with_ops([op(1)]).await;
+    world.flush(&outbox).await;
+    let server = world.server.borrow();
+    assert_eq!(server.nonces.len(), 3);
+    assert!(server.nonces.iter().all(|nonce| *nonce == server.nonces[0]));
+    assert_eq!(server.lane().incarnation, Incarnation::new(1));
+    assert_eq!(server.log, op_ids([1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_was_answered_is_followed_by_one_with_another_nonce() {
+    let world = World::new(1);
+    world
+        .server
+        .borrow_mut()
+        .script(Call::Append, [Fault::LostReply]);
+    let outbox = world.with_ops([op(1)]).await;
+    // The claim's reply comes before the cut.
+    world.server.borrow_mut().delay = 0;
+    world.flush(&outbox).await;
+    outbox.enqueue(SHARE, op(2)).await.unwrap();
+    world.flush(&outbox).await;
+    let server = world.server.borrow();
+    let (last, earlier) = server.nonces.split_last().unwrap();
+    assert!(!earlier.contains(last));
+}
+
+/// An ack says nothing before it is known whose lane it came from.
+#[tokio::test(start_paused = true)]
+async fn acks_that_come_before_the_claims_answer_do_not_count() {
+    let world = World::new(1);
+    world.server.borrow_mut().hold_claims = true;
+    let outbox = world.with_ops([op(1)]).await;
+    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
+    LocalSet::new()
+        .run_until(async {
+            let running = tokio::task::spawn_local(running);
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(world.server.borrow().log, op_ids([1]));
+            assert_eq!(world.states(&outbox).await, ["sent"]);
+            world.server.borrow_mut().hold_claims = false;
+            flusher.flush().await.unwrap();
+            assert_eq!(world.states(&outbox).await, ["settled"]);
+            flusher.stop().await.unwrap();
+            running.await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_another_holds_stops_the_share_and_keeps_its_ops() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1)]).await;
+    world.flush(&outbox).await;
+    world.server.borrow_mut().claim_as_a_copy();
+    outbox.enqueue(SHARE, op(2)).await.unwrap();
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterFenced);
+    assert_eq!((report.pending, report.stopped[0].pending), (1, 1));
+    // Durable: a new process stands still too, and asks nobody.
+    drop(outbox);
+    let outbox = world.open();
+    let connections = world.server.borrow().connections;
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterFenced);
+    assert_eq!(world.server.borrow().connections, connections);
+    let rows = world.rows(&outbox).await;
+    assert_eq!((rows.len(), rows[0].state.name()), (2, "settled"));
+    assert!(!rows[1].state.is_final());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_history_stops_the_share_and_keeps_its_ops() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1)]).await;
+    world.flush(&outbox).await;
+    world.server.borrow_mut().history = HistoryId::from_bytes([2; 16]);
+    outbox.enqueue(SHARE, op(2)).await.unwrap();
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.stopped[0].stop.code, RefusalCode::HistoryChanged);
+    assert_eq!(report.pending, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_forgot_what_it_answered_stops_the_share_even_without_a_new_history() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1), op(2)]).await;
+    world.flush(&outbox).await;
+    world.server.borrow_mut().lanes.clear();
+    outbox.enqueue(SHARE, op(3)).await.unwrap();
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.stopped[0].stop.code, RefusalCode::HistoryChanged);
+    let said = "knows this outbox's ops up to seq 0, though it answered up to seq 2";
+    assert!(
+        report.stopped[0].stop.message.contains(said),
+        "{}",
+        report.stopped[0].stop.message
+    );
+    assert_eq!(report.pending, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_chain_stops_the_share_and_its_acks_do_not_count() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1), op(2)]).await;
+    world.flush(&outbox).await;
+    // A copy went on with another op at seq 3.
+    world
+        .server
+        .borrow_mut()
+        .go_on_as_a_copy(Fingerprint::from_bytes([5; 16]));
+    outbox.enqueue(SHARE, op(3)).await.unwrap();
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterForked);
+    assert_eq!(report.pending, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_through_is_told_with_the_next_batch_and_only_when_it_is_durable() {
+    let mut world = World::new(1);
+    world.options.batch_ops_max = Some(2);
+    world.flushing.in_flight = 1;
+    let outbox = world.with_ops((1..=6).map(op)).await;
+    world.flush(&outbox).await;
+    let server = world.server.borrow();
+    let told: Vec<u64> = server
+        .arrived
+        .iter()
+        .map(|arrived| arrived.envelope.settled_through.get())
+        .collect();
+    assert_eq!(told, [0, 2, 4]);
+    assert_eq!(server.lane().floor, Seq::new(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_ref_lets_a_stopped_share_go_on_and_the_claim_is_repeated() {
+    let world = World::new(1);
+    let refusal = share_model::Refusal::new(RefusalCode::Revoked, "the grant was revoked");
+    let refused = Fault::Answer(share_client::ClientError::Refused(refusal));
+    world.server.borrow_mut().script(Call::Redeem, [refused]);
+    let outbox = world.with_ops([op(1)]).await;
+    let report = world.flush_with(&outbox, FlushOptions::default()).await;
+    assert_eq!(report.stopped[0].stop.code, RefusalCode::Revoked);
+    let newer = crate::world::reference(2, 8);
+    let used = outbox.use_ref(newer).await.unwrap();
+    assert_eq!(used, share_client::RefUse::Replaced);
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.progress.applied, report.stopped.len()), (1, 0));
+    let server = world.server.borrow();
+    assert_eq!(server.secrets, [[7; 32], [8; 32]]);
+}

@@ -1,0 +1,223 @@
+//! Flushing: when it ends, what it says, and who may do it.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use share_client::{
+    Backoff, ClientError, Connector, FlushOptions, Flusher, FlusherError, FlusherOptions, LockWait,
+    Outbox, Stream,
+};
+use share_model::UnixMs;
+use share_model::seam::{Clock, SimulatedClock};
+use tokio::task::LocalSet;
+
+use crate::server::{Call, Fault, ToServer};
+use crate::world::{SHARE, World, op, op_ids};
+
+/// Nobody is there; remembers when somebody asked.
+#[derive(Debug)]
+struct Nobody {
+    clock: SimulatedClock,
+    asked: Mutex<Vec<UnixMs>>,
+}
+
+#[async_trait]
+impl Connector for Nobody {
+    async fn connect(&self, _: &str) -> io::Result<Box<dyn Stream>> {
+        self.asked.lock().unwrap().push(self.clock.now());
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+}
+
+async fn flush_nobody(world: &World, give_up_after: Duration) -> Vec<u64> {
+    let clock = SimulatedClock::starting_at(UnixMs::new(0));
+    let nobody = Arc::new(Nobody {
+        clock,
+        asked: Mutex::default(),
+    });
+    let options = FlusherOptions {
+        connector: Arc::clone(&nobody) as Arc<dyn Connector>,
+        backoff: Backoff {
+            base: Duration::from_millis(100),
+            max: Duration::from_secs(2),
+        },
+        ..FlusherOptions::default()
+    };
+    let outbox = world.with_ops([op(1), op(2)]).await;
+    let (flusher, running) = Flusher::run_local(&outbox, options);
+    LocalSet::new()
+        .run_until(async {
+            let running = tokio::task::spawn_local(running);
+            let give_up_after = Some(give_up_after);
+            let options = FlushOptions {
+                give_up_after,
+                ..FlushOptions::default()
+            };
+            let report = flusher.flush_with(options).await.unwrap();
+            assert!(report.not_reachable());
+            assert_eq!((report.pending, report.blocked[0].pending), (2, 2));
+            assert!(matches!(
+                report.blocked[0].error,
+                ClientError::Unreachable { .. }
+            ));
+            flusher.stop().await.unwrap();
+            running.await.unwrap();
+        })
+        .await;
+    // Failures of the transport never count against an op.
+    assert_eq!(world.states(&outbox).await, ["sent", "sent"]);
+    let asked = nobody.asked.lock().unwrap();
+    asked.iter().map(|at| at.get()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_is_asked_again_ever_more_slowly_until_the_flush_gives_up() {
+    let world = World::new(3);
+    let asked = flush_nobody(&world, Duration::from_secs(20)).await;
+    let last = *asked.last().unwrap();
+    assert!((17_000..=21_000).contains(&last), "asked at {asked:?}");
+    let ceilings = [100, 200, 400, 800, 1600];
+    for (index, pair) in asked.windows(2).enumerate() {
+        let ceiling = ceilings.get(index).copied().unwrap_or(2000);
+        // A timer's tick is a millisecond.
+        assert!(
+            pair[1] - pair[0] <= ceiling + 2,
+            "wait {index} of {asked:?}"
+        );
+    }
+    assert!(
+        asked.len() >= 12,
+        "the jitter halves the longest waits on average: {asked:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_waits_the_same_times() {
+    let first = flush_nobody(&World::new(3), Duration::from_secs(5)).await;
+    let again = flush_nobody(&World::new(3), Duration::from_secs(5)).await;
+    let other = flush_nobody(&World::new(4), Duration::from_secs(5)).await;
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ops_enqueued_while_the_flusher_runs_go_out_on_the_same_connection() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1)]).await;
+    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
+    LocalSet::new()
+        .run_until(async {
+            let running = tokio::task::spawn_local(running);
+            for number in 2..=5 {
+                flusher.flush().await.unwrap();
+                outbox.enqueue(SHARE, op(number)).await.unwrap();
+            }
+            let report = flusher.flush().await.unwrap();
+            assert_eq!(
+                (report.progress.applied, report.progress.connections),
+                (5, 1)
+            );
+            flusher.stop().await.unwrap();
+            running.await.unwrap();
+        })
+        .await;
+    assert_eq!(world.server.borrow().log, op_ids(1..=5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_left_and_made_again_when_there_is_something() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1)]).await;
+    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
+    LocalSet::new()
+        .run_until(async {
+            let running = tokio::task::spawn_local(running);
+            flusher.flush().await.unwrap();
+            world.options.clock.sleep(Duration::from_secs(11)).await;
+            outbox.enqueue(SHARE, op(2)).await.unwrap();
+            let report = flusher.flush().await.unwrap();
+            assert_eq!(
+                (report.progress.applied, report.progress.connections),
+                (2, 2)
+            );
+            flusher.stop().await.unwrap();
+            running.await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_flusher_of_the_same_file_is_told_or_waits_its_turn() {
+    let world = World::new(1);
+    world
+        .server
+        .borrow_mut()
+        .script(Call::Connect, vec![Fault::LostRequest; 50]);
+    let outbox = world.with_ops([op(1)]).await;
+    let run = |outbox: &Outbox, lock| {
+        let link = Rc::new(ToServer(Rc::clone(&world.server)));
+        let options = FlusherOptions {
+            lock,
+            ..world.flushing.clone()
+        };
+        Flusher::run_local_over(outbox, options, link)
+    };
+    LocalSet::new()
+        .run_until(async {
+            let (first, running) = run(&outbox, LockWait::Refuse);
+            let running = tokio::task::spawn_local(running);
+            let once = FlushOptions {
+                give_up_after: Some(Duration::from_millis(1)),
+                ..FlushOptions::default()
+            };
+            first.flush_with(once).await.unwrap();
+
+            let second = world.open();
+            let (refused, refusing) = run(&second, LockWait::Refuse);
+            let refusing = tokio::task::spawn_local(refusing);
+            assert!(matches!(
+                refused.flush().await,
+                Err(FlusherError::Locked { .. })
+            ));
+            refusing.await.unwrap();
+
+            let (waiting, waiting_run) = run(&second, LockWait::Wait);
+            let waiting_run = tokio::task::spawn_local(waiting_run);
+            let connections = world.server.borrow().script[&Call::Connect].len();
+            first.stop().await.unwrap();
+            running.await.unwrap();
+            assert_eq!(
+                world.server.borrow().script[&Call::Connect].len(),
+                connections
+            );
+            let report = waiting.flush().await.unwrap();
+            assert_eq!(report.progress.applied, 1);
+            waiting.stop().await.unwrap();
+            waiting_run.await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_ops_beyond_the_retention_are_dropped_and_the_lane_goes_on() {
+    let mut world = World::new(1);
+    world.options.retention.ops_max = 3;
+    let outbox = world.with_ops((1..=10).map(op)).await;
+    world.flush(&outbox).await;
+    let kept: Vec<u64> = world
+        .rows(&outbox)
+        .await
+        .iter()
+        .map(|row| row.seq.get())
+        .collect();
+    assert_eq!(kept, [8, 9, 10]);
+    // The chain at the point up to which they are gone still answers for the lane.
+    outbox.enqueue(SHARE, op(11)).await.unwrap();
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.progress.applied, report.stopped.len()), (1, 0));
+}
