@@ -22,6 +22,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -74,13 +75,9 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         .seed
         .unwrap_or_else(|| SystemEntropy::default().below(1_000_000));
     run::block_on(async {
-        let (report, folder) = tokio::select! {
-            done = play(&args, seed) => done.map_err(|error| {
-                error.hint(format!("`--seed {seed}` repeats the order of the faults"))
-            })?,
-            // Whatever was started is killed when `play` is dropped.
-            stopped = stopped() => return stopped,
-        };
+        let (report, folder) = play(&args, seed).await.map_err(|error| {
+            error.hint(format!("`--seed {seed}` repeats the order of the faults"))
+        })?;
         if args.json {
             ui::json(&report)?;
         } else {
@@ -98,22 +95,19 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     })
 }
 
-/// Ends when a person or a script wants the demo to end.
-async fn stopped() -> Result<(), CliError> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| CliError::refused("listen for signals").caused_by(error))
+/// Ends when a person or a script wants the demo to end, or that can't be noticed.
+async fn stopped() -> CliError {
+    let listening = signal(SignalKind::interrupt())
+        .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    let (mut interrupt, mut terminate) = match listening {
+        Ok(signals) => signals,
+        Err(error) => return CliError::refused("listen for signals").caused_by(error),
     };
-    let (mut interrupt, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
-    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    Err(CliError::refused(
-        "stopped before the end; server and client were killed",
-    ))
+    CliError::refused("stopped before the end; server and client were killed")
 }
 
 /// A recording that can be played, and what must come of it.
@@ -167,12 +161,27 @@ async fn play(args: &Args, seed: u64) -> Result<(Report, DataFolder), CliError> 
         pieces,
         entropy,
     };
-    let mut stage = Stage::set(setting).await?;
-    for (at, episode) in plan.episodes.iter().enumerate() {
-        stage.begin(at + 1, *episode);
-        stage.play(*episode).await?;
+    // Whatever was started is killed when it is dropped.
+    let mut stop = pin!(stopped());
+    let mut stage = tokio::select! {
+        biased;
+        error = &mut stop => return Err(error),
+        stage = Stage::set(setting) => stage?,
+    };
+    let performed = tokio::select! {
+        biased;
+        error = &mut stop => Err(error),
+        performed = stage.perform(&plan) => performed,
+    };
+    if let Err(error) = performed {
+        stage.abandon().await;
+        return Err(error);
     }
-    let ended = stage.end().await?;
+    let ended = tokio::select! {
+        biased;
+        error = &mut stop => return Err(error),
+        ended = stage.end() => ended?,
+    };
     let report = judge(ended, expected, ops);
     Ok((
         Report {

@@ -1,3 +1,84 @@
-//! Entry point.
+//! The `share` command: arguments, output and exit codes; no rules of its own.
+//!
+//! Exit codes: 0 done; 1 refused or not found, the user can act; 2 wrong usage; 3 the server could
+//! not be reached, safe to retry; 255 a bug.
 
-fn main() {}
+mod commands;
+mod connect;
+mod demo;
+mod error;
+mod flush;
+mod json_lines;
+mod ref_arg;
+mod run;
+mod state_file;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Share sessions that survive: durable, exactly once, in order, revocable.
+#[derive(Debug, Parser)]
+#[command(name = "share", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(commands::serve::Args),
+    Create(commands::create::Args),
+    Append(commands::append::Args),
+    Push(commands::push::Args),
+    Replay(commands::replay::Args),
+    Tail(commands::tail::Args),
+    Show(commands::show::Args),
+    Outbox(commands::outbox::Args),
+    Use(commands::use_ref::Args),
+    Health(commands::health::Args),
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version come this way too, with their own stream and code.
+        Err(error) => error.exit(),
+    };
+    init_log();
+    let done = match cli.command {
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Create(args) => commands::create::run(args),
+        Command::Append(args) => commands::append::run(args),
+        Command::Push(args) => commands::push::run(args),
+        Command::Replay(args) => commands::replay::run(args),
+        Command::Tail(args) => commands::tail::run(args),
+        Command::Show(args) => commands::show::run(args),
+        Command::Outbox(args) => commands::outbox::run(args),
+        Command::Use(args) => commands::use_ref::run(args),
+        Command::Health(args) => commands::health::run(args),
+        Command::Demo(args) => demo::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui::error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+/// Logs go to stderr: warnings by default, what `SHARE_LOG` says otherwise.
+fn init_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SHARE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(has_colour)
+        .init();
+}

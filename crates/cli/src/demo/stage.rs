@@ -1,19 +1,20 @@
 //! Everything that takes part in a run: proxy, server, client, feed, and who watches them.
 
+mod setup;
+
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_faults::{FaultProxy, KillCount, ProxyCounts, ProxyOptions};
+use share_faults::{FaultProxy, ProxyCounts};
 use share_model::seam::SeededEntropy;
 
+pub(super) use self::setup::Setting;
 use crate::demo::client::{Client, ClientPlace};
 use crate::demo::feed::Feed;
 use crate::demo::observer::{Observer, ShareAsServed, Waited};
 use crate::demo::pieces::Pieces;
-use crate::demo::plan::{Episode, Plan};
+use crate::demo::plan::Plan;
 use crate::demo::server::{Server, ServerPlace};
 use crate::demo::story::Story;
 use crate::demo::tally::Tally;
@@ -56,88 +57,21 @@ pub(super) struct Ended {
     pub(super) elapsed_ms: u64,
 }
 
-/// What a run is about.
-#[derive(Debug)]
-pub(super) struct Setting<'a> {
-    pub(super) data: &'a Path,
-    pub(super) seed: u64,
-    pub(super) plan: &'a Plan,
-    pub(super) pieces: Arc<Pieces>,
-    /// What decided the plan decides on the details too.
-    pub(super) entropy: SeededEntropy,
-}
-
 impl Stage {
-    /// Starts the processes, with the proxy between them, and a share to push to.
-    pub(super) async fn set(setting: Setting<'_>) -> Result<Self, CliError> {
-        let Setting {
-            data,
-            seed,
-            plan,
-            pieces,
-            entropy,
-        } = setting;
-        let story = Story::begin(pieces.ops());
-        let program = std::env::current_exe()
-            .map_err(|error| CliError::refused("find this program's file").caused_by(error))?;
-        // Where nobody listens, until the server has a port.
-        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let proxy = FaultProxy::start(nowhere, ProxyOptions { seed, port: 0 })
-            .await
-            .map_err(|error| CliError::refused("start the fault proxy").caused_by(error))?;
-        let server_place = ServerPlace {
-            program: program.clone(),
-            data: data.join("server"),
-            advertise: proxy.local_addr(),
-            kills: KillCount::default(),
-        };
-        let client_place = ClientPlace {
-            program,
-            share_ref: data.join("owner.ref"),
-            state: data.join("client").join("share.sqlite"),
-            batch_ops: plan.batch_ops,
-            in_flight: plan.in_flight,
-            kills: KillCount::default(),
-        };
-        let server = server_place.start().await?;
-        proxy.set_upstream(server.address);
-        client_place
-            .create_share(&server_place.factory_ref())
-            .await?;
-        let ClientPlace {
-            state, share_ref, ..
-        } = &client_place;
-        let observer = Observer::new(state, share_ref, server.address)?;
-        let mut feed = Feed::new(Arc::clone(&pieces));
-        let client = client_place.start(feed.attach()?)?;
-        let scene = "the beginning".to_owned();
-        let mut stage = Self {
-            proxy,
-            server_place,
-            server,
-            client_place,
-            client,
-            pieces,
-            feed,
-            fed: 0,
-            observer,
-            entropy,
-            story,
-            lost_replies: 0,
-            scene,
-        };
-        stage.feed_up_to(plan.warm_up);
-        stage.settled().await?;
-        let (server, client) = (stage.server.pid(), stage.client.pid());
-        let via = stage.proxy.local_addr();
-        let what = format!("server (pid {server}) and client (pid {client}) talk, by way of {via}");
-        stage.tell(what).await?;
-        Ok(stage)
+    /// Makes everything happen that is planned.
+    pub(super) async fn perform(&mut self, plan: &Plan) -> Result<(), CliError> {
+        for (index, episode) in plan.episodes.iter().enumerate() {
+            self.scene = format!("episode {}, {}", index + 1, episode.fault.name());
+            self.play(*episode).await?;
+        }
+        Ok(())
     }
 
-    /// Says which episode comes, for messages.
-    pub(super) fn begin(&mut self, number: usize, episode: Episode) {
-        self.scene = format!("episode {number}, {}", episode.fault.name());
+    /// Ends a run that did not come to its end: both processes are gone when this returns.
+    pub(super) async fn abandon(mut self) {
+        // That one has ended by itself, or has been killed before, is as good.
+        let _ = self.client.kill().await;
+        let _ = self.server.kill().await;
     }
 
     pub(super) async fn tell(&mut self, what: impl fmt::Display) -> Result<(), CliError> {

@@ -1,0 +1,47 @@
+//! Talking to a server: one way to say what went wrong.
+
+use share_client::{ClientError, Session, TcpConnector};
+use share_model::{Reaction, Refusal, ShareId, ShareRef};
+
+use crate::error::{CliError, Kind};
+
+/// Redeems a ref at the first of its addresses that answers.
+pub(crate) async fn redeem(share_ref: &ShareRef) -> Result<Session, CliError> {
+    Session::redeem(&TcpConnector::default(), share_ref)
+        .await
+        .map_err(|error| failed("open", share_ref.share, error))
+}
+
+/// The error of something that was attempted on a share.
+pub(crate) fn failed(attempted: &str, share: ShareId, error: ClientError) -> CliError {
+    failed_at(&format!("{attempted} share {share}"), error)
+}
+
+/// The error of something that was attempted at a server.
+pub(crate) fn failed_at(attempted: &str, error: ClientError) -> CliError {
+    let message = attempted.to_owned();
+    match error {
+        ClientError::Refused(refusal) => refused(message, &refusal),
+        error if error.is_transport() => CliError::new(Kind::Unreachable, message)
+            .caused_by(error)
+            .hint("it is safe to try again once the server is back"),
+        error => CliError::refused(message).caused_by(error),
+    }
+}
+
+/// The error of a refusal, with what its reaction means to a person.
+pub(crate) fn refused(message: String, refusal: &Refusal) -> CliError {
+    let error = CliError::refused(message).caused_by(refusal.clone());
+    match refusal.code.reaction() {
+        Reaction::RedeemNewest => {
+            error.hint("ask the owner for a newer ref, then `share use @FILE`")
+        }
+        Reaction::Person => error.hint("ask the owner for a ref that allows this"),
+        Reaction::Stop => error.hint("the share was deleted for good"),
+        Reaction::Upgrade => error.hint("upgrade the side that the message names"),
+        Reaction::WaitSlowly
+        | Reaction::Replan
+        | Reaction::SettleAndRetry
+        | Reaction::AbandonOp => error,
+    }
+}

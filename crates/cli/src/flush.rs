@@ -1,0 +1,100 @@
+//! Drains the outbox for a command, and says how that ended.
+
+use std::time::Duration;
+
+use share_client::{FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, Outbox};
+use share_model::ShareId;
+
+use crate::error::{CliError, Kind};
+use crate::ui::Progress;
+
+/// How long a command tries to move anything before it gives up; what is left is kept.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How draining ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// It was not asked for.
+    NotTried,
+    /// As the flusher reports.
+    Tried(FlushReport),
+}
+
+/// Starts to drain in the background.
+pub(crate) fn start(outbox: &Outbox, options: FlusherOptions) -> Result<Flusher, CliError> {
+    Flusher::spawn(outbox, options).map_err(failed)
+}
+
+/// Drains what the outbox holds of one share.
+pub(crate) async fn once(outbox: &Outbox, share: ShareId) -> Result<Ending, CliError> {
+    to_the_end(start(outbox, FlusherOptions::default())?, share).await
+}
+
+/// Waits until the flusher has drained a share, or all of them, and ends it.
+pub(crate) async fn to_the_end(
+    flusher: Flusher,
+    share: impl Into<Option<ShareId>>,
+) -> Result<Ending, CliError> {
+    let options = FlushOptions {
+        share: share.into(),
+        give_up_after: Some(PATIENCE),
+    };
+    let report = with_progress(&flusher, options).await.map_err(failed)?;
+    flusher.stop().await.map_err(failed)?;
+    Ok(Ending::Tried(report))
+}
+
+async fn with_progress(
+    flusher: &Flusher,
+    options: FlushOptions,
+) -> Result<FlushReport, FlusherError> {
+    let mut bar = Progress::new();
+    let mut progress = flusher.progress();
+    let flush = flusher.flush_with(options);
+    tokio::pin!(flush);
+    loop {
+        tokio::select! {
+            report = &mut flush => return report,
+            Ok(()) = progress.changed() => {
+                let now = *progress.borrow_and_update();
+                bar.show("replaying", now.ended(), now.sent - now.resent);
+            }
+        }
+    }
+}
+
+fn failed(error: FlusherError) -> CliError {
+    CliError::refused("replay the outbox").caused_by(error)
+}
+
+/// What a command ends with, if ops are left.
+pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
+    let Ending::Tried(report) = ending else {
+        return Ok(());
+    };
+    if let Some(stopped) = report.stopped.first() {
+        let message = format!(
+            "the replay of share {} has stopped: {} ({}); {} ops are kept",
+            stopped.share,
+            stopped.stop.message,
+            stopped.stop.code.name(),
+            stopped.pending
+        );
+        return Err(CliError::refused(message).hint(stopped.stop.hint()));
+    }
+    if let Some(blocked) = report.blocked.first() {
+        let message = format!(
+            "{pending} ops are kept: share {} did not move",
+            blocked.share
+        );
+        let kind = if report.not_reachable() {
+            Kind::Unreachable
+        } else {
+            Kind::Refused
+        };
+        return Err(CliError::new(kind, message)
+            .caused_by(blocked.error.clone())
+            .hint("`share replay` sends them once the server is back"));
+    }
+    Ok(())
+}
