@@ -98,7 +98,8 @@ impl Stage {
             return Err(self.failed(what));
         }
         let what = format!(
-            "killed the server (pid {pid}) with {pending} ops pending, verified gone, restarted"
+            "killed the server (pid {pid}) with {} pending, verified gone, restarted",
+            ops(pending)
         );
         self.tell(what).await
     }
@@ -111,7 +112,8 @@ impl Stage {
         self.proxy.heal(Direction::Down);
         self.start_client()?;
         let what = format!(
-            "killed the client (pid {pid}) with {pending} ops pending, verified gone, restarted"
+            "killed the client (pid {pid}) with {} pending, verified gone, restarted",
+            ops(pending)
         );
         self.tell(what).await
     }
@@ -148,5 +150,12 @@ impl Stage {
     /// bytes into them is always amid one.
     fn bytes_within(&self, bytes: usize) -> u64 {
         1 + 2 * self.entropy.below(bytes as u64 / 2)
+    }
+}
+
+fn ops(count: u64) -> String {
+    match count {
+        1 => "1 op".to_owned(),
+        _ => format!("{count} ops"),
     }
 }

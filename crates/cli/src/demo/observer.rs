@@ -112,14 +112,20 @@ impl Observer {
                 return Ok(Err("an outbox without the share".to_owned()));
             };
             let (settled, pending) = (status.settled_through.get(), status.pending);
-            if settled >= ops && pending == 0 {
+            if let Some(stop) = status.stopped {
+                let message = format!("the replay has stopped: {}", stop.message);
+                return Err(CliError::refused(message));
+            }
+            if settled > ops {
+                return Err(CliError::refused(format!(
+                    "{settled} ops are settled where what was fed comes to {ops}"
+                )));
+            }
+            if settled == ops && pending == 0 {
                 return Ok(Ok(()));
             }
-            let stopped = status
-                .stopped
-                .map_or(String::new(), |stop| format!(", {}", stop.message));
             Ok(Err(format!(
-                "{settled} of {ops} ops settled, {pending} pending{stopped}"
+                "{settled} of {ops} ops settled, {pending} pending"
             )))
         })
         .await

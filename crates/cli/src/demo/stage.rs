@@ -209,7 +209,7 @@ impl Stage {
         waited: Result<Waited<T>, CliError>,
         what: impl fmt::Display,
     ) -> Result<T, CliError> {
-        match waited? {
+        match waited.map_err(|error| self.failed(error))? {
             Waited::Came(value) => Ok(value),
             Waited::NotYet { last } => {
                 let seconds = DEADLINE.as_secs();
