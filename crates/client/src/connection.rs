@@ -20,3 +20,6 @@ pub use own_thread::on_own_thread;
 pub use session::Session;
 pub use share_proto::wire::DocumentEntry;
 pub use subscription::{Subscription, SubscriptionEvent};
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,50 @@
 //! The client library: a durable outbox and its replay.
+//!
+//! An agent embeds it. Every op is on stable storage before the agent goes on ([`Outbox`]); a
+//! background loop drains the outbox into the share's server by *redeem, claim, append* after every
+//! reconnect, restart or crash ([`Flusher`]). However often a batch is sent, each op changes the
+//! share once; every op ends as applied, as a dead letter with its reason, or in doubt, and the
+//! agent can see which ([`Outbox::outcomes`], [`Outbox::rows`]).
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use share_client::{Flusher, FlusherOptions, Heard, NewOp, Outbox, OutboxOptions, Outcome};
+//! use share_model::{Mutation, ShareRef};
+//!
+//! # async fn agent(text: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let path = Path::new(".opencode/state/share.sqlite");
+//! let outbox = Outbox::open(path, OutboxOptions::default())?;
+//! let reference: ShareRef = text.parse()?;
+//! let share = reference.share;
+//! outbox.use_ref(reference).await?;
+//! let flusher = Flusher::spawn(&outbox, FlusherOptions::default())?;
+//! let mut outcomes = outbox.outcomes();
+//!
+//! // For each thing that happens in the session: durable when this returns, sent when it can be.
+//! let put = Mutation::Put { key: "session".into(), json: r#"{"title":"hello"}"#.into() };
+//! outbox.enqueue(share, NewOp::of(put)).await?;
+//!
+//! if let Some(Heard::Outcome(event)) = outcomes.next().await {
+//!     if let Outcome::DeadLetter(why) = event.outcome {
+//!         println!("op {} was not applied: {why}", event.op_id);
+//!     }
+//! }
+//!
+//! // At the end of the session: wait until the server has everything, then stop.
+//! let report = flusher.flush().await?;
+//! println!("{} ops are kept", report.pending);
+//! flusher.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Outbox`] and [`Flusher`] may be used from any task of any runtime. What reads a share or
+//! creates one ([`Session`], [`Follower`], [`create_share`]) holds Cap'n Proto's objects, which
+//! belong to one thread: it needs a [`tokio::task::LocalSet`], or [`on_own_thread`].
+//!
+//! Time, randomness, files, connections and the storage thread come in through seams
+//! ([`OutboxOptions`], [`FlusherOptions`]), so that a simulation owns all of them.
 
 mod backoff;
 mod connection;

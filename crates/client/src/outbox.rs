@@ -12,6 +12,7 @@ mod entry;
 mod error;
 mod file;
 mod lanes;
+mod members;
 mod ops;
 mod options;
 mod outcome;

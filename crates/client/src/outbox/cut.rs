@@ -7,7 +7,8 @@ use share_model::{BatchId, Limits, Seq};
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::Lane;
-use super::progress::{self, Member};
+use super::members::{self, Member};
+use super::progress;
 
 /// How large a batch may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +44,9 @@ impl Cutter<'_> {
         lane: &Lane,
     ) -> Result<Option<StoredBatch>, OutboxError> {
         let now = self.clock.now();
-        let mut rows = progress::rejected_to_give_up(db, lane.number, now)?;
+        let mut rows = members::rejected_to_give_up(db, lane.number, now)?;
         if rows.is_empty() {
-            rows = progress::rejected_due(db, lane.number, now, self.size.ops_max)?;
+            rows = members::rejected_due(db, lane.number, now, self.size.ops_max)?;
         }
         self.store(db, lane, &rows)
     }
@@ -56,7 +57,7 @@ impl Cutter<'_> {
         db: &Connection,
         lane: &Lane,
     ) -> Result<Option<StoredBatch>, OutboxError> {
-        let rows = progress::queued(db, lane.number, self.size.ops_max)?;
+        let rows = members::queued(db, lane.number, self.size.ops_max)?;
         self.store(db, lane, &rows)
     }
 
@@ -72,7 +73,7 @@ impl Cutter<'_> {
         let whole_group;
         let members = match (first.give_up, first.group) {
             (false, Some(group)) => {
-                whole_group = progress::between(db, lane.number, (group.first, group.last))?;
+                whole_group = members::between(db, lane.number, (group.first, group.last))?;
                 whole_group.as_slice()
             }
             _ => &rows[..run(rows, self.size)],

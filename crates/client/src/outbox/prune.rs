@@ -7,9 +7,9 @@ use share_model::UnixMs;
 use super::batches;
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
+use super::members;
 use super::ops;
 use super::options::Retention;
-use super::progress;
 
 /// Rows of one step: short enough that nobody who waits for the storage notices.
 const STEP: u32 = 256;
@@ -27,14 +27,14 @@ pub(crate) fn step(
     let range = (lane.pruned_through, lane.settled_through);
     if lane.settled_ops <= retention.ops_max && lane.settled_bytes <= retention.bytes_max {
         // The usual case, at the cost of one row: the oldest is not old enough.
-        let oldest = progress::settled(db, lane.number, range, 1)?;
+        let oldest = members::settled(db, lane.number, range, 1)?;
         let is_old = |at: &UnixMs| now.get().saturating_sub(at.get()) > age_max;
         if !oldest.first().is_some_and(|(_, at)| is_old(at)) {
             return Ok(false);
         }
     }
     let mut dropped = 0;
-    for (member, settled_at) in progress::settled(db, lane.number, range, STEP)? {
+    for (member, settled_at) in members::settled(db, lane.number, range, STEP)? {
         let too_many = lane.settled_ops > retention.ops_max;
         let too_large = lane.settled_bytes > retention.bytes_max;
         let too_old = now.get().saturating_sub(settled_at.get()) > age_max;

@@ -6,9 +6,10 @@ use share_model::{Cursor, MutationError, OpOutcome, RejectReason, Seq, UnixMs};
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
+use super::members::{self, Member};
 use super::options::RetryPolicy;
 use super::outcome::{Failure, Outcome, OutcomeEvent};
-use super::progress::{self, Answered, Member, RowState};
+use super::progress::{self, Answered, RowState};
 
 /// What an answer changed.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ pub(crate) fn record(
             ..Recorded::default()
         });
     };
-    let members = progress::of_batch(db, lane.number, number, batch.ends)?;
+    let members = members::of_batch(db, lane.number, number, batch.ends)?;
     let group_ends = group_ends(&batch, outcomes);
     let mut recorded = Recorded::default();
     for (member, outcome) in members.iter().zip(outcomes) {
@@ -199,7 +200,7 @@ pub(crate) fn all_in_doubt(
         batches::set_answered(db, batch.number)?;
     }
     let from = lane.settled_through.next();
-    for member in progress::between(db, lane.number, (from, lane.last_seq()))? {
+    for member in members::between(db, lane.number, (from, lane.last_seq()))? {
         if member.state.is_final() {
             continue;
         }

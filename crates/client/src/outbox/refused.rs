@@ -6,8 +6,9 @@ use share_model::{Refusal, RefusalCode, RefusalDetail, Seq, UnixMs};
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::Lane;
+use super::members::{self, Member};
 use super::outcome::{Failure, Outcome};
-use super::progress::{self, Member, RowState};
+use super::progress::{self, RowState};
 
 /// Dissolves the refused batch and those that were cut after it: they were pipelined behind it and
 /// got the same refusal, and must not be sent before what the refused one held. An op that the
@@ -23,7 +24,7 @@ pub(crate) fn dissolve(
     let Some(at) = open.iter().position(|batch| batch.number == number) else {
         return Ok(());
     };
-    let members = progress::of_batch(db, lane.number, number, open[at].ends)?;
+    let members = members::of_batch(db, lane.number, number, open[at].ends)?;
     let blamed = blame(&open[at], &members, refusal);
     for member in members.iter().filter(|member| blamed.contains(&member.seq)) {
         let outcome = Outcome::DeadLetter(Failure::Refused {
@@ -35,7 +36,7 @@ pub(crate) fn dissolve(
     let isolate = blamed.is_empty() && refusal.code != RefusalCode::BatchTooLarge;
     for batch in &open[at..] {
         let alone = isolate && batch.number == number;
-        for member in progress::of_batch(db, lane.number, batch.number, batch.ends)? {
+        for member in members::of_batch(db, lane.number, batch.number, batch.ends)? {
             let answered = member.seq <= lane.answered_through;
             let state = if answered {
                 RowState::Rejected

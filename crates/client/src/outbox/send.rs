@@ -7,6 +7,7 @@ use super::batches::{self, StoredBatch};
 use super::cut::{Cutter, window_has_room};
 use super::error::OutboxError;
 use super::lanes::Lane;
+use super::members;
 use super::ops;
 use super::outcome::{Failure, Outcome};
 use super::progress::{self, RowState};
@@ -96,7 +97,7 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
     let Some(first) = progress::first_unsettled(db, lane.number)? else {
         return Ok(false);
     };
-    let rows = progress::between(db, lane.number, (first, first))?;
+    let rows = members::between(db, lane.number, (first, first))?;
     let waiting = rows
         .into_iter()
         .find(|member| member.state == RowState::Rejected && !member.give_up);
@@ -111,7 +112,7 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
     let ends = member
         .group
         .map_or((first, first), |group| (group.first, group.last));
-    for member in progress::between(db, lane.number, ends)? {
+    for member in members::between(db, lane.number, ends)? {
         if member.state == RowState::Rejected {
             let outcome = member.outcome.as_ref().unwrap_or(&outcome);
             progress::give_up(db, lane.number, member.seq, outcome)?;
@@ -121,7 +122,7 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
 }
 
 fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, OutboxError> {
-    let members = progress::of_batch(db, lane.number, stored.number, stored.ends)?;
+    let members = members::of_batch(db, lane.number, stored.number, stored.ends)?;
     let resent = members.iter().any(|member| member.state == RowState::Sent);
     progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
     let batch = batches::assemble(db, lane.number, stored)?;

@@ -157,3 +157,121 @@ impl Group {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn count(path: &Path) -> u32 {
+        let db = Connection::open(path).unwrap();
+        db.query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    fn insert(db: &Connection) -> Result<(), OutboxError> {
+        db.execute("INSERT INTO t VALUES (1)", [])?;
+        Ok(())
+    }
+
+    fn storage(path: &Path) -> Storage {
+        let db = Connection::open(path).unwrap();
+        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+            .unwrap();
+        db.execute_batch("PRAGMA foreign_keys = ON; CREATE TABLE t (a)")
+            .unwrap();
+        Storage::start(Executor::OwnThread, db).unwrap()
+    }
+
+    #[tokio::test]
+    async fn jobs_that_wait_together_commit_together_and_none_is_answered_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let storage = Arc::new(storage(&path));
+        let (go, going) = mpsc::channel::<()>();
+        let first = storage.run(move |_| {
+            going.recv().unwrap();
+            Ok(())
+        });
+        let mut jobs = vec![tokio::spawn({
+            let storage = Arc::clone(&storage);
+            async move { storage.run(insert).await }
+        })];
+        tokio::task::yield_now().await;
+        let mut first = Box::pin(first);
+        assert!((&mut first).now_or_never().is_none());
+        for _ in 0..10 {
+            let storage = Arc::clone(&storage);
+            jobs.push(tokio::spawn(async move { storage.run(insert).await }));
+        }
+        let last = storage.run({
+            let path = path.clone();
+            move |db| {
+                // The eleven are done on this connection, and not yet seen by any other.
+                let inside: u32 = db.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?;
+                Ok((inside, count(&path)))
+            }
+        });
+        tokio::task::yield_now().await;
+        let mut last = Box::pin(last);
+        assert!((&mut last).now_or_never().is_none());
+        go.send(()).unwrap();
+        first.await.unwrap();
+        let (inside, outside) = last.await.unwrap();
+        assert_eq!(inside, 11);
+        assert!(outside <= 1, "{outside} rows were committed one by one");
+        for job in jobs {
+            job.await.unwrap().unwrap();
+        }
+        assert_eq!(count(&path), 11);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_back_its_own_writes_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let storage = storage(&path);
+        let fail = |db: &Connection| -> Result<(), OutboxError> {
+            insert(db)?;
+            Err(OutboxError::Full)
+        };
+        let (good, bad, also) =
+            tokio::join!(storage.run(insert), storage.run(fail), storage.run(insert));
+        assert!(matches!(bad, Err(OutboxError::Full)));
+        good.unwrap();
+        also.unwrap();
+        assert_eq!(count(&path), 2);
+    }
+
+    /// What a caller does when nothing reaches the disk any more: no ack on hope.
+    #[tokio::test]
+    async fn after_a_failed_commit_nothing_is_acked_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let storage = storage(&path);
+        storage
+            .run(|db| {
+                // A foreign key that is checked at commit stands in for a commit that fails.
+                db.execute_batch(
+                    "CREATE TABLE p (a INTEGER PRIMARY KEY); \
+                     CREATE TABLE c (a REFERENCES p (a) DEFERRABLE INITIALLY DEFERRED)",
+                )?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let broken = storage
+            .run(|db| Ok(db.execute("INSERT INTO c VALUES (9)", [])?))
+            .await;
+        assert!(matches!(broken, Err(OutboxError::Storage(_))), "{broken:?}");
+        assert!(matches!(
+            storage.run(insert).await,
+            Err(OutboxError::Closed)
+        ));
+        assert_eq!(count(&path), 0);
+    }
+}

@@ -155,9 +155,7 @@ async fn a_share_without_a_ref_takes_no_op() {
     assert!(matches!(refused, OutboxError::UnknownShare { share } if share == other));
 }
 
-/// At each limit an op is taken; one beyond, it is refused and nothing is stored.
-#[tokio::test]
-async fn limits_are_checked_at_enqueue_at_the_limit_and_one_beyond() {
+async fn tightly_limited(folder: &Folder) -> Outbox {
     let limits = Limits {
         key_bytes_max: 4,
         value_bytes_max: 10,
@@ -166,60 +164,58 @@ async fn limits_are_checked_at_enqueue_at_the_limit_and_one_beyond() {
         batch_bytes_max: 14,
         ..Limits::DEFAULT
     };
-    let folder = Folder::new();
-    let outbox = folder
-        .outbox_with(OutboxOptions {
-            limits,
-            ..OutboxOptions::default()
-        })
-        .await;
-    let text = |text: &str| Mutation::AppendText {
-        key: "k".into(),
-        pointer: String::new(),
-        text: text.into(),
+    let options = OutboxOptions {
+        limits,
+        ..OutboxOptions::default()
     };
-    let at_the_limit = [
+    folder.outbox_with(options).await
+}
+
+fn append(pointer: &str, text: &str) -> NewOp {
+    let (key, pointer, text) = ("k".into(), pointer.into(), text.into());
+    NewOp::of(Mutation::AppendText { key, pointer, text })
+}
+
+#[tokio::test]
+async fn at_a_limit_an_op_is_taken() {
+    let folder = Folder::new();
+    let outbox = tightly_limited(&folder).await;
+    for op in [
         put("four", "\"12345678\""),
         put("k", "[[1]]"),
-        NewOp::of(text("0123456789")),
-    ];
-    for op in at_the_limit {
+        append("", "0123456789"),
+    ] {
         outbox.enqueue(SHARE, op).await.unwrap();
     }
+    assert_eq!(seqs(&outbox).await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn one_beyond_a_limit_an_op_is_refused_by_name_and_nothing_is_stored() {
+    let folder = Folder::new();
+    let outbox = tightly_limited(&folder).await;
+    let merge = Mutation::Merge {
+        key: "k".into(),
+        json: "nope".into(),
+    };
+    let (key, pointer, json) = ("k".into(), "a".into(), "1".into());
+    let item = Mutation::AppendItem { key, pointer, json };
+    let too_large = MutationError::ValueTooLarge { bytes: 11, max: 10 };
     let beyond = [
         (
             put("five5", "1"),
             MutationError::KeyTooLong { bytes: 5, max: 4 },
         ),
-        (
-            put("k", "\"123456789\""),
-            MutationError::ValueTooLarge { bytes: 11, max: 10 },
-        ),
+        (put("k", "\"123456789\""), too_large.clone()),
+        (append("", "0123456789a"), too_large),
         (
             put("k", "[[[]]]"),
             MutationError::TooDeep { levels: 3, max: 2 },
         ),
-        (
-            NewOp::of(text("0123456789a")),
-            MutationError::ValueTooLarge { bytes: 11, max: 10 },
-        ),
         (put("", "1"), MutationError::KeyEmpty),
         (put("k", "{\"a\":"), MutationError::NotJson),
-        (
-            NewOp::of(Mutation::Merge {
-                key: "k".into(),
-                json: "nope".into(),
-            }),
-            MutationError::NotJson,
-        ),
-        (
-            NewOp::of(Mutation::AppendItem {
-                key: "k".into(),
-                pointer: "a".into(),
-                json: "1".into(),
-            }),
-            MutationError::PointerAbsent,
-        ),
+        (NewOp::of(merge), MutationError::NotJson),
+        (NewOp::of(item), MutationError::PointerAbsent),
     ];
     for (op, expected) in beyond {
         match outbox.enqueue(SHARE, op.clone()).await {
@@ -227,13 +223,20 @@ async fn limits_are_checked_at_enqueue_at_the_limit_and_one_beyond() {
             other => panic!("{op:?} gave {other:?}"),
         }
     }
-    let many = Identity {
+    assert!(seqs(&outbox).await.is_empty());
+}
+
+#[tokio::test]
+async fn too_many_dependencies_or_bytes_for_a_batch_are_refused() {
+    let folder = Folder::new();
+    let outbox = tightly_limited(&folder).await;
+    let many = DependsOn::Identity(Identity {
         outbox: share_model::OutboxId::from_bytes([5; 16]),
         seq: Seq::new(1),
         fingerprint: Fingerprint::from_bytes([1; 16]),
-    };
+    });
     let op = NewOp {
-        depends_on: vec![DependsOn::Identity(many); 2],
+        depends_on: vec![many; 2],
         ..put("k", "1")
     };
     let refused = outbox.enqueue(SHARE, op).await.unwrap_err();
@@ -245,12 +248,10 @@ async fn limits_are_checked_at_enqueue_at_the_limit_and_one_beyond() {
             ..
         }
     ));
-    let op = NewOp::of(Mutation::AppendText {
-        key: "k".into(),
-        pointer: "/long".into(),
-        text: "012345678".into(),
-    });
-    let refused = outbox.enqueue(SHARE, op).await.unwrap_err();
+    let refused = outbox
+        .enqueue(SHARE, append("/long", "012345678"))
+        .await
+        .unwrap_err();
     assert!(matches!(
         refused,
         OutboxError::OpTooLarge {
@@ -259,7 +260,7 @@ async fn limits_are_checked_at_enqueue_at_the_limit_and_one_beyond() {
             ..
         }
     ));
-    assert_eq!(seqs(&outbox).await, [1, 2, 3]);
+    assert!(seqs(&outbox).await.is_empty());
 }
 
 #[tokio::test]

@@ -33,9 +33,7 @@ async fn child_that_enqueues_until_it_is_killed() {
     let tasks: Vec<_> = (0..4)
         .map(|_| tokio::spawn(enqueue_for_ever(outbox.clone())))
         .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
+    futures_util::future::join_all(tasks).await;
 }
 
 fn acked(line: &str) -> Option<u64> {

@@ -81,10 +81,9 @@ async fn a_rejected_op_is_tried_again_in_a_batch_of_its_own_until_it_is_applied(
     let outbox = world.with_ops([op(1), op(2), op(3)]).await;
     let report = world.flush(&outbox).await;
     assert_eq!((report.progress.applied, report.progress.rejected), (3, 0));
-    let server = world.server.borrow();
-    assert_eq!(server.log, op_ids([1, 3, 2]));
-    let seqs: Vec<Vec<u64>> = server
-        .batches()
+    assert_eq!(world.server.borrow().log, op_ids([1, 3, 2]));
+    let batches = world.server.borrow().batches();
+    let seqs: Vec<Vec<u64>> = batches
         .iter()
         .map(|batch| batch.entries.iter().map(|entry| entry.seq.get()).collect())
         .collect();

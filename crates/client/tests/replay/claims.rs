@@ -204,3 +204,39 @@ async fn a_newer_ref_lets_a_stopped_share_go_on_and_the_claim_is_repeated() {
     let server = world.server.borrow();
     assert_eq!(server.secrets, [[7; 32], [8; 32]]);
 }
+
+/// A batch is cut once: neither another process nor other options cut it again.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_was_cut_is_sent_the_same_after_the_outbox_is_opened_with_other_options() {
+    let mut world = World::new(1);
+    world.options.batch_ops_max = Some(3);
+    let lost = vec![Fault::LostRequest; 100];
+    world.server.borrow_mut().script(Call::Append, lost);
+    let outbox = world.with_ops((1..=4).map(op)).await;
+    let give_up_after = Some(std::time::Duration::from_millis(1));
+    let options = FlushOptions {
+        give_up_after,
+        ..FlushOptions::default()
+    };
+    world.flush_with(&outbox, options).await;
+    let cut: Vec<_> = world
+        .rows(&outbox)
+        .await
+        .iter()
+        .map(|row| row.batch_id)
+        .collect();
+    drop(outbox);
+
+    world.options.batch_ops_max = Some(1);
+    world.server.borrow_mut().script.clear();
+    let outbox = world.open();
+    for number in 5..=6 {
+        outbox.enqueue(SHARE, op(number)).await.unwrap();
+    }
+    world.flush(&outbox).await;
+    let batches = world.server.borrow().batches();
+    let sizes: Vec<usize> = batches.iter().map(|batch| batch.entries.len()).collect();
+    assert_eq!(sizes, [3, 1, 1, 1]);
+    assert_eq!(cut[..3], [Some(batches[0].id); 3]);
+    assert_eq!(cut[3], Some(batches[1].id));
+}

@@ -106,12 +106,13 @@ async fn one_run(seed: u64) -> String {
     assert_eq!(report.pending, 0, "{report:?}");
     assert_eq!(report.stopped, [], "{report:?}");
 
+    let states = world.states(&outbox).await;
     let server = world.server.borrow();
     let mut applied = server.log.clone();
     applied.sort_unstable();
     let expected: Vec<OpId> = (1..=20).map(op_id).collect();
     assert_eq!(applied, expected, "each op once");
-    assert_eq!(world.states(&outbox).await, vec!["settled"; 20]);
+    assert_eq!(states, vec!["settled"; 20]);
     let mut sent = std::collections::HashMap::new();
     for batch in server.batches() {
         let known = sent.entry(batch.id).or_insert_with(|| batch.clone());

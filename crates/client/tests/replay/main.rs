@@ -1,5 +1,7 @@
 //! The replay against a scripted server in memory, on virtual time.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod answers;
 mod claims;
 mod drop_points;

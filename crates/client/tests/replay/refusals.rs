@@ -32,7 +32,7 @@ async fn flush_refused(call: Call, code: RefusalCode) -> (FlushReport, Vec<&'sta
 
 /// What a code leads to when it never goes away.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
+enum Leads {
     /// The share stands still at once; its op is kept.
     StandsAtOnce,
     /// The share stands still after a bounded number of tries; its op is kept.
@@ -40,29 +40,29 @@ enum End {
     /// The share waits; its op is kept.
     Waits,
     /// The op is in doubt, the share stands still for good.
-    InDoubt,
+    GivesUpTheShare,
 }
 
-fn expected_at_append(code: RefusalCode) -> End {
+fn expected_at_append(code: RefusalCode) -> Leads {
     use RefusalCode as C;
     match code {
         C::NotAuthorized | C::StaleEpoch | C::Revoked | C::Expired | C::RightMissing => {
-            End::StandsAtOnce
+            Leads::StandsAtOnce
         }
-        C::QuotaExceeded | C::VersionUnsupported => End::StandsAtOnce,
-        C::Frozen => End::Waits,
-        C::Gone => End::InDoubt,
+        C::QuotaExceeded | C::VersionUnsupported => Leads::StandsAtOnce,
+        C::Frozen => Leads::Waits,
+        C::Gone => Leads::GivesUpTheShare,
         C::HistoryChanged | C::WriterFenced | C::WriterForked | C::AlreadySettled => {
-            End::StandsInTheEnd
+            Leads::StandsInTheEnd
         }
         C::OutOfOrder | C::WindowExceeded | C::WritersExhausted | C::RequeueLimit => {
-            End::StandsInTheEnd
+            Leads::StandsInTheEnd
         }
         // Also the request to abandon the op is refused here, so nothing can be done.
         C::AbandonLimit | C::KeyTooLong | C::ValueTooLarge | C::BatchTooLarge => {
-            End::StandsInTheEnd
+            Leads::StandsInTheEnd
         }
-        C::DocumentTooLarge | C::InvalidRequest => End::StandsInTheEnd,
+        C::DocumentTooLarge | C::InvalidRequest => Leads::StandsInTheEnd,
         code => panic!("a code without an expectation: {}", code.name()),
     }
 }
@@ -73,10 +73,10 @@ async fn each_refusal_of_a_batch_leads_where_the_table_says_and_keeps_the_op() {
         let (report, states, connections) = flush_refused(Call::Append, *code).await;
         let stopped = report.stopped.first().map(|stopped| stopped.stop.code);
         let end = match (stopped, states[0]) {
-            (Some(_), "in-doubt") => End::InDoubt,
-            (Some(_), _) if connections == 1 => End::StandsAtOnce,
-            (Some(_), _) => End::StandsInTheEnd,
-            (None, _) => End::Waits,
+            (Some(_), "in-doubt") => Leads::GivesUpTheShare,
+            (Some(_), _) if connections == 1 => Leads::StandsAtOnce,
+            (Some(_), _) => Leads::StandsInTheEnd,
+            (None, _) => Leads::Waits,
         };
         assert_eq!(end, expected_at_append(*code), "{}", code.name());
         assert!(
@@ -84,10 +84,10 @@ async fn each_refusal_of_a_batch_leads_where_the_table_says_and_keeps_the_op() {
             "{}: {connections} connections",
             code.name()
         );
-        if end != End::Waits {
+        if end != Leads::Waits {
             assert_eq!(stopped, Some(*code));
         }
-        if end != End::InDoubt {
+        if end != Leads::GivesUpTheShare {
             assert_eq!(report.pending, 1, "{}", code.name());
         }
     }
