@@ -265,9 +265,9 @@ fn assert_pushed(output: &Output, words: &str) {
 #[test]
 fn a_recording_pushed_again_is_skipped_and_a_longer_one_goes_on() {
     let place = Place::new();
-    let first = "24 applied, 0 duplicates, 0 rejected\n";
+    let first = "applied 24, duplicates 0, rejected 0\n";
     assert_pushed(&place.push(&recording("auto"), &[]), first);
-    let again = "24 applied, 0 duplicates, 0 rejected; 24 were in the outbox already\n";
+    let again = "applied 24, duplicates 0, rejected 0; 24 were in the outbox already\n";
     assert_pushed(&place.push(&recording("auto"), &[]), again);
     let zcat = Command::new("gzip")
         .arg("-dc")
@@ -277,7 +277,7 @@ fn a_recording_pushed_again_is_skipped_and_a_longer_one_goes_on() {
     let longer = place.folder.path().join("longer.jsonl");
     let sync = r#"{"t_ms":9,"method":"POST","path":"/api/share/rNy7Zxwn/sync","body":{"data":[{"type":"new","data":1}]}}"#;
     std::fs::write(&longer, format!("{}{sync}\n", text(&zcat.stdout))).unwrap();
-    let on = "25 applied, 0 duplicates, 0 rejected; 24 were in the outbox already\n";
+    let on = "applied 25, duplicates 0, rejected 0; 24 were in the outbox already\n";
     assert_pushed(&place.push(&longer, &[]), on);
 }
 
@@ -306,6 +306,6 @@ fn a_push_of_what_is_no_recording_keeps_what_came_before_it() {
         "{stderr}"
     );
     std::fs::write(&file, format!("{create}\n{sync}\n")).unwrap();
-    let words = "1 applied, 0 duplicates, 0 rejected; 1 were in the outbox already\n";
+    let words = "applied 1, duplicates 0, rejected 0; 1 were in the outbox already\n";
     assert_pushed(&place.push(&file, &[]), words);
 }

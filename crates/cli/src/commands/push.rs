@@ -17,6 +17,9 @@ use crate::ref_arg::{self, RefArg};
 use crate::state_file::StateArg;
 use crate::{run, ui};
 
+/// What a push that ends early leaves behind.
+const KEPT: &str = "what comes before it is kept; the same `share push` goes on from there";
+
 /// Rows of the outbox that are read at once.
 const PAGE: usize = 1000;
 
@@ -72,7 +75,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         let mut pushed = Pushed::new(outbox, share);
         let mut lines = recorded::read(args.recording.clone(), share)?;
         while let Some(line) = lines.recv().await {
-            pushed.enqueue(line?).await?;
+            let line = line.map_err(|error| error.hint(KEPT))?;
+            pushed.enqueue(line).await?;
         }
         let ending = match flusher {
             Some(flusher) => flush::to_the_end(flusher, share).await?,
@@ -140,7 +144,7 @@ impl Pushed {
         let attempted = |error| {
             CliError::refused(format!("store the ops of line {number} of the recording"))
                 .caused_by(error)
-                .hint("what comes before it is kept; the same `share push` goes on from there")
+                .hint(KEPT)
         };
         match self
             .outbox
@@ -205,7 +209,7 @@ impl Pushed {
                 if let Some(line) = self.line_of(row.seq)
                     && let Some(why) = counts.add(row)
                 {
-                    ui::warning(format!("line {line}: {why}"));
+                    ui::note(format!("line {line}: {why}"));
                 }
             }
         }
@@ -241,7 +245,7 @@ impl Counts {
             Some(Outcome::Duplicate(_)) => self.duplicates += 1,
             Some(Outcome::DeadLetter(failure)) => {
                 self.rejected += 1;
-                return Some(format!("op {} was not applied: {failure}", row.op_id));
+                return Some(format!("rejected: {failure}"));
             }
             Some(Outcome::InDoubt) => {
                 self.in_doubt += 1;
@@ -268,11 +272,11 @@ impl std::fmt::Display for Counts {
         } = self;
         write!(
             f,
-            "{applied} applied, {duplicates} duplicates, {rejected} rejected"
+            "applied {applied}, duplicates {duplicates}, rejected {rejected}"
         )?;
         for (count, what) in [(in_doubt, "in doubt"), (pending, "pending")] {
             if *count > 0 {
-                write!(f, ", {count} {what}")?;
+                write!(f, ", {what} {count}")?;
             }
         }
         match skipped {
