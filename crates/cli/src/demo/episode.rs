@@ -118,13 +118,14 @@ impl Stage {
         self.tell(what).await
     }
 
-    /// Feeds while replies are held back, until bytes have gone to the server, and at times until it
-    /// has applied; returns the cursor that was seen. Whoever is killed now is killed in mid-replay:
-    /// of all that is sent, the client knows nothing.
+    /// Feeds while replies are held back, until half of it is in the outbox and bytes have gone to
+    /// the server, and at times until that has applied; returns the cursor that was seen. Whoever is
+    /// killed now is killed in mid-replay: of all that is sent, the client knows nothing.
     async fn replay_without_replies(&mut self, fed_through: usize) -> Result<u64, CliError> {
         let fed_through = self.at_least_one_more(fed_through)?;
         let cursor = self.cursor().await?;
         let bytes = self.bytes_within(self.bytes_of_next());
+        let half = self.ops_until(fed_through).div_ceil(2);
         let is_after_apply = self.entropy.below(2) == 1;
         let before = self.proxy.counts().bytes_up;
         self.proxy.partition(Direction::Down);
@@ -132,6 +133,7 @@ impl Stage {
         let has_sent = |counts: &ProxyCounts| counts.bytes_up >= before + bytes;
         self.proxy_until("bytes to go to the server", has_sent)
             .await?;
+        self.pending_at_least(half).await?;
         if is_after_apply {
             self.applied_beyond(cursor).await
         } else {

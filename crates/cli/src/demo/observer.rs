@@ -131,6 +131,23 @@ impl Observer {
         .await
     }
 
+    /// Waits until the outbox holds so many ops without a final outcome.
+    pub(super) async fn pending_at_least(
+        &self,
+        ops: u64,
+        deadline: Duration,
+    ) -> Result<Waited<()>, CliError> {
+        watch(deadline, async || {
+            let pending = self.pending().await?;
+            Ok(if pending >= ops {
+                Ok(())
+            } else {
+                Err(format!("{pending} pending"))
+            })
+        })
+        .await
+    }
+
     /// Ops in the outbox without a final outcome.
     pub(super) async fn pending(&self) -> Result<u64, CliError> {
         let shares = self.outbox.shares().await.map_err(unread)?;

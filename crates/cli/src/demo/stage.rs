@@ -121,6 +121,11 @@ impl Stage {
             .map_or(0, |piece| piece.bytes)
     }
 
+    /// Ops of the pieces up to `count` that were not fed yet.
+    pub(super) fn ops_until(&self, count: usize) -> u64 {
+        self.pieces.ops_through(count) - self.pieces.ops_through(self.fed)
+    }
+
     /// Waits until the client knows of everything fed that it is applied.
     pub(super) async fn settled(&self) -> Result<(), CliError> {
         let ops = self.pieces.ops_through(self.fed);
@@ -132,6 +137,12 @@ impl Stage {
     pub(super) async fn applied_beyond(&mut self, cursor: u64) -> Result<u64, CliError> {
         let waited = self.observer.applied_beyond(cursor, DEADLINE).await;
         self.came(waited, format_args!("the cursor to pass {cursor}"))
+    }
+
+    /// Waits until the outbox holds so many ops of which the client does not know the end.
+    pub(super) async fn pending_at_least(&self, ops: u64) -> Result<(), CliError> {
+        let waited = self.observer.pending_at_least(ops, DEADLINE).await;
+        self.came(waited, format_args!("{ops} ops to be pending"))
     }
 
     /// The share's cursor, asked of the server itself.
