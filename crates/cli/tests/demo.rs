@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -308,4 +308,59 @@ fn a_push_of_what_is_no_recording_keeps_what_came_before_it() {
     std::fs::write(&file, format!("{create}\n{sync}\n")).unwrap();
     let words = "applied 1, duplicates 0, rejected 0; 1 were in the outbox already\n";
     assert_pushed(&place.push(&file, &[]), words);
+}
+
+#[test]
+fn an_op_of_a_recording_that_is_rejected_is_named_by_its_line() {
+    let place = Place::new();
+    let file = place.folder.path().join("note.jsonl");
+    let create = r#"{"t_ms":1,"method":"POST","path":"/api/share","body":{"sessionID":"s"}}"#;
+    let sync = |text: &str| {
+        let item = serde_json::json!({"type": "note", "data": {"text": text}});
+        serde_json::json!({
+            "t_ms": 2, "method": "POST", "path": "/api/share/a/sync", "body": {"data": [item]}
+        })
+    };
+    let long = "long ".repeat(100);
+    let first = format!("{create}\n{}\n", sync(&long));
+    std::fs::write(&file, &first).unwrap();
+    assert_pushed(
+        &place.push(&file, &[]),
+        "applied 1, duplicates 0, rejected 0\n",
+    );
+    let mut append = share();
+    append.arg("append").arg(format!(
+        "@{}",
+        place.folder.path().join("owner.ref").display()
+    ));
+    append
+        .arg("--state")
+        .arg(place.folder.path().join("other.sqlite"));
+    let mut append = append
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    append
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(br#"{"op":"remove","key":"note"}"#)
+        .unwrap();
+    assert!(append.wait().unwrap().success());
+    std::fs::write(
+        &file,
+        format!("{first}{}\n", sync(&format!("{long}and more"))),
+    )
+    .unwrap();
+    let output = place.push(&file, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let words = "line 3: rejected: invalid mutation: the key is not in the document";
+    assert!(
+        text(&output.stderr).contains(words),
+        "{}",
+        text(&output.stderr)
+    );
+    let counts = "applied 1, duplicates 0, rejected 1; 1 were in the outbox already\n";
+    assert_eq!(text(&output.stdout), counts);
 }

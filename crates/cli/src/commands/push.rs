@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use share_client::{
-    Backoff, FlusherOptions, Grouping, Outbox, OutboxError, OutboxOptions, Outcome, Row, RowFilter,
+    Backoff, FlusherOptions, Grouping, Outbox, OutboxError, OutboxOptions, Outcome, RetryPolicy,
+    Row, RowFilter,
 };
 use share_model::{Seq, ShareId};
 
@@ -62,6 +63,10 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     run::block_on(async {
         let options = OutboxOptions {
             batch_ops_max: args.batch_ops,
+            retry: RetryPolicy {
+                attempts_max: 4,
+                ..RetryPolicy::default()
+            },
             ..OutboxOptions::default()
         };
         let outbox = args.state.open(options)?;
@@ -116,8 +121,8 @@ struct Pushed {
     share: ShareId,
     /// Ops that the outbox held already.
     skipped: u64,
-    /// The recording's ops, whenever they were enqueued, in ascending order.
-    runs: Vec<SeqRun>,
+    /// The recording's ops, whenever they were enqueued.
+    runs: SeqRuns,
 }
 
 /// Ops of one line that stand next to each other in the outbox.
@@ -128,13 +133,39 @@ struct SeqRun {
     line: u64,
 }
 
+/// Which ops are those of the recording, in ascending order: others may have been enqueued between.
+#[derive(Debug, Default)]
+struct SeqRuns(Vec<SeqRun>);
+
+impl SeqRuns {
+    fn note(&mut self, line: u64, seq: Seq) {
+        match self.0.last_mut() {
+            Some(run) if run.line == line && run.last.next() == seq => run.last = seq,
+            _ => self.0.push(SeqRun {
+                first: seq,
+                last: seq,
+                line,
+            }),
+        }
+    }
+
+    /// The line on which an op stands; `None` if it is not of this recording.
+    fn line_of(&self, seq: Seq) -> Option<u64> {
+        let at = self.0.partition_point(|run| run.last < seq);
+        self.0
+            .get(at)
+            .filter(|run| run.first <= seq)
+            .map(|run| run.line)
+    }
+}
+
 impl Pushed {
     fn new(outbox: Outbox, share: ShareId) -> Self {
         Self {
             outbox,
             share,
             skipped: 0,
-            runs: Vec::new(),
+            runs: SeqRuns::default(),
         }
     }
 
@@ -152,7 +183,9 @@ impl Pushed {
             .await
         {
             Ok(enqueued) => {
-                enqueued.iter().for_each(|op| self.note(number, op.seq));
+                enqueued
+                    .iter()
+                    .for_each(|op| self.runs.note(number, op.seq));
                 return Ok(());
             }
             // A line is stored as a whole; one by one works out however it came to be otherwise.
@@ -161,9 +194,9 @@ impl Pushed {
         }
         for op in ops {
             match self.outbox.enqueue(self.share, op).await {
-                Ok(op) => self.note(number, op.seq),
+                Ok(op) => self.runs.note(number, op.seq),
                 Err(OutboxError::OpIdTaken { seq, .. }) => {
-                    self.note(number, seq);
+                    self.runs.note(number, seq);
                     self.skipped += 1;
                 }
                 Err(error) => return Err(attempted(error)),
@@ -172,24 +205,13 @@ impl Pushed {
         Ok(())
     }
 
-    fn note(&mut self, line: u64, seq: Seq) {
-        match self.runs.last_mut() {
-            Some(run) if run.line == line && run.last.next() == seq => run.last = seq,
-            _ => self.runs.push(SeqRun {
-                first: seq,
-                last: seq,
-                line,
-            }),
-        }
-    }
-
     /// Counts what became of all ops of the recording, and names those that were not applied.
     async fn count(&self) -> Result<Counts, CliError> {
         let mut counts = Counts {
             skipped: self.skipped,
             ..Counts::default()
         };
-        let (Some(first), Some(last)) = (self.runs.first(), self.runs.last()) else {
+        let (Some(first), Some(last)) = (self.runs.0.first(), self.runs.0.last()) else {
             return Ok(counts);
         };
         let filter = RowFilter {
@@ -206,7 +228,7 @@ impl Pushed {
             let Some(end) = rows.last() else { break };
             after = end.seq;
             for row in &rows {
-                if let Some(line) = self.line_of(row.seq)
+                if let Some(line) = self.runs.line_of(row.seq)
                     && let Some(why) = counts.add(row)
                 {
                     ui::note(format!("line {line}: {why}"));
@@ -214,15 +236,6 @@ impl Pushed {
             }
         }
         Ok(counts)
-    }
-
-    /// The line on which an op stands; `None` if it is not of this recording.
-    fn line_of(&self, seq: Seq) -> Option<u64> {
-        let at = self.runs.partition_point(|run| run.last < seq);
-        self.runs
-            .get(at)
-            .filter(|run| run.first <= seq)
-            .map(|run| run.line)
     }
 }
 
@@ -283,5 +296,22 @@ impl std::fmt::Display for Counts {
             0 => Ok(()),
             _ => write!(f, "; {skipped} were in the outbox already"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ops_of_others_between_those_of_a_recording_are_on_no_line() {
+        let mut runs = SeqRuns::default();
+        for (line, seq) in [(2, 3), (2, 4), (2, 7), (5, 8)] {
+            runs.note(line, Seq::new(seq));
+        }
+        let lines: Vec<_> = (2..=9).map(|seq| runs.line_of(Seq::new(seq))).collect();
+        let (two, five) = (Some(2), Some(5));
+        assert_eq!(lines, [None, two, two, None, None, two, five, None]);
+        assert_eq!(runs.0.len(), 3);
     }
 }
