@@ -70,7 +70,11 @@ impl Report {
                 self.applied.to_string(),
                 "the share's cursor",
             ),
-            ("connections cut", self.cuts.to_string(), ""),
+            (
+                "connections cut",
+                self.cuts.to_string(),
+                "amid a message, or to lose a reply",
+            ),
             (
                 "replies lost",
                 self.lost_replies.to_string(),
@@ -160,7 +164,7 @@ mod tests {
         ops sent again             12  since nobody could know whether they had arrived
         duplicates absorbed         3  they had; the server did not apply them twice
         applied exactly once      100  the share's cursor
-        connections cut            11
+        connections cut            11  amid a message, or to lose a reply
         replies lost                3  after the server had applied
         server killed               2  SIGKILL, verified gone, restarted
         client killed               2  SIGKILL, verified gone, restarted
