@@ -71,6 +71,9 @@ const PROGRESS: &str = "CREATE TABLE progress (
 /// Finds what is not settled without looking at what is.
 const UNSETTLED: &str = "CREATE INDEX unsettled ON progress (lane, seq, state) WHERE state < 10";
 
+/// Counts what was not applied without looking at what was.
+const NOT_APPLIED: &str = "CREATE INDEX not_applied ON progress (lane, state) WHERE state > 10";
+
 /// One row per stored batch; its members are the ops whose `progress.batch` names it.
 const BATCH: &str = "CREATE TABLE batch (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -90,7 +93,15 @@ const OPEN_BATCH: &str = "CREATE INDEX open_batch ON batch (lane, number) WHERE 
 /// Makes the tables and marks the file as an outbox, in one transaction.
 pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
-    for table in [LANE, OP, PROGRESS, UNSETTLED, BATCH, OPEN_BATCH] {
+    for table in [
+        LANE,
+        OP,
+        PROGRESS,
+        UNSETTLED,
+        NOT_APPLIED,
+        BATCH,
+        OPEN_BATCH,
+    ] {
         db.execute_batch(table)?;
     }
     db.pragma_update(None, "application_id", APPLICATION_ID)?;

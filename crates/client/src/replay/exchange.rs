@@ -201,9 +201,15 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// The connection has been of no use for long enough, or another share has more use for its
+    /// place.
     async fn idle(&self) {
         let clock = &self.replay.outbox.options().clock;
-        clock.sleep(self.replay.options.idle_timeout).await;
+        tokio::select! {
+            biased;
+            () = clock.sleep(self.replay.options.idle_timeout) => {}
+            () = self.replay.traffic.crowded() => {}
+        }
     }
 }
 

@@ -58,9 +58,9 @@ impl Supervisor {
     ) -> Self {
         Self {
             outbox,
+            traffic: Rc::new(Traffic::new(progress, options.shares_at_once)),
             options: Rc::new(options),
             link,
-            traffic: Rc::new(Traffic::new(progress)),
             lock: None,
             active: BTreeSet::new(),
             replays: FuturesUnordered::new(),
@@ -85,10 +85,15 @@ impl Supervisor {
     async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), FlusherError> {
         let mut changes = self.outbox.changes();
         let clock = self.outbox.options().clock.clone();
+        // Looks go on beside the replays, so that neither holds up the other.
+        let mut looking: Option<LocalBoxFuture<'static, Result<Look, OutboxError>>> = None;
+        let mut is_due = true;
         loop {
-            changes.mark_unchanged();
-            self.start_replays().await?;
-            self.answer_waiters().await?;
+            if is_due && looking.is_none() {
+                changes.mark_unchanged();
+                looking = Some(self.look()?);
+                is_due = false;
+            }
             let tick = clock.sleep(self.tick());
             tokio::select! {
                 biased;
@@ -107,10 +112,18 @@ impl Supervisor {
                         Err(error) => return Err(error.into()),
                     }
                 }
+                look = seen(&mut looking) => {
+                    match look {
+                        Err(OutboxError::Busy) => {}
+                        look => self.act_on(look?),
+                    }
+                    continue;
+                }
                 () = self.traffic.turned.notified() => {}
                 _ = changes.changed() => {}
                 () = tick => {}
             }
+            is_due = true;
         }
     }
 
@@ -129,18 +142,30 @@ impl Supervisor {
             .max(std::time::Duration::from_millis(10))
     }
 
-    async fn start_replays(&mut self) -> Result<(), FlusherError> {
-        if self.lock.is_none() && !self.take_lock()? {
-            return Ok(());
-        }
-        let replayable = match self.outbox.replayable().await {
-            Err(OutboxError::Busy) => return Ok(()),
-            other => other?,
-        };
-        for share in replayable {
-            if self.active.len() >= self.options.shares_at_once.max(1) {
-                break;
-            }
+    /// Begins to look at what is to be done, and for whom.
+    fn look(&mut self) -> Result<LocalBoxFuture<'static, Result<Look, OutboxError>>, FlusherError> {
+        let may_replay = self.lock.is_some() || self.take_lock()?;
+        self.waiters.retain(|(_, reply)| !reply.is_closed());
+        let (outbox, waiters) = (self.outbox.clone(), self.waiters.len());
+        Ok(Box::pin(async move {
+            let replayable = match may_replay {
+                true => outbox.replayable().await?,
+                false => Vec::new(),
+            };
+            let shares = match waiters {
+                0 => Vec::new(),
+                _ => outbox.shares().await?,
+            };
+            Ok(Look {
+                replayable,
+                shares,
+                waiters,
+            })
+        }))
+    }
+
+    fn act_on(&mut self, look: Look) {
+        for share in look.replayable {
             if self.active.insert(share) {
                 let replay = LaneReplay {
                     outbox: self.outbox.clone(),
@@ -153,7 +178,15 @@ impl Supervisor {
                     .push(Box::pin(async move { (share, replay.run().await) }));
             }
         }
-        Ok(())
+        // Who came after the look began may wait for ops that it did not see.
+        let later = self.waiters.split_off(look.waiters.min(self.waiters.len()));
+        for (options, reply) in std::mem::replace(&mut self.waiters, later) {
+            match self.report(&look.shares, &options) {
+                // Who no longer waits needs no answer.
+                Some(report) => drop(reply.send(Ok(report))),
+                None => self.waiters.push((options, reply)),
+            }
+        }
     }
 
     fn take_lock(&mut self) -> Result<bool, FlusherError> {
@@ -167,26 +200,6 @@ impl Supervisor {
             (None, LockWait::Wait) => Ok(false),
             (None, LockWait::Refuse) => Err(FlusherError::Locked { path }),
         }
-    }
-
-    /// Answers those whose shares have nothing left that this flusher can do.
-    async fn answer_waiters(&mut self) -> Result<(), FlusherError> {
-        self.waiters.retain(|(_, reply)| !reply.is_closed());
-        if self.waiters.is_empty() {
-            return Ok(());
-        }
-        let shares = match self.outbox.shares().await {
-            Err(OutboxError::Busy) => return Ok(()),
-            other => other?,
-        };
-        for (options, reply) in std::mem::take(&mut self.waiters) {
-            match self.report(&shares, &options) {
-                // Who no longer waits needs no answer.
-                Some(report) => drop(reply.send(Ok(report))),
-                None => self.waiters.push((options, reply)),
-            }
-        }
-        Ok(())
     }
 
     fn report(&self, shares: &[ShareStatus], options: &FlushOptions) -> Option<FlushReport> {
@@ -226,6 +239,27 @@ impl Supervisor {
         }
         Some(report)
     }
+}
+
+/// What a look at the outbox saw.
+struct Look {
+    replayable: Vec<ShareId>,
+    /// Empty if nobody waited.
+    shares: Vec<ShareStatus>,
+    /// So many waited when it began.
+    waiters: usize,
+}
+
+/// What the look that goes on, if one does, has seen.
+async fn seen(
+    looking: &mut Option<LocalBoxFuture<'static, Result<Look, OutboxError>>>,
+) -> Result<Look, OutboxError> {
+    let Some(look) = looking else {
+        return std::future::pending().await;
+    };
+    let seen = look.await;
+    *looking = None;
+    seen
 }
 
 /// Beside the outbox: whoever locks it replays.

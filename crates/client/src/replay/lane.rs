@@ -51,17 +51,21 @@ impl LaneReplay {
     pub(super) async fn run(self) -> Result<(), OutboxError> {
         let mut tries = Tries::default();
         loop {
-            match self
-                .outbox
-                .open_lane(self.share, self.options.in_flight.max(1))
-                .await?
-            {
+            // A share that waits, for a server that is away say, takes no other share's place.
+            let place = self.traffic.place().await;
+            let room = self.options.in_flight.max(1);
+            let opening = self.outbox.open_lane(self.share, room).await?;
+            match opening {
                 Opening::Standing | Opening::Nothing { wake_at: None } => break,
-                Opening::Nothing { wake_at: Some(at) } => self.wait_until(at).await,
+                Opening::Nothing { wake_at: Some(at) } => {
+                    drop(place);
+                    self.wait_until(at).await;
+                }
                 Opening::Open(open) => {
                     let ref_number = open.ref_number;
-                    let outcome = self.converse(*open, &mut tries).await?;
-                    if let Some(next) = outcome
+                    let next = self.converse(*open, &mut tries).await?;
+                    drop(place);
+                    if let Some(next) = next
                         && !self.react(next, ref_number, &mut tries).await?
                     {
                         break;

@@ -1,10 +1,10 @@
 //! What the replays of all shares have in common: counts, and who is held up by what.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use share_model::{ShareId, UnixMs};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 use super::progress::Progress;
 use crate::connection::ClientError;
@@ -28,15 +28,42 @@ pub(super) struct Traffic {
     pub(super) turned: Notify,
     /// Somebody waits for a flush: those who wait out a back-off try at once.
     pub(super) hurry: Notify,
+    /// One per connection that may be open at the same time.
+    places: Semaphore,
+    /// Shares that wait for a place.
+    waiting: Cell<usize>,
+    /// A share has begun to wait for a place: connections with nothing to send are given up.
+    crowd: Notify,
 }
 
 impl Traffic {
-    pub(super) fn new(progress: watch::Sender<Progress>) -> Self {
+    pub(super) fn new(progress: watch::Sender<Progress>, places: usize) -> Self {
         Self {
             progress,
+            places: Semaphore::new(places.max(1)),
+            waiting: Cell::new(0),
+            crowd: Notify::new(),
             blocked: RefCell::default(),
             turned: Notify::new(),
             hurry: Notify::new(),
+        }
+    }
+
+    /// A place for a connection. `None`: never, since the semaphore is never closed.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Some(place);
+        }
+        let _waiting = Waiting::begin(&self.waiting);
+        self.crowd.notify_waiters();
+        self.places.acquire().await.ok()
+    }
+
+    /// Ends when a share waits for a place.
+    pub(super) async fn crowded(&self) {
+        let crowd = self.crowd.notified();
+        if self.waiting.get() == 0 {
+            crowd.await;
         }
     }
 
@@ -87,5 +114,21 @@ impl Traffic {
 
     pub(super) fn blocked(&self, share: ShareId) -> Option<Blocked> {
         self.blocked.borrow().get(&share).cloned()
+    }
+}
+
+/// Counts who waits, also when the wait is dropped.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }

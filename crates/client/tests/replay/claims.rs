@@ -168,6 +168,8 @@ async fn a_foreign_chain_stops_the_share_and_its_acks_do_not_count() {
     let report = world.flush(&outbox).await;
     assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterForked);
     assert_eq!(report.pending, 1);
+    // The claim's answer alone says so: nothing was tried in the lane again.
+    assert_eq!(report.progress.connections, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -221,3 +221,25 @@ async fn settled_ops_beyond_the_retention_are_dropped_and_the_lane_goes_on() {
     let report = world.flush(&outbox).await;
     assert_eq!((report.progress.applied, report.stopped.len()), (1, 0));
 }
+
+/// A share whose server is away takes no other share's place.
+#[tokio::test(start_paused = true)]
+async fn more_shares_than_connections_all_drain_though_one_server_is_away() {
+    let mut world = World::new(1);
+    world.flushing.shares_at_once = 1;
+    let away = vec![Fault::LostRequest; 3];
+    world.server.borrow_mut().script(Call::Connect, away);
+    let outbox = world.with_ops([op(1)]).await;
+    for number in 1..=3 {
+        let share = share_model::ShareId::from_bytes([number; 16]);
+        let reference = share_model::ShareRef {
+            share,
+            ..crate::world::reference(1, number)
+        };
+        outbox.use_ref(reference).await.unwrap();
+        outbox.enqueue(share, op(number + 1)).await.unwrap();
+    }
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.shares, report.progress.applied), (4, 4));
+    assert_eq!(report.progress.connections, 4);
+}
