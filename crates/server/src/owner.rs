@@ -21,6 +21,8 @@ mod save;
 mod share;
 mod subscribe;
 mod subscribers;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -22,6 +22,7 @@ pub(super) struct Entries {
     /// Whose task is which share's. Looked up only, so its order shows nowhere.
     tasks: HashMap<task::Id, ShareId>,
     loaded_max: usize,
+    waiting_max: usize,
     /// Of the whole server.
     room: Budget,
     /// Counts the handles that were given.
@@ -30,8 +31,7 @@ pub(super) struct Entries {
 
 enum Entry {
     Loaded(Loaded),
-    /// The owner ends. Those who want the share meanwhile wait; they are bounded by the connections
-    /// and what each may have in flight.
+    /// The owner ends. Those who want the share meanwhile wait, at most `waiting_max`.
     Ending(Vec<Request>),
 }
 
@@ -59,6 +59,7 @@ impl Entries {
             owners: JoinSet::new(),
             tasks: HashMap::new(),
             loaded_max: limits.loaded_max,
+            waiting_max: limits.requests_max,
             room,
             opened: 0,
         }
@@ -74,7 +75,13 @@ impl Entries {
                 loaded.was_idle = false;
                 request.grant(loaded.handle.clone());
             }
-            Some(Entry::Ending(waiting)) => waiting.push(request),
+            Some(Entry::Ending(waiting)) if waiting.len() < self.waiting_max => {
+                waiting.push(request);
+            }
+            Some(Entry::Ending(_)) => request.refuse(Fault::TooMany {
+                what: "requests for a share that unloads",
+                max: self.waiting_max,
+            }),
             None => match self.make_room() {
                 Ok(()) => request.grant(self.load(share)),
                 Err(fault) => request.refuse(fault),

@@ -73,8 +73,8 @@ impl Owner {
             expected,
             records,
         };
-        let outcome = self.around.store.commit(vec![commit]).await.pop();
-        match outcome {
+        let outcomes = self.around.store.commit(vec![commit]).await;
+        match outcomes.into_iter().next() {
             Some(CommitOutcome::Done) => {
                 self.share.appenders.keep();
                 self.checkpoints.set(since);
@@ -93,7 +93,11 @@ impl Owner {
                 Ok(Round::Again)
             }
             Some(CommitOutcome::Refused(error)) => self.refused(ran, error).await,
-            None => Err(Fault::Unloaded),
+            None => {
+                warn!(share = %self.share.id, "the store gave no outcome");
+                self.find_out(expected).await?;
+                Ok(Round::Again)
+            }
         }
     }
 

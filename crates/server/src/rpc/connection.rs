@@ -6,7 +6,9 @@ use std::rc::Rc;
 use capnp::message::ReaderOptions;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp, twoparty};
 use tokio::io::{BufReader, BufWriter};
+use tokio::task::AbortHandle;
 use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
@@ -33,6 +35,8 @@ pub(super) struct Connection {
     pub(super) snapshots: Rc<Quota>,
     /// The tasks that deliver to subscribers; each is aborted when its capability is dropped.
     pub(super) pumps: TaskTracker,
+    /// The connection is over: whatever still delivers, stops.
+    over: CancellationToken,
 }
 
 impl Connection {
@@ -44,8 +48,19 @@ impl Connection {
             subscriptions: Quota::new("subscriptions of a connection", limits.subscriptions_max),
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
             pumps: TaskTracker::new(),
+            over: CancellationToken::new(),
             door,
         })
+    }
+
+    /// Runs a delivery, until it ends, is aborted, or the connection is over.
+    pub(super) fn pump(&self, delivery: impl Future<Output = ()> + 'static) -> AbortHandle {
+        let over = self.over.clone();
+        let pumping = async move {
+            // Whether it ran to its end makes no difference any more.
+            let _ = over.run_until_cancelled(delivery).await;
+        };
+        self.pumps.spawn_local(pumping).abort_handle()
     }
 
     /// Begins a call: none begins once the server drains.
@@ -104,6 +119,9 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
             }
         }
     }
+    connection.over.cancel();
+    connection.pumps.close();
+    connection.pumps.wait().await;
 }
 
 fn reader_options(message_bytes_max: usize) -> ReaderOptions {

@@ -126,8 +126,8 @@ impl Session {
             let _held = held;
             pump.run().await;
         };
-        let task = self.connection.pumps.spawn_local(pumping);
-        Ok(Ok((Subscription(task.abort_handle()), position)))
+        let subscription = Subscription(self.connection.pump(pumping));
+        Ok(Ok((subscription, position)))
     }
 
     /// Mints a child with the same rights, and gives its ref.

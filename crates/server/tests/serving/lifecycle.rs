@@ -22,7 +22,10 @@ fn everything_is_there_after_a_restart() {
         let batch = lane.puts(&["a", "b"]);
         writer.append(&batch).await.unwrap().unwrap();
         let factory = factory_ref(world.folder.path()).expose();
-        let world = World::on(world.end().await, |_| {}).await;
+        let world = World::on(world.end().await, |options| {
+            options.seams.entropy = std::sync::Arc::new(share_model::seam::SeededEntropy::new(8));
+        })
+        .await;
         assert_eq!(factory_ref(world.folder.path()).expose(), factory);
         let client = world.connect().await;
         let session = client.session(&share_ref);

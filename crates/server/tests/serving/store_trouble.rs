@@ -124,6 +124,41 @@ fn endless_conflicts_are_overload_and_nothing_is_acked() {
     });
 }
 
+#[test]
+fn a_refusal_that_was_seen_in_a_state_that_is_thrown_away_does_not_end_its_appender() {
+    simulated(async || {
+        let world = World::start().await;
+        let (_session, writer, mut lane) = writing(&world).await;
+        let batches: Vec<_> = (0..4).map(|_| lane.puts(&["a"])).collect();
+        // The first one holds the owner up, so that the next round has the other two together.
+        world.store.plan(&[Trouble::None, Trouble::Conflict]);
+        world.store.hold(true);
+        let first = writer.append(&batches[0]);
+        let mut first = Box::pin(first);
+        tokio::select! {
+            biased;
+            outcome = &mut first => panic!("acked while commits are held: {outcome:?}"),
+            () = world.store.holds_one() => {}
+        }
+        let (second, gap) = (writer.append(&batches[1]), writer.append(&batches[3]));
+        // Nothing can tell that both have come to the owner's queue; time that stands still can:
+        // it goes on only when nothing else does.
+        tokio::time::timeout(
+            std::time::Duration::from_millis(1),
+            std::future::pending::<()>(),
+        )
+        .await
+        .unwrap_err();
+        world.store.hold(false);
+        first.await.unwrap().unwrap();
+        let ack = second.await.unwrap().unwrap();
+        assert_eq!(ack.outcomes, [OpOutcome::Applied(Cursor::new(2))]);
+        assert_eq!(gap.await.unwrap().unwrap_err().code.name(), "outOfOrder");
+        assert_eq!(world.store.fired(), 1);
+        world.end().await;
+    });
+}
+
 async fn writing(world: &World) -> (Session, super::client::Writer, Lane) {
     let client = world.connect().await;
     let share_ref = client.owner_ref(1).await;
