@@ -233,16 +233,35 @@ impl Outbox {
             now: options.clock.now(),
             limits: options.limits,
         };
-        let pages_max = options.sqlite.pages_max;
-        let enqueued = self
-            .run(move |db| {
-                let enqueued = enqueue::enqueue(db, call)?;
-                check_reserve(db, pages_max)?;
-                Ok(enqueued)
-            })
-            .await?;
+        let enqueued = match options.sqlite.pages_max {
+            None => self.run(move |db| enqueue::enqueue(db, call)).await?,
+            Some(pages_max) => self.enqueue_bounded(call, pages_max).await?,
+        };
         self.changed();
         Ok(enqueued)
+    }
+
+    /// Enqueues into an outbox with a bound. Settled ops give up their room before their retention
+    /// is over; what is not settled never does.
+    async fn enqueue_bounded(
+        &self,
+        call: enqueue::Call,
+        pages_max: u32,
+    ) -> Result<Vec<Enqueued>, OutboxError> {
+        loop {
+            let this_time = call.clone();
+            let tried = self
+                .run(move |db| {
+                    let enqueued = enqueue::enqueue(db, this_time)?;
+                    check_reserve(db, pages_max)?;
+                    Ok(enqueued)
+                })
+                .await;
+            match tried {
+                Err(OutboxError::Full) if self.run(prune::for_room).await? => {}
+                tried => return tried,
+            }
+        }
     }
 
     /// How every share stands, in the order in which the outbox came to know them.
@@ -309,10 +328,7 @@ impl Outbox {
     }
 }
 
-fn check_reserve(db: &Connection, pages_max: Option<u32>) -> Result<(), OutboxError> {
-    let Some(pages_max) = pages_max else {
-        return Ok(());
-    };
+fn check_reserve(db: &Connection, pages_max: u32) -> Result<(), OutboxError> {
     let number = |sql| {
         db.prepare_cached(sql)?
             .query_row([], |row| row.get::<_, u32>(0))

@@ -70,7 +70,7 @@ pub struct Enqueued {
 }
 
 /// What a call enqueues.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) share: ShareId,
     /// Each with the id that it gets if it has none.

@@ -58,7 +58,8 @@ impl Default for OutboxOptions {
 }
 
 /// How long settled ops of a share are kept, for the case that its server is restored from a
-/// backup. Whichever bound is met first.
+/// backup. Whichever bound is met first; an outbox with a bound also drops them when the room is
+/// needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Age.

@@ -1,6 +1,8 @@
 //! Pruning: settled ops are kept for a retention, then dropped, a few at a time. The chain at the
 //! point up to which they are gone stays.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use share_model::UnixMs;
 
@@ -33,6 +35,32 @@ pub(crate) fn step(
             return Ok(false);
         }
     }
+    Ok(drop_oldest(db, &mut lane, retention, now)? == STEP)
+}
+
+/// Drops settled rows of any share, however new, when the room is needed; whether there were any.
+pub(super) fn for_room(db: &Connection) -> Result<bool, OutboxError> {
+    for mut lane in lanes::all(db)? {
+        let nothing = Retention {
+            age_max: Duration::ZERO,
+            bytes_max: 0,
+            ops_max: 0,
+        };
+        if drop_oldest(db, &mut lane, &nothing, UnixMs::ZERO)? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn drop_oldest(
+    db: &Connection,
+    lane: &mut Lane,
+    retention: &Retention,
+    now: UnixMs,
+) -> Result<u32, OutboxError> {
+    let age_max = u64::try_from(retention.age_max.as_millis()).unwrap_or(u64::MAX);
+    let range = (lane.pruned_through, lane.settled_through);
     let mut dropped = 0;
     for (member, settled_at) in members::settled(db, lane.number, range, STEP)? {
         let too_many = lane.settled_ops > retention.ops_max;
@@ -52,7 +80,7 @@ pub(crate) fn step(
     }
     if dropped > 0 {
         batches::prune(db, lane.number, lane.pruned_through, STEP)?;
-        lanes::set_pruned(db, &lane)?;
+        lanes::set_pruned(db, lane)?;
     }
-    Ok(dropped == STEP)
+    Ok(dropped)
 }

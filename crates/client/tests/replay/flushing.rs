@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use share_client::{
     Backoff, ClientError, Connector, FlushOptions, Flusher, FlusherError, FlusherOptions, LockWait,
-    Outbox, Stream,
+    NewOp, Outbox, OutboxError, Stream,
 };
-use share_model::UnixMs;
 use share_model::seam::{Clock, SimulatedClock};
+use share_model::{Mutation, UnixMs};
 use tokio::task::LocalSet;
 
 use crate::server::{Call, Fault, ToServer};
@@ -242,4 +242,36 @@ async fn more_shares_than_connections_all_drain_though_one_server_is_away() {
     let report = world.flush(&outbox).await;
     assert_eq!((report.shares, report.progress.applied), (4, 4));
     assert_eq!(report.progress.connections, 4);
+}
+
+/// A full outbox can always record what became of its ops, and that makes room.
+#[tokio::test(start_paused = true)]
+async fn a_full_outbox_is_drained_and_takes_ops_again() {
+    let mut world = World::new(1);
+    world.options.sqlite.pages_max = Some(64);
+    let outbox = world.with_ops([]).await;
+    let large = |number: u8| {
+        let json = format!("\"{}\"", "x".repeat(3000));
+        let put = Mutation::Put {
+            key: "k".into(),
+            json,
+        };
+        NewOp {
+            mutation: put,
+            ..op(number)
+        }
+    };
+    let mut stored = 0;
+    let full = loop {
+        match outbox.enqueue(SHARE, large(stored + 1)).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, OutboxError::Full), "{full:?}");
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.progress.applied, u64::from(stored));
+    outbox.enqueue(SHARE, large(200)).await.unwrap();
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.progress.applied, report.stopped.len()), (1, 0));
 }
