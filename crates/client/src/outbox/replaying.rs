@@ -12,7 +12,7 @@ use super::lanes::{self, Lane};
 use super::outcome::OutcomeEvent;
 use super::send::{self, Taken};
 use super::stop::Stop;
-use super::{prune, record, refused};
+use super::{progress, prune, record, refused};
 
 /// What a connection begins with.
 #[derive(Debug)]
@@ -25,8 +25,6 @@ pub(crate) struct OpenLane {
     /// Stored before the claim is sent.
     pub(crate) nonce: Nonce,
     pub(crate) history: Option<HistoryId>,
-    /// The first batches to send, pipelined behind the claim.
-    pub(crate) taken: Taken,
 }
 
 /// What [`Outbox::open_lane`] found.
@@ -55,22 +53,20 @@ impl Outbox {
         self.run(lanes::replayable).await
     }
 
-    /// Prepares a claim and takes up to `room` batches.
-    pub(crate) async fn open_lane(
-        &self,
-        share: ShareId,
-        room: usize,
-    ) -> Result<Opening, OutboxError> {
+    /// Prepares a claim, if there is something to send. What is to be sent is taken when there is a
+    /// connection to send it on.
+    pub(crate) async fn open_lane(&self, share: ShareId) -> Result<Opening, OutboxError> {
         let options = self.options().clone();
         self.run(move |db| {
             let lane = lanes::get(db, share)?;
             if lane.stop.is_some() {
                 return Ok(Opening::Standing);
             }
-            let taken = taken(db, &lane, &options, (&[], room))?;
-            if taken.outgoing.is_empty() {
+            let limits = lane.limits.unwrap_or(options.limits);
+            let cutter = cutter(&options, &limits);
+            if send::choose(db, &lane, &cutter, &limits, (&[], 1))?.is_empty() {
                 return Ok(Opening::Nothing {
-                    wake_at: taken.wake_at,
+                    wake_at: progress::next_due(db, lane.number)?,
                 });
             }
             let nonce = match lane.nonce {
@@ -88,13 +84,12 @@ impl Outbox {
                 incarnation: lane.incarnation,
                 nonce,
                 history: lane.history,
-                taken,
             })))
         })
         .await
     }
 
-    /// Takes up to `room` further batches that are not among `in_flight`.
+    /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
     pub(crate) async fn take(
         &self,
         share: ShareId,
@@ -104,7 +99,9 @@ impl Outbox {
         let options = self.options().clone();
         self.run(move |db| {
             let lane = lanes::get(db, share)?;
-            taken(db, &lane, &options, (&in_flight, room))
+            let limits = lane.limits.unwrap_or(options.limits);
+            let cutter = cutter(&options, &limits);
+            send::take(db, &lane, &cutter, &limits, (&in_flight, room))
         })
         .await
     }
@@ -215,19 +212,12 @@ impl Outbox {
     }
 }
 
-fn taken(
-    db: &rusqlite::Connection,
-    lane: &Lane,
-    options: &super::OutboxOptions,
-    (in_flight, room): (&[i64], usize),
-) -> Result<Taken, OutboxError> {
-    let limits = lane.limits.unwrap_or(options.limits);
-    let cutter = Cutter {
-        size: Size::of(&limits, options.batch_ops_max, options.batch_bytes_max),
+fn cutter<'a>(options: &'a super::OutboxOptions, limits: &Limits) -> Cutter<'a> {
+    Cutter {
+        size: Size::of(limits, options.batch_ops_max, options.batch_bytes_max),
         clock: &*options.clock,
         entropy: &*options.entropy,
-    };
-    send::take(db, lane, &cutter, &limits, (in_flight, room))
+    }
 }
 
 fn compare(

@@ -37,8 +37,29 @@ pub(crate) fn take(
     lane: &Lane,
     cutter: &Cutter<'_>,
     limits: &Limits,
-    (in_flight, room): (&[i64], usize),
+    wanted: (&[i64], usize),
 ) -> Result<Taken, OutboxError> {
+    let sending = choose(db, lane, cutter, limits, wanted)?;
+    let mut taken = Taken {
+        settled_through: lane.settled_through,
+        wake_at: progress::next_due(db, lane.number)?,
+        ..Taken::default()
+    };
+    for batch in sending {
+        taken.outgoing.push(mark(db, lane, &batch)?);
+    }
+    Ok(taken)
+}
+
+/// Up to `room` batches that are not among `in_flight`, stored but not marked: until there is a
+/// connection, nothing was tried.
+pub(crate) fn choose(
+    db: &Connection,
+    lane: &Lane,
+    cutter: &Cutter<'_>,
+    limits: &Limits,
+    (in_flight, room): (&[i64], usize),
+) -> Result<Vec<StoredBatch>, OutboxError> {
     let mut sending = Vec::new();
     let mut no_room_for = None;
     for batch in batches::open(db, lane.number)? {
@@ -65,15 +86,7 @@ pub(crate) fn take(
     if no_room_for.is_some() && give_up_the_oldest(db, lane)? {
         take_holes(db, lane, cutter, (&mut sending, room))?;
     }
-    let mut taken = Taken {
-        settled_through: lane.settled_through,
-        wake_at: progress::next_due(db, lane.number)?,
-        ..Taken::default()
-    };
-    for batch in sending {
-        taken.outgoing.push(mark(db, lane, &batch)?);
-    }
-    Ok(taken)
+    Ok(sending)
 }
 
 fn take_holes(

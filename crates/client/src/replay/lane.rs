@@ -53,8 +53,7 @@ impl LaneReplay {
         loop {
             // A share that waits, for a server that is away say, takes no other share's place.
             let place = self.traffic.place().await;
-            let room = self.options.in_flight.max(1);
-            let opening = self.outbox.open_lane(self.share, room).await?;
+            let opening = self.outbox.open_lane(self.share).await?;
             match opening {
                 Opening::Standing | Opening::Nothing { wake_at: None } => break,
                 Opening::Nothing { wake_at: Some(at) } => {
@@ -102,9 +101,12 @@ impl LaneReplay {
             claimed,
             appender,
         } = linked;
-        let mut exchange = Exchange::new(self, appender, open.taken.wake_at);
+        // Pipelined behind the claim, whose answer is not waited for.
+        let room = self.options.in_flight.max(1);
+        let taken = self.outbox.take(self.share, Vec::new(), room).await?;
+        let mut exchange = Exchange::new(self, appender, taken.wake_at);
         // Before the capability's epoch is known, the envelope says 0.
-        exchange.send(open.taken, Epoch::ZERO);
+        exchange.send(taken, Epoch::ZERO);
         let redeemed = match self.in_time(redeemed).await {
             Ok(redeemed) => redeemed,
             Err(error) => return Ok(Some(next(Asked::Redeem, error))),
