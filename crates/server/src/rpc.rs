@@ -5,6 +5,7 @@
 //! capability of the client's, and each has a deadline.
 
 mod appender;
+mod arriving;
 mod bootstrap;
 mod connection;
 mod exception;

@@ -4,100 +4,98 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use capnp::Error;
-use share_engine::Authority;
-use share_model::{Ack, Batch, EntryBody, Envelope, Epoch, Limits, Refusal};
+use share_model::{Ack, Batch, Claimed, EntryBody, Envelope, Epoch, Limits, Refusal};
 use share_proto::share_capnp::appender;
 use share_proto::wire;
+use tokio::sync::Mutex;
 
+use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
-use super::quota::Held;
-use crate::fault::Fault;
-use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply, ShareHandle};
+use super::reading::Reading;
+use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply};
 
-/// A claimed writer on one connection.
+/// A claimed writer on one connection. It is given out while the claim is being made.
 #[derive(Debug)]
 pub(super) struct Appender {
     connection: Rc<Connection>,
-    handle: ShareHandle,
-    authority: Authority,
-    ticket: AppenderTicket,
+    claimed: Arriving<(ClaimedBy, Claimed)>,
+    /// Held by one batch after the other, in the order of their calls, until it has its place in the
+    /// share's queue.
+    turn: Mutex<()>,
     /// A batch could not even be read: what was pipelined behind it must not enter the lane.
     ended: RefCell<Option<Refusal>>,
 }
 
-/// A batch that has its place in the share's queue.
-type Submitted = Result<(Held, Reply<Ack>), Fault>;
+/// A claim that holds, and by whom it was made.
+#[derive(Debug, Clone)]
+pub(super) struct ClaimedBy {
+    pub(super) reading: Reading,
+    pub(super) ticket: AppenderTicket,
+}
 
 impl Appender {
-    pub(super) fn new(
-        connection: Rc<Connection>,
-        handle: ShareHandle,
-        authority: Authority,
-        ticket: AppenderTicket,
-    ) -> Self {
+    pub(super) fn new(connection: Rc<Connection>, claimed: Arriving<(ClaimedBy, Claimed)>) -> Self {
         Self {
             connection,
-            handle,
-            authority,
-            ticket,
+            claimed,
+            turn: Mutex::new(()),
             ended: RefCell::new(None),
         }
     }
 
-    /// Hands the batch to the share's owner. Not asynchronous: batches queue in the order in which
-    /// their calls came.
-    fn submit(&self, params: &appender::AppendOpsParams) -> Result<Submitted, Refusal> {
-        let call = match self.connection.begin_call() {
-            Ok(call) => call,
-            Err(fault) => return Ok(Err(fault)),
+    async fn append(&self, params: appender::AppendOpsParams) -> Outcome<Ack> {
+        let _call = self.connection.begin_call()?;
+        let turn = self.turn.lock().await;
+        let submitted = match self.claimed.get().await? {
+            Ok((by, _)) => self.submit(by, &params),
+            Err(refusal) => Err(refusal),
         };
+        drop(turn);
+        // The message is not needed any more; the batch may wait for a while.
+        drop(params);
+        match submitted {
+            Ok(reply) => reply.outcome().await,
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Hands the batch to the share's owner.
+    fn submit(
+        &self,
+        by: ClaimedBy,
+        params: &appender::AppendOpsParams,
+    ) -> Result<Reply<Ack>, Refusal> {
         if let Some(refusal) = &*self.ended.borrow() {
             return Err(refusal.clone());
         }
-        let read = read_params(
-            params,
-            self.authority.epoch(),
-            self.connection.door.hub.share_limits(),
-        );
+        let Reading { handle, authority } = by.reading;
+        let limits = self.connection.door.hub.share_limits();
+        let read = read_params(params, authority.epoch(), limits);
         let (batch, envelope) = read.inspect_err(|refusal| {
             *self.ended.borrow_mut() = Some(refusal.clone());
         })?;
         let bytes = size_of_batch(&batch);
         let command = AppendCall {
-            authority: self.authority.clone(),
-            appender: self.ticket.clone(),
+            authority,
+            appender: by.ticket,
             batch,
             envelope,
         };
-        Ok(Ok((call, self.handle.call(command, bytes))))
-    }
-
-    async fn outcome(&self, submitted: Result<Submitted, Refusal>) -> Outcome<Ack> {
-        let (_call, reply) = match submitted {
-            Ok(submitted) => submitted?,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        self.connection.door.within(reply.outcome()).await
+        Ok(handle.call(command, bytes))
     }
 }
 
 impl appender::Server for Appender {
-    // Not an `async fn`: its first part has to run in the order of the calls.
-    fn append_ops(
+    async fn append_ops(
         self: Rc<Self>,
         params: appender::AppendOpsParams,
         mut results: appender::AppendOpsResults,
-    ) -> impl Future<Output = Result<(), Error>> + 'static {
-        let submitted = self.submit(&params);
-        async move {
-            // The message is not needed any more; the batch may wait for a while.
-            drop(params);
-            let outcome = self.outcome(submitted).await;
-            let outcome = outcome.map_err(|fault| exception(&fault))?;
-            wire::write_append_outcome(&outcome, results.get().init_outcome());
-            Ok(())
-        }
+    ) -> Result<(), Error> {
+        let appended = self.connection.door.within(self.append(params)).await;
+        let appended = appended.map_err(|fault| exception(&fault))?;
+        wire::write_append_outcome(&appended, results.get().init_outcome());
+        Ok(())
     }
 }
 

@@ -4,17 +4,19 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::{
-    FactoryRedeemed, FactoryRef, PROTOCOL_VERSION_MIN, Redeemed, Refusal, RefusalCode, ShareRef,
+    FactoryRedeemed, FactoryRef, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareRef,
 };
-use share_proto::share_capnp::{bootstrap, share_factory, share_session};
+use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire::{self, WireError};
 use tracing::info;
 
+use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::factory::ShareFactory;
+use super::reading::Reading;
 use super::refused::Refused;
-use super::session::Session;
+use super::session::{Opened, Session};
 use crate::owner::{Outcome, RedeemCall, server_name};
 
 /// Redeems refs for one connection.
@@ -28,17 +30,14 @@ impl Bootstrap {
         Self { connection }
     }
 
-    async fn share(
-        &self,
-        params: bootstrap::RedeemShareParams,
-    ) -> Outcome<(share_session::Client, Result<Redeemed, Refusal>)> {
+    /// Redeems a ref; gives what it opens, also if its authority has ended.
+    async fn share(&self, params: bootstrap::RedeemShareParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
         let presented = match read_share(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
         };
         drop(params);
-        let held = self.connection.sessions.take()?;
         let ShareRef { share, grant, .. } = presented.sturdy_ref;
         let secret = presented.sturdy_ref.secret.hash();
         let command = || RedeemCall {
@@ -48,15 +47,15 @@ impl Bootstrap {
         };
         let door = &self.connection.door;
         let redeemed = door.within(door.hub.redeem(share, command)).await?;
-        let (handle, opened) = match redeemed {
-            Ok(redeemed) => redeemed,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let client = presented.client;
-        info!(%share, %grant, client, "share redeemed");
-        let connection = Rc::clone(&self.connection);
-        let session = Session::new(connection, handle, opened.authority, held);
-        Ok(Ok((capnp_rpc::new_client(session), opened.redeemed)))
+        Ok(redeemed.map(|(handle, opened)| {
+            let client = presented.client;
+            info!(%share, %grant, client, "share redeemed");
+            let authority = opened.authority;
+            Opened {
+                reading: Reading { handle, authority },
+                redeemed: Rc::new(opened.redeemed),
+            }
+        }))
     }
 
     fn factory(
@@ -92,17 +91,17 @@ impl bootstrap::Server for Bootstrap {
         params: bootstrap::RedeemShareParams,
         mut results: bootstrap::RedeemShareResults,
     ) -> Result<(), Error> {
-        let redeemed = self.share(params).await;
-        let (session, outcome) = match redeemed.map_err(|fault| exception(&fault))? {
-            Ok(redeemed) => redeemed,
-            Err(refusal) => (
-                capnp_rpc::new_client(Refused(refusal.clone())),
-                Err(refusal),
-            ),
-        };
-        let mut results = results.get();
-        wire::write_redeem_outcome(&outcome, results.reborrow().init_outcome());
-        results.set_session(session);
+        let held = self.connection.sessions.take();
+        let held = held.map_err(|fault| exception(&fault))?;
+        let bootstrap = Rc::clone(&self);
+        let redeeming = async move { bootstrap.share(params).await };
+        let opened = Arriving::begin(&self.connection, redeeming);
+        let session = Session::new(Rc::clone(&self.connection), opened.clone(), held);
+        results.get().set_session(capnp_rpc::new_client(session));
+        results.set_pipeline()?;
+        let opened = opened.get().await.map_err(|fault| exception(&fault))?;
+        let outcome = opened.and_then(|opened| Result::clone(&opened.redeemed));
+        wire::write_redeem_outcome(&outcome, results.get().init_outcome());
         Ok(())
     }
 

@@ -33,9 +33,9 @@ pub(super) struct Connection {
     pub(super) sessions: Rc<Quota>,
     pub(super) subscriptions: Rc<Quota>,
     pub(super) snapshots: Rc<Quota>,
-    /// The tasks that deliver to subscribers; each is aborted when its capability is dropped.
-    pub(super) pumps: TaskTracker,
-    /// The connection is over: whatever still delivers, stops.
+    /// What redeems, claims and delivers. A delivery is aborted when its capability is dropped.
+    tasks: TaskTracker,
+    /// The connection is over: whatever still runs, stops.
     over: CancellationToken,
 }
 
@@ -47,20 +47,20 @@ impl Connection {
             sessions: Quota::new("sessions of a connection", limits.sessions_max),
             subscriptions: Quota::new("subscriptions of a connection", limits.subscriptions_max),
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
-            pumps: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             over: CancellationToken::new(),
             door,
         })
     }
 
-    /// Runs a delivery, until it ends, is aborted, or the connection is over.
-    pub(super) fn pump(&self, delivery: impl Future<Output = ()> + 'static) -> AbortHandle {
+    /// Runs a task, until it ends, is aborted, or the connection is over.
+    pub(super) fn run(&self, task: impl Future<Output = ()> + 'static) -> AbortHandle {
         let over = self.over.clone();
-        let pumping = async move {
+        let running = async move {
             // Whether it ran to its end makes no difference any more.
-            let _ = over.run_until_cancelled(delivery).await;
+            let _ = over.run_until_cancelled(task).await;
         };
-        self.pumps.spawn_local(pumping).abort_handle()
+        self.tasks.spawn_local(running).abort_handle()
     }
 
     /// Begins a call: none begins once the server drains.
@@ -100,8 +100,8 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
         Some(Err(error)) => info!(%error, "disconnected"),
         None => {
             let finished = async {
-                connection.pumps.close();
-                connection.pumps.wait().await;
+                connection.tasks.close();
+                connection.tasks.wait().await;
                 connection.calls.none_held().await;
                 disconnector.await
             };
@@ -120,8 +120,8 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
         }
     }
     connection.over.cancel();
-    connection.pumps.close();
-    connection.pumps.wait().await;
+    connection.tasks.close();
+    connection.tasks.wait().await;
 }
 
 fn reader_options(message_bytes_max: usize) -> ReaderOptions {

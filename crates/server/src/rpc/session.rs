@@ -6,14 +6,15 @@ use capnp::Error;
 use capnp::capability::{Params, Results};
 use share_engine::{Authority, BumpEpoch, ClaimRequest, MintChild};
 use share_model::{
-    Bumped, GrantId, LogPosition, Origin, OriginKind, Refusal, RefusalCode, Secret, ShareRef,
-    SnapshotAt,
+    Bumped, Claimed, GrantId, LogPosition, Origin, OriginKind, Redeemed, Refusal, RefusalCode,
+    Secret, ShareRef, SnapshotAt,
 };
 use share_proto::persistent_capnp::persistent::{self, save_params, save_results};
-use share_proto::share_capnp::{appender, share_ref, share_session, sink, snapshot, subscription};
+use share_proto::share_capnp::{share_ref, share_session, sink, snapshot, subscription};
 use share_proto::wire;
 
-use super::appender::Appender;
+use super::appender::{Appender, ClaimedBy};
+use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::pump::Pump;
@@ -23,53 +24,72 @@ use super::refused::Refused;
 use super::snapshot::Snapshot;
 use super::subscription::Subscription;
 use crate::owner::{
-    BumpCall, Claim, ClaimCall, Command, DocumentAt, DocumentCall, Outcome, SaveCall, ShareHandle,
+    BumpCall, Claim, ClaimCall, Command, DocumentAt, DocumentCall, Outcome, SaveCall,
     SubscribeCall, WritersCall,
 };
 
 // The generator's own aliases name these parameters in an order that differs from build to build.
-pub(super) type SaveParams = Params<save_params::Owned<share_ref::Owned, capnp::text::Owned>>;
-pub(super) type SaveResults = Results<save_results::Owned<share_ref::Owned, capnp::text::Owned>>;
+type SaveParams = Params<save_params::Owned<share_ref::Owned, capnp::text::Owned>>;
+type SaveResults = Results<save_results::Owned<share_ref::Owned, capnp::text::Owned>>;
 
-/// A session: who may call, of which share. It answers also when its authority has ended, with
-/// that refusal, given by the owner.
+/// A session: who may call, of which share. It is given out while its ref is being redeemed; if
+/// that is refused, so is every method. When authority has ended, the owner gives that refusal.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Rc<Connection>,
-    handle: ShareHandle,
-    authority: Authority,
+    opened: Arriving<Opened>,
     _held: Held,
 }
 
+/// What a ref has opened.
+#[derive(Debug, Clone)]
+pub(super) struct Opened {
+    pub(super) reading: Reading,
+    /// Refused if the authority has ended; the share's owner says so again at each call.
+    pub(super) redeemed: Rc<Result<Redeemed, Refusal>>,
+}
+
 impl Session {
-    pub(super) fn new(
-        connection: Rc<Connection>,
-        handle: ShareHandle,
-        authority: Authority,
-        held: Held,
-    ) -> Self {
+    pub(super) fn new(connection: Rc<Connection>, opened: Arriving<Opened>, held: Held) -> Self {
         Self {
             connection,
-            handle,
-            authority,
+            opened,
             _held: held,
         }
     }
 
-    /// Asks the owner of the share.
-    async fn call<C: Command>(&self, command: C) -> Outcome<C::Answer> {
+    /// Asks the owner of the share; gives also who asked.
+    async fn call<C: Command>(
+        &self,
+        command: impl FnOnce(Authority) -> C,
+    ) -> Outcome<(Reading, C::Answer)> {
         let _call = self.connection.begin_call()?;
-        let reply = self.handle.call(command, 0);
-        self.connection.door.within(reply.outcome()).await
+        let asked = async {
+            let reading = match self.opened.get().await? {
+                Ok(opened) => opened.reading,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let reply = reading.handle.call(command(reading.authority.clone()), 0);
+            let outcome = reply.outcome().await?;
+            Ok(outcome.map(|answer| (reading, answer)))
+        };
+        self.connection.door.within(asked).await
     }
 
-    async fn claim(&self, params: share_session::ClaimWriterParams) -> Outcome<Claim> {
+    async fn claim(
+        &self,
+        params: share_session::ClaimWriterParams,
+    ) -> Outcome<(ClaimedBy, Claimed)> {
         let request = match read_claim(&params) {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let authority = self.authority.clone();
-        self.call(ClaimCall { authority, request }).await
+        let command = |authority| ClaimCall { authority, request };
+        let claim = self.call(command).await?;
+        Ok(claim.map(|(reading, Claim { appender, claimed })| {
+            let ticket = appender;
+            (ClaimedBy { reading, ticket }, claimed)
+        }))
     }
 
     async fn bump(&self, params: share_session::BumpEpochParams) -> Outcome<Bumped> {
@@ -84,18 +104,16 @@ impl Session {
             owner_secret_hash: request.owner_secret_hash,
             origin: request.origin,
         };
-        let authority = self.authority.clone();
-        self.call(BumpCall { authority, request }).await
+        let command = |authority| BumpCall { authority, request };
+        Ok(self.call(command).await?.map(|(_, bumped)| bumped))
     }
 
     async fn read_document(&self) -> Outcome<(Snapshot, SnapshotAt)> {
         let held = self.connection.snapshots.take()?;
-        let document = self.call(DocumentCall(self.authority.clone())).await?;
-        Ok(document.map(|DocumentAt { at, document }| {
+        let document = self.call(DocumentCall).await?;
+        Ok(document.map(|(reading, DocumentAt { at, document })| {
             let connection = Rc::clone(&self.connection);
-            let (handle, authority) = (self.handle.clone(), self.authority.clone());
-            let snapshot = Snapshot::new(connection, Reading { handle, authority }, document, held);
-            (snapshot, at)
+            (Snapshot::new(connection, reading, document, held), at)
         }))
     }
 
@@ -111,22 +129,18 @@ impl Session {
         let Ok(held) = self.connection.subscriptions.take() else {
             return Ok(Err(too_many()));
         };
-        let authority = self.authority.clone();
-        let subscribed = match self.call(SubscribeCall { authority, from }).await? {
+        let command = |authority| SubscribeCall { authority, from };
+        let (reading, subscribed) = match self.call(command).await? {
             Ok(subscribed) => subscribed,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let position = subscribed.position;
-        let reading = Reading {
-            handle: self.handle.clone(),
-            authority: self.authority.clone(),
-        };
         let pump = Pump::new(self.connection.door.clone(), reading, sink, subscribed);
         let pumping = async move {
             let _held = held;
             pump.run().await;
         };
-        let subscription = Subscription(self.connection.pump(pumping));
+        let subscription = Subscription(self.connection.run(pumping));
         Ok(Ok((subscription, position)))
     }
 
@@ -134,19 +148,25 @@ impl Session {
     async fn save_ref(&self) -> Outcome<ShareRef> {
         let door = &self.connection.door;
         let secret = Secret::random(&*door.seams.entropy);
-        let child = MintChild {
-            grant: GrantId::new(&*door.seams.clock, &*door.seams.entropy),
-            secret_hash: secret.hash(),
-            rights: self.authority.rights(),
-            expires_at: None,
-            label: "saved".to_owned(),
-            origin: saved_by(self.authority.grant()),
+        let (grant, secret_hash) = (
+            GrantId::new(&*door.seams.clock, &*door.seams.entropy),
+            secret.hash(),
+        );
+        let command = |authority: Authority| SaveCall {
+            child: MintChild {
+                grant,
+                secret_hash,
+                rights: authority.rights(),
+                expires_at: None,
+                label: "saved".to_owned(),
+                origin: saved_by(authority.grant()),
+            },
+            authority,
         };
-        let authority = self.authority.clone();
-        let saved = self.call(SaveCall { authority, child }).await?;
-        Ok(saved.map(|saved| ShareRef {
+        let saved = self.call(command).await?;
+        Ok(saved.map(|(reading, saved)| ShareRef {
             addresses: door.factory.addresses().to_vec(),
-            share: self.handle.share(),
+            share: reading.handle.share(),
             grant: saved.grant,
             epoch: saved.epoch,
             pin: None,
@@ -197,25 +217,15 @@ impl share_session::Server for Session {
         params: share_session::ClaimWriterParams,
         mut results: share_session::ClaimWriterResults,
     ) -> Result<(), Error> {
-        let claim = self
-            .claim(params)
-            .await
-            .map_err(|fault| exception(&fault))?;
-        let (appender, outcome) = match claim {
-            Ok(claim) => {
-                let connection = Rc::clone(&self.connection);
-                let (handle, authority) = (self.handle.clone(), self.authority.clone());
-                let appender = Appender::new(connection, handle, authority, claim.appender);
-                (capnp_rpc::new_client(appender), Ok(claim.claimed))
-            }
-            Err(refusal) => {
-                let refused: appender::Client = capnp_rpc::new_client(Refused(refusal.clone()));
-                (refused, Err(refusal))
-            }
-        };
-        let mut results = results.get();
-        wire::write_claim_outcome(&outcome, results.reborrow().init_outcome());
-        results.set_appender(appender);
+        let session = Rc::clone(&self);
+        let claiming = async move { session.claim(params).await };
+        let claimed = Arriving::begin(&self.connection, claiming);
+        let appender = Appender::new(Rc::clone(&self.connection), claimed.clone());
+        results.get().set_appender(capnp_rpc::new_client(appender));
+        results.set_pipeline()?;
+        let claimed = claimed.get().await.map_err(|fault| exception(&fault))?;
+        let outcome = claimed.map(|(_, claimed)| claimed);
+        wire::write_claim_outcome(&outcome, results.get().init_outcome());
         Ok(())
     }
 
@@ -272,8 +282,9 @@ impl share_session::Server for Session {
         _: share_session::WritersParams,
         mut results: share_session::WritersResults,
     ) -> Result<(), Error> {
-        let writers = self.call(WritersCall(self.authority.clone())).await;
+        let writers = self.call(WritersCall).await;
         let writers = writers.map_err(|fault| exception(&fault))?;
+        let writers = writers.map(|(_, writers)| writers);
         wire::write_writers_outcome(&writers, results.get().init_outcome());
         Ok(())
     }
