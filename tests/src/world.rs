@@ -149,12 +149,12 @@ impl World {
         panic!("the share was not created in a hundred tries");
     }
 
-    /// Opens the outbox of this world's client.
+    /// Opens the outbox of the client with this name.
     ///
     /// # Panics
     ///
     /// If it does not open.
-    pub fn outbox(&self) -> Outbox {
+    pub fn outbox(&self, client: &str) -> Outbox {
         let options = OutboxOptions {
             executor: Executor::Inline,
             clock: Arc::clone(&self.seams.clock),
@@ -162,8 +162,8 @@ impl World {
             batch_ops_max: Some(7),
             ..OutboxOptions::default()
         };
-        Outbox::open(&self.folder.path().join("client/share.sqlite"), options)
-            .expect("the outbox opens")
+        let path = self.folder.path().join(client).join("share.sqlite");
+        Outbox::open(&path, options).expect("the outbox opens")
     }
 
     /// How this world's client replays.

@@ -33,7 +33,7 @@ async fn simulate(seed: u64, cuts: Cuts) -> Run {
     let mut world = World::start(seed, cuts).await;
     let share_ref = world.create_share().await;
     let share = share_ref.share;
-    let outbox = world.outbox();
+    let outbox = world.outbox("client");
     outbox
         .use_ref(share_ref.clone())
         .await
@@ -104,7 +104,7 @@ fn seeds() -> Vec<u64> {
 fn cuts() -> Cuts {
     Cuts {
         connections: 12,
-        bytes_max: 6000,
+        bytes_max: 12_000,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The outbox as the replay uses it: each call is one durable step.
 
 use share_model::{
-    Claimed, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey, Refusal, RefusalCode,
-    Seq, ShareId, ShareRef, UnixMs,
+    Batch, BatchId, Claimed, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey, Refusal,
+    RefusalCode, Seq, ShareId, ShareRef, UnixMs,
 };
 
 use super::Outbox;
@@ -104,6 +104,21 @@ impl Outbox {
             send::take(db, &lane, &cutter, &limits, (&in_flight, room))
         })
         .await
+    }
+
+    /// What may be told as settled, with a batch that says nothing else.
+    pub(crate) async fn settled(&self, share: ShareId) -> Result<(Seq, Batch), OutboxError> {
+        let id = BatchId::new(&*self.options().clock, &*self.options().entropy);
+        let batch = Batch {
+            id,
+            atomic: false,
+            expected_cursor: None,
+            entries: Vec::new(),
+        };
+        let settled_through = self
+            .run(move |db| Ok(lanes::get(db, share)?.settled_through))
+            .await?;
+        Ok((settled_through, batch))
     }
 
     /// Stores the answers to redeem and claim, if the claim fits what the outbox holds.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use futures_util::FutureExt;
 use futures_util::future::{join_all, poll_fn};
-use share_model::{Ack, Envelope, Epoch, UnixMs};
+use share_model::{Ack, Envelope, Epoch, Seq, UnixMs};
 
 use super::lane::{LaneReplay, Tries};
 use super::reaction::{Asked, Next, next};
@@ -33,6 +33,8 @@ pub(super) struct Exchange<'a> {
     flights: VecDeque<Flight>,
     /// When the next rejected op is due.
     wake_at: Option<UnixMs>,
+    /// What was told as settled last.
+    told: Seq,
 }
 
 impl<'a> Exchange<'a> {
@@ -46,12 +48,16 @@ impl<'a> Exchange<'a> {
             appender,
             flights: VecDeque::new(),
             wake_at,
+            told: Seq::ZERO,
         }
     }
 
     /// Sends what was taken; the answers are waited for later.
     pub(super) fn send(&mut self, taken: Taken, capability_epoch: Epoch) {
         self.wake_at = taken.wake_at;
+        if !taken.outgoing.is_empty() {
+            self.told = taken.settled_through;
+        }
         let envelope = Envelope {
             capability_epoch,
             settled_through: taken.settled_through,
@@ -79,6 +85,9 @@ impl<'a> Exchange<'a> {
         let mut changes = self.replay.outbox.changes();
         loop {
             if self.flights.is_empty() {
+                if !self.settle(epoch).await? {
+                    return Ok(None);
+                }
                 self.replay.prune().await?;
                 self.replay.traffic.turned.notify_one();
                 let is_idle = tokio::select! {
@@ -107,6 +116,29 @@ impl<'a> Exchange<'a> {
                 self.send(taken, epoch);
             }
         }
+    }
+
+    /// Nothing is left to send: tells what is settled, so that the server may let the writer go.
+    /// What is not told here is told with the next batch. Returns whether the connection is still
+    /// of use.
+    async fn settle(&mut self, epoch: Epoch) -> Result<bool, OutboxError> {
+        let (settled_through, batch) = self.replay.outbox.settled(self.replay.share).await?;
+        if settled_through <= self.told {
+            return Ok(true);
+        }
+        let envelope = Envelope {
+            capability_epoch: epoch,
+            settled_through,
+        };
+        let answer = self.appender.append(&batch, envelope);
+        match self.replay.in_time(answer).await {
+            Ok(_) => self.told = settled_through,
+            Err(error) => {
+                tracing::info!(share = %self.replay.share, %error, "settled seqs were not told");
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Waits for the next answer, takes those that are there with it, and records them together.

@@ -173,7 +173,7 @@ async fn a_foreign_chain_stops_the_share_and_its_acks_do_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settled_through_is_told_with_the_next_batch_and_only_when_it_is_durable() {
+async fn settled_through_is_told_with_the_next_batch_or_when_all_is_drained() {
     let mut world = World::new(1);
     world.options.batch_ops_max = Some(2);
     world.flushing.in_flight = 1;
@@ -186,7 +186,8 @@ async fn settled_through_is_told_with_the_next_batch_and_only_when_it_is_durable
         .map(|arrived| arrived.envelope.settled_through.get())
         .collect();
     assert_eq!(told, [0, 2, 4]);
-    assert_eq!(server.lane().floor, Seq::new(4));
+    // A drained writer holds nothing back: it may be retired.
+    assert_eq!(server.lane().floor, Seq::new(6));
 }
 
 #[tokio::test(start_paused = true)]

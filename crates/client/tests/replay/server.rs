@@ -225,7 +225,10 @@ impl Server {
         lane.floor = lane.floor.max(envelope.settled_through);
         let floor = lane.floor;
         lane.recorded.retain(|seq, _| *seq > floor);
-        let (first, last) = (batch.entries[0].seq, batch.entries.last().unwrap().seq);
+        let Some((first, last)) = batch.entries.first().zip(batch.entries.last()) else {
+            return Ok(self.apply(outbox, batch));
+        };
+        let (first, last) = (first.seq, last.seq);
         if batch.entries.len() > self.limits.batch_ops_max as usize {
             return Err(Refusal::new(RefusalCode::BatchTooLarge, "too many ops"));
         }
@@ -413,11 +416,14 @@ impl LaneAppender for ToLane {
             if let Some(refusal) = connection.refused.borrow().clone() {
                 return Err(refusal);
             }
-            server.arrived.push(Arrived {
-                connection: connection.number,
-                batch: batch.clone(),
-                envelope,
-            });
+            // A batch without entries only says what is settled: seen in the floor.
+            if !batch.entries.is_empty() {
+                server.arrived.push(Arrived {
+                    connection: connection.number,
+                    batch: batch.clone(),
+                    envelope,
+                });
+            }
             server.append(self.lane, batch, envelope)
         });
         if let Some(Err(ClientError::Refused(refusal))) = &landed {

@@ -15,14 +15,11 @@ use crate::share_capnp::envelope;
 ///
 /// # Errors
 ///
-/// If a field is malformed, there is no entry, or the batch goes beyond `batch_ops_max`,
+/// If a field is malformed, or the batch goes beyond `batch_ops_max`,
 /// `batch_bytes_max` or `dependencies_max`. Whether the seqs fit the lane is another question.
 pub fn read_batch(reader: batch::Reader<'_>, limits: &Limits) -> Result<Batch, WireError> {
     let list = got(reader.get_entries(), "batch.entries")?;
-    let (actual, max) = (
-        u64::from(from_one(list.len(), "batch.entries")?),
-        u64::from(limits.batch_ops_max),
-    );
+    let (actual, max) = (u64::from(list.len()), u64::from(limits.batch_ops_max));
     if actual > max {
         let fault = WireFault::BatchTooLarge {
             seq: Seq::ZERO,
