@@ -5,6 +5,7 @@
 
 mod commands;
 mod connect;
+mod counts;
 mod demo;
 mod error;
 mod flush;

@@ -1,12 +1,12 @@
 //! The document of a share and the algebra of its mutations (`docs/design.md` §4).
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::{json_bytes, json_depth};
 use crate::limits::Limits;
 use crate::op::Mutation;
 
@@ -302,7 +302,7 @@ impl StoredValue {
                 }
                 // The array itself is one level, and stands one level below each token.
                 let above = pointer.matches('/').count() as u64 + 1;
-                check_depth(above + depth(&item), room.limits)?;
+                check_depth(above + json_depth(&item), room.limits)?;
                 if let Some(Value::Array(items)) =
                     Arc::make_mut(&mut self.value).pointer_mut(pointer)
                 {
@@ -331,9 +331,9 @@ fn read_json(json: &str, limits: &Limits) -> Result<Value, MutationError> {
     if bytes > max {
         return Err(MutationError::ValueTooLarge { bytes, max });
     }
-    // Reading refuses more than 127 levels, so that `depth` below does not run deep.
+    // Reading refuses more than 127 levels, so that measuring does not run deep.
     let value = serde_json::from_str(json).map_err(|_| MutationError::NotJson)?;
-    check_depth(depth(&value), limits)?;
+    check_depth(json_depth(&value), limits)?;
     Ok(value)
 }
 
@@ -343,32 +343,6 @@ fn check_depth(levels: u64, limits: &Limits) -> Result<(), MutationError> {
         return Err(MutationError::TooDeep { levels, max });
     }
     Ok(())
-}
-
-/// Levels of arrays and objects: 0 for a plain value.
-fn depth(value: &Value) -> u64 {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
-    }
-}
-
-/// Bytes of the value as compact JSON text, without making it.
-fn json_bytes(value: &Value) -> u64 {
-    struct Counter(u64);
-    impl io::Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, value).expect("a JSON value is written to a counter");
-    counter.0
 }
 
 #[cfg(test)]

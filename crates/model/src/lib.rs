@@ -12,6 +12,7 @@ mod document;
 mod fingerprint;
 mod grant;
 mod ids;
+mod json;
 mod limits;
 mod op;
 mod outcome;
@@ -29,6 +30,7 @@ pub use ids::{
     BatchId, Cursor, Epoch, GrantId, HistoryId, Incarnation, Nonce, OpId, OutboxId, RequestId, Seq,
     ShareId, ShareVersion, UnixMs, WriterId,
 };
+pub use json::{json_bytes, json_depth};
 pub use limits::Limits;
 pub use op::{Dependency, Identity, Mutation, Op};
 pub use outcome::{Ack, OpOutcome, RejectReason};

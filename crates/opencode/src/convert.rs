@@ -3,11 +3,10 @@
 mod edits;
 
 use std::collections::BTreeMap;
-use std::io;
 
 use serde_json::Value;
 
-use share_model::{Document, Limits, Mutation};
+use share_model::{Document, Limits, Mutation, json_bytes, json_depth};
 
 use crate::item::{Item, ItemError};
 use edits::Edits;
@@ -149,7 +148,7 @@ fn cost(mutations: &[Mutation]) -> usize {
 }
 
 fn check_value(key: &str, value: &Value, limits: &Limits) -> Result<(), ItemError> {
-    let (levels, max) = (depth(value), u64::from(limits.depth_max));
+    let (levels, max) = (json_depth(value), u64::from(limits.depth_max));
     if levels > max {
         let key = key.to_owned();
         return Err(ItemError::TooDeep { key, levels, max });
@@ -160,32 +159,6 @@ fn check_value(key: &str, value: &Value, limits: &Limits) -> Result<(), ItemErro
         return Err(ItemError::ValueTooLarge { key, bytes, max });
     }
     Ok(())
-}
-
-/// Levels of arrays and objects. serde_json reads at most 127, so that this does not run deep.
-fn depth(value: &Value) -> u64 {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
-    }
-}
-
-/// Bytes of the compact JSON text, without making it.
-fn json_bytes(value: &Value) -> u64 {
-    struct Counter(u64);
-    impl io::Write for Counter {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, value).expect("a JSON value is written to a counter");
-    counter.0
 }
 
 #[cfg(test)]

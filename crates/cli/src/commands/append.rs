@@ -2,12 +2,10 @@
 
 use std::io::{self, BufRead, Read};
 
-use serde::Serialize;
-use share_client::{
-    Enqueued, Grouping, NewOp, Outbox, OutboxError, OutboxOptions, Outcome, RetryPolicy, RowFilter,
-};
+use share_client::{Grouping, NewOp, OutboxError, OutboxOptions, RetryPolicy};
 use share_model::{Seq, ShareId};
 
+use crate::counts::{self, Counts};
 use crate::error::CliError;
 use crate::flush::{self, Ending};
 use crate::ref_arg::{self, RefArg};
@@ -16,9 +14,6 @@ use crate::{json_lines, run, ui};
 
 /// Bytes of all lines together: they are stored as one, or not at all.
 const INPUT_BYTES_MAX: u64 = 256 << 20;
-
-/// Rows of the outbox that are read at once.
-const PAGE: usize = 1000;
 
 /// Append ops to a share, through the outbox.
 ///
@@ -39,16 +34,6 @@ pub(crate) struct Args {
     /// One JSON object: applied, duplicates, rejected, inDoubt, pending
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Counts {
-    applied: u64,
-    duplicates: u64,
-    rejected: u64,
-    in_doubt: u64,
-    pending: u64,
 }
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
@@ -77,13 +62,27 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         } else {
             flush::once(&outbox, share).await?
         };
-        let counts = count(&outbox, share, &enqueued, &lines).await?;
-        report(&counts, args.json)?;
-        flush::finish(ending, counts.pending)?;
-        if counts.rejected + counts.in_doubt > 0 {
-            return Err(CliError::refused("not every op was applied"));
+        let ends = enqueued
+            .first()
+            .zip(enqueued.last())
+            .map(|(first, last)| (first.seq, last.seq));
+        let counts = match ends {
+            Some(ends @ (first, _)) => {
+                let line_of = |seq: Seq| {
+                    let at = usize::try_from(seq.get() - first.get()).ok()?;
+                    lines.get(at).copied()
+                };
+                counts::count(&outbox, share, ends, line_of).await?
+            }
+            None => Counts::default(),
+        };
+        if args.json {
+            ui::json(&counts)?;
+        } else {
+            ui::data(counts.to_string())?;
         }
-        Ok(())
+        flush::finish(ending, counts.pending)?;
+        counts.check()
     })
 }
 
@@ -119,72 +118,4 @@ fn not_stored(share: ShareId, error: OutboxError) -> CliError {
     CliError::refused(format!("store the ops for share {share}"))
         .caused_by(error)
         .hint("nothing was stored")
-}
-
-/// What became of the ops; each that was not applied is named by its line.
-async fn count(
-    outbox: &Outbox,
-    share: ShareId,
-    enqueued: &[Enqueued],
-    lines: &[u64],
-) -> Result<Counts, CliError> {
-    let mut counts = Counts::default();
-    let (Some(first), Some(last)) = (enqueued.first(), enqueued.last()) else {
-        return Ok(counts);
-    };
-    let filter = RowFilter {
-        share: Some(share),
-        ..RowFilter::default()
-    };
-    let before = Seq::new(first.seq.get() - 1);
-    let mut after = Some((share, before));
-    loop {
-        let rows = outbox
-            .rows(filter.clone(), after, PAGE)
-            .await
-            .map_err(|error| CliError::refused("read the outbox").caused_by(error))?;
-        let Some(newest) = rows.last() else { break };
-        after = Some((share, newest.seq));
-        for row in rows.iter().filter(|row| row.seq <= last.seq) {
-            let at = usize::try_from(row.seq.above(first.seq)).unwrap_or(usize::MAX);
-            let line = lines.get(at).copied().unwrap_or(0);
-            match &row.outcome {
-                Some(Outcome::Applied(_)) => counts.applied += 1,
-                Some(Outcome::Duplicate(_)) => counts.duplicates += 1,
-                Some(Outcome::DeadLetter(failure)) => {
-                    counts.rejected += 1;
-                    ui::note(format!("line {line}: rejected: {failure}"));
-                }
-                Some(Outcome::InDoubt) => {
-                    counts.in_doubt += 1;
-                    ui::note(format!(
-                        "line {line}: in doubt: whether it was applied can't be told"
-                    ));
-                }
-                None => counts.pending += 1,
-            }
-        }
-    }
-    Ok(counts)
-}
-
-fn report(counts: &Counts, json: bool) -> Result<(), CliError> {
-    if json {
-        return ui::json(counts);
-    }
-    let Counts {
-        applied,
-        duplicates,
-        rejected,
-        in_doubt,
-        pending,
-    } = counts;
-    let mut text = format!("applied {applied}, duplicates {duplicates}, rejected {rejected}");
-    if *in_doubt > 0 {
-        text += &format!(", in doubt {in_doubt}");
-    }
-    if *pending > 0 {
-        text += &format!(", pending {pending}");
-    }
-    ui::data(text)
 }

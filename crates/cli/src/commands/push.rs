@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use share_client::{
-    Backoff, FlusherOptions, Grouping, Outbox, OutboxError, OutboxOptions, Outcome, RetryPolicy,
-    Row, RowFilter,
+    Backoff, FlusherOptions, Grouping, Outbox, OutboxError, OutboxOptions, RetryPolicy,
 };
 use share_model::{Seq, ShareId};
 
 use self::recorded::Line;
+use crate::counts::{self, Counts};
 use crate::error::CliError;
 use crate::flush::{self, Ending};
 use crate::ref_arg::{self, RefArg};
@@ -20,9 +20,6 @@ use crate::{run, ui};
 
 /// What a push that ends early leaves behind.
 const KEPT: &str = "what comes before it is kept; the same `share push` goes on from there";
-
-/// Rows of the outbox that are read at once.
-const PAGE: usize = 1000;
 
 /// Push recorded opencode traffic into a share.
 ///
@@ -88,12 +85,13 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             None => Ending::NotTried,
         };
         let counts = pushed.count().await?;
-        ui::data(counts.to_string())?;
+        let skipped = match pushed.skipped {
+            0 => String::new(),
+            skipped => format!("; {skipped} were in the outbox already"),
+        };
+        ui::data(format!("{counts}{skipped}"))?;
         flush::finish(ending, counts.pending)?;
-        if counts.rejected + counts.in_doubt > 0 {
-            return Err(CliError::refused("not every op was applied"));
-        }
-        Ok(())
+        counts.check()
     })
 }
 
@@ -207,95 +205,11 @@ impl Pushed {
 
     /// Counts what became of all ops of the recording, and names those that were not applied.
     async fn count(&self) -> Result<Counts, CliError> {
-        let mut counts = Counts {
-            skipped: self.skipped,
-            ..Counts::default()
-        };
         let (Some(first), Some(last)) = (self.runs.0.first(), self.runs.0.last()) else {
-            return Ok(counts);
+            return Ok(Counts::default());
         };
-        let filter = RowFilter {
-            share: Some(self.share),
-            states: Vec::new(),
-        };
-        let mut after = Seq::new(first.first.get() - 1);
-        while after < last.last {
-            let rows = self
-                .outbox
-                .rows(filter.clone(), Some((self.share, after)), PAGE)
-                .await
-                .map_err(|error| CliError::refused("read the outbox").caused_by(error))?;
-            let Some(end) = rows.last() else { break };
-            after = end.seq;
-            for row in &rows {
-                if let Some(line) = self.runs.line_of(row.seq)
-                    && let Some(why) = counts.add(row)
-                {
-                    ui::note(format!("line {line}: {why}"));
-                }
-            }
-        }
-        Ok(counts)
-    }
-}
-
-/// What became of the ops of a recording.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    applied: u64,
-    duplicates: u64,
-    rejected: u64,
-    in_doubt: u64,
-    pending: u64,
-    skipped: u64,
-}
-
-impl Counts {
-    /// Adds a row; says why its op was not applied, if it never will be.
-    fn add(&mut self, row: &Row) -> Option<String> {
-        match &row.outcome {
-            Some(Outcome::Applied(_)) => self.applied += 1,
-            Some(Outcome::Duplicate(_)) => self.duplicates += 1,
-            Some(Outcome::DeadLetter(failure)) => {
-                self.rejected += 1;
-                return Some(format!("rejected: {failure}"));
-            }
-            Some(Outcome::InDoubt) => {
-                self.in_doubt += 1;
-                return Some(format!(
-                    "whether op {} was applied can't be told",
-                    row.op_id
-                ));
-            }
-            None => self.pending += 1,
-        }
-        None
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            applied,
-            duplicates,
-            rejected,
-            in_doubt,
-            pending,
-            skipped,
-        } = self;
-        write!(
-            f,
-            "applied {applied}, duplicates {duplicates}, rejected {rejected}"
-        )?;
-        for (count, what) in [(in_doubt, "in doubt"), (pending, "pending")] {
-            if *count > 0 {
-                write!(f, ", {what} {count}")?;
-            }
-        }
-        match skipped {
-            0 => Ok(()),
-            _ => write!(f, "; {skipped} were in the outbox already"),
-        }
+        let ends = (first.first, last.last);
+        counts::count(&self.outbox, self.share, ends, |seq| self.runs.line_of(seq)).await
     }
 }
 

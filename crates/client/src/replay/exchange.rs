@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::FutureExt;
-use futures_util::future::{join_all, poll_fn};
+use futures_util::future::{LocalBoxFuture, join_all, poll_fn};
 use share_model::{Ack, Envelope, Epoch, Seq, UnixMs};
 
 use super::lane::{LaneReplay, Tries};
@@ -35,6 +35,8 @@ pub(super) struct Exchange<'a> {
     wake_at: Option<UnixMs>,
     /// What was told as settled last.
     told: Seq,
+    /// The answer to a word on what is settled that was sent by itself.
+    settling: Option<LocalBoxFuture<'a, Result<Ack, ClientError>>>,
 }
 
 impl<'a> Exchange<'a> {
@@ -49,6 +51,7 @@ impl<'a> Exchange<'a> {
             flights: VecDeque::new(),
             wake_at,
             told: Seq::ZERO,
+            settling: None,
         }
     }
 
@@ -85,20 +88,23 @@ impl<'a> Exchange<'a> {
         let mut changes = self.replay.outbox.changes();
         loop {
             if self.flights.is_empty() {
-                if !self.settle(epoch).await? {
-                    return Ok(None);
+                self.settle(epoch).await?;
+                if self.settling.is_none() {
+                    self.replay.prune().await?;
+                    self.replay.traffic.turned.notify_one();
                 }
-                self.replay.prune().await?;
-                self.replay.traffic.turned.notify_one();
-                let is_idle = tokio::select! {
+                let mut settling = self.settling.take();
+                let is_of_use = tokio::select! {
                     biased;
-                    _ = changes.changed() => false,
-                    () = self.due() => false,
-                    () = self.idle() => true,
+                    is_told = told(&mut settling) => is_told,
+                    _ = changes.changed() => true,
+                    () = self.due() => true,
+                    () = self.idle() => false,
                 };
-                if is_idle {
+                if !is_of_use {
                     return Ok(None);
                 }
+                self.settling = settling;
             } else if let Some(next) = self.land(tries).await? {
                 return Ok(Some(next));
             }
@@ -118,27 +124,20 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Nothing is left to send: tells what is settled, so that the server may let the writer go.
-    /// What is not told here is told with the next batch. Returns whether the connection is still
-    /// of use.
-    async fn settle(&mut self, epoch: Epoch) -> Result<bool, OutboxError> {
+    /// Nothing is left to send: tells what is settled, so that the server may let the writer go. The
+    /// answer is not waited for here; what is lost is told with the next batch.
+    async fn settle(&mut self, epoch: Epoch) -> Result<(), OutboxError> {
         let (settled_through, batch) = self.replay.outbox.settled(self.replay.share).await?;
-        if settled_through <= self.told {
-            return Ok(true);
+        if settled_through > self.told {
+            self.told = settled_through;
+            let envelope = Envelope {
+                capability_epoch: epoch,
+                settled_through,
+            };
+            let answer = self.appender.append(&batch, envelope);
+            self.settling = Some(self.replay.in_time(answer).boxed_local());
         }
-        let envelope = Envelope {
-            capability_epoch: epoch,
-            settled_through,
-        };
-        let answer = self.appender.append(&batch, envelope);
-        match self.replay.in_time(answer).await {
-            Ok(_) => self.told = settled_through,
-            Err(error) => {
-                tracing::info!(share = %self.replay.share, %error, "settled seqs were not told");
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(())
     }
 
     /// Waits for the next answer, takes those that are there with it, and records them together.
@@ -253,4 +252,17 @@ fn checked(answer: Result<Ack, ClientError>, entries: usize) -> Result<Ack, Clie
         }),
         answer => answer,
     }
+}
+
+/// Waits for the answer, if one is due; whether the connection is still of use then.
+async fn told(settling: &mut Option<LocalBoxFuture<'_, Result<Ack, ClientError>>>) -> bool {
+    let Some(answer) = settling else {
+        return std::future::pending().await;
+    };
+    let answer = answer.await;
+    *settling = None;
+    if let Err(error) = &answer {
+        tracing::info!(%error, "settled seqs were not told");
+    }
+    answer.is_ok()
 }
