@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, join_all, poll_fn};
+use futures_util::future::{LocalBoxFuture, join_all};
+use share_model::seam::Sleep;
 use share_model::{Ack, Envelope, Epoch, Seq, UnixMs};
 
 use super::lane::{LaneReplay, Tries};
@@ -17,6 +18,10 @@ struct Flight {
     batch: i64,
     entries: usize,
     answer: Answer<Ack>,
+    /// Runs from when it is the first whose answer is due.
+    late: Option<Sleep>,
+    /// The answer, once it has come or is late.
+    answered: Option<Result<Ack, ClientError>>,
 }
 
 /// The answer to a batch.
@@ -73,6 +78,8 @@ impl<'a> Exchange<'a> {
                 batch: outgoing.number,
                 entries,
                 answer,
+                late: None,
+                answered: None,
             });
         }
     }
@@ -105,15 +112,19 @@ impl<'a> Exchange<'a> {
                     return Ok(None);
                 }
                 self.settling = settling;
-            } else if let Some(next) = self.land(tries).await? {
-                return Ok(Some(next));
+            } else {
+                // What is enqueued while answers are due need not wait for them.
+                let has_room = self.room() > 0;
+                let has_landed = tokio::select! {
+                    biased;
+                    () = self.first_answered() => true,
+                    _ = changes.changed(), if has_room => false,
+                };
+                if has_landed && let Some(next) = self.land(tries).await? {
+                    return Ok(Some(next));
+                }
             }
-            let room = self
-                .replay
-                .options
-                .in_flight
-                .max(1)
-                .saturating_sub(self.flights.len());
+            let room = self.room();
             if room > 0 {
                 changes.mark_unchanged();
                 let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
@@ -201,28 +212,49 @@ impl<'a> Exchange<'a> {
         Ok(None)
     }
 
-    async fn next_landed(&mut self) -> Landed {
+    /// How many more batches may be under way.
+    fn room(&self) -> usize {
+        let in_flight = self.replay.options.in_flight.max(1);
+        in_flight.saturating_sub(self.flights.len())
+    }
+
+    /// Waits until the answer that is due first has come, or is late. Cancel safe: an answer that
+    /// has come stays.
+    async fn first_answered(&mut self) {
         let Some(flight) = self.flights.front_mut() else {
-            return poll_fn(|_| std::task::Poll::Pending).await;
+            return std::future::pending().await;
         };
-        let answer = self.replay.in_time(&mut flight.answer).await;
-        let landed = Landed {
-            batch: flight.batch,
-            answer: checked(answer, flight.entries),
+        if flight.answered.is_some() {
+            return;
+        }
+        let replay = self.replay;
+        let late = flight.late.get_or_insert_with(|| replay.answer_is_late());
+        let answer = tokio::select! {
+            biased;
+            answer = &mut flight.answer => answer,
+            () = late => Err(replay.no_answer()),
         };
-        self.flights.pop_front();
-        landed
+        flight.answered = Some(checked(answer, flight.entries));
+    }
+
+    async fn next_landed(&mut self) -> Landed {
+        loop {
+            self.first_answered().await;
+            if let Some(landed) = self.ready_landed() {
+                return landed;
+            }
+        }
     }
 
     fn ready_landed(&mut self) -> Option<Landed> {
         let flight = self.flights.front_mut()?;
-        let answer = (&mut flight.answer).now_or_never()?;
-        let landed = Landed {
-            batch: flight.batch,
-            answer: checked(answer, flight.entries),
+        let answer = match flight.answered.take() {
+            Some(answer) => answer,
+            None => checked((&mut flight.answer).now_or_never()?, flight.entries),
         };
+        let batch = flight.batch;
         self.flights.pop_front();
-        Some(landed)
+        Some(Landed { batch, answer })
     }
 
     async fn due(&self) {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use share_model::seam::Sleep;
 use share_model::{Epoch, Refusal, ShareId, UnixMs};
 
 use super::exchange::Exchange;
@@ -240,13 +241,25 @@ impl LaneReplay {
         &self,
         answer: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
-        let timeout = self.options.answer_timeout;
         tokio::select! {
             biased;
             answer = answer => answer,
-            () = self.outbox.options().clock.sleep(timeout) => Err(ClientError::NoAnswer {
-                timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-            }),
+            () = self.answer_is_late() => Err(self.no_answer()),
+        }
+    }
+
+    /// Ends when an answer that is due now is late.
+    pub(super) fn answer_is_late(&self) -> Sleep {
+        self.outbox
+            .options()
+            .clock
+            .sleep(self.options.answer_timeout)
+    }
+
+    pub(super) fn no_answer(&self) -> ClientError {
+        let timeout_ms = self.options.answer_timeout.as_millis();
+        ClientError::NoAnswer {
+            timeout_ms: u64::try_from(timeout_ms).unwrap_or(u64::MAX),
         }
     }
 }

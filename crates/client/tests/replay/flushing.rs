@@ -275,3 +275,35 @@ async fn a_full_outbox_is_drained_and_takes_ops_again() {
     let report = world.flush(&outbox).await;
     assert_eq!((report.progress.applied, report.stopped.len()), (1, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn ops_enqueued_while_an_answer_is_due_do_not_wait_for_it() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1)]).await;
+    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
+    LocalSet::new()
+        .run_until(async {
+            let running = tokio::task::spawn_local(running);
+            flusher.flush().await.unwrap();
+            // In turns of the runtime: an answer takes far longer than a turn of the flusher.
+            world.server.borrow_mut().delay = 10_000;
+            for number in 2..=4 {
+                outbox.enqueue(SHARE, op(number)).await.unwrap();
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            // All three are at the server before the answer to the first of them.
+            let arrived = world.server.borrow().arrived.len();
+            assert_eq!(arrived, 4);
+            let report = flusher.flush().await.unwrap();
+            assert_eq!(
+                (report.progress.applied, report.progress.connections),
+                (4, 1)
+            );
+            flusher.stop().await.unwrap();
+            running.await.unwrap();
+        })
+        .await;
+}
