@@ -153,12 +153,12 @@ fn a_batch_that_can_not_be_read_ends_its_appender_too() {
         let share_ref = client.owner_ref(1).await;
         let mut lane = Lane::new(1);
         let (writer, _claimed) = client.session(&share_ref).claim(&lane.claim());
-        let (mut empty, good) = (lane.puts(&["a"]), lane.puts(&["a"]));
-        empty.entries.clear();
-        let (refused, behind) = (writer.append(&empty), writer.append(&good));
+        let (mut bad, good) = (lane.puts(&["a"]), lane.puts(&["a"]));
+        bad.entries[0].seq = Seq::ZERO;
+        let (refused, behind) = (writer.append(&bad), writer.append(&good));
         let refusal = refused.await.unwrap().unwrap_err();
         assert_eq!(refusal.code, RefusalCode::InvalidRequest);
-        assert!(refusal.message.contains("batch.entries"), "{refusal}");
+        assert!(refusal.message.contains("entry.seq"), "{refusal}");
         assert_eq!(behind.await.unwrap().unwrap_err(), refusal);
         world.end().await;
     });
