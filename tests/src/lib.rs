@@ -2,9 +2,11 @@
 //! thread, over pipes in memory, with paused time and a seed.
 
 mod pipe;
+mod simulation;
 mod trace;
 mod world;
 
 pub use pipe::{Cuts, TracedConnector};
+pub use simulation::simulate;
 pub use trace::Trace;
 pub use world::World;

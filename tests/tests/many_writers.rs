@@ -4,16 +4,10 @@
 use share_client::{Flusher, NewOp};
 use share_model::{Limits, Mutation};
 use share_tests::{Cuts, World};
-use tokio::task::LocalSet;
 
 #[test]
 fn writers_that_are_done_give_their_place_to_later_ones() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime can be made");
-    LocalSet::new().block_on(&runtime, async {
+    share_tests::simulate(1, async {
         let mut world = World::start(
             1,
             Cuts {

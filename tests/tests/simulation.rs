@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use share_client::{Flusher, NewOp, RowFilter};
 use share_model::Mutation;
 use share_tests::{Cuts, World};
-use tokio::task::LocalSet;
 
 const OPS: u64 = 120;
 
@@ -21,15 +20,10 @@ struct Run {
 }
 
 fn run(seed: u64, cuts: &Cuts) -> Run {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime can be made");
-    LocalSet::new().block_on(&runtime, simulate(seed, cuts.clone()))
+    share_tests::simulate(seed, play(seed, cuts.clone()))
 }
 
-async fn simulate(seed: u64, cuts: Cuts) -> Run {
+async fn play(seed: u64, cuts: Cuts) -> Run {
     let mut world = World::start(seed, cuts).await;
     let share_ref = world.create_share().await;
     let share = share_ref.share;
