@@ -37,6 +37,12 @@ fn text(bytes: &[u8]) -> String {
 /// Runs a demo, which must end well, and returns its result.
 #[track_caller]
 fn demo(recording_name: &str, more: &[&str]) -> Value {
+    demo_and_story(recording_name, more).0
+}
+
+/// The result, and what was told meanwhile.
+#[track_caller]
+fn demo_and_story(recording_name: &str, more: &[&str]) -> (Value, String) {
     let mut command = share();
     command.args(["demo", "--json", "--seed", &seed(), "--recording"]);
     command.arg(recording(recording_name)).args(more);
@@ -48,7 +54,7 @@ fn demo(recording_name: &str, more: &[&str]) -> Value {
     let (stdout, stderr) = (text(&stdout), text(&stderr));
     assert!(status.success(), "{status}\n{stdout}\n{stderr}");
     assert_eq!(stdout.lines().count(), 1, "{stdout}");
-    serde_json::from_str(&stdout).unwrap()
+    (serde_json::from_str(&stdout).unwrap(), stderr)
 }
 
 #[track_caller]
@@ -91,9 +97,16 @@ fn a_small_recording_survives_every_fault_exactly() {
 
 #[test]
 fn the_number_of_cuts_is_the_users() {
-    let result = demo("auto", &["--cuts", "0"]);
-    assert_eq!(result["cuts"], 3, "{result}");
-    assert_eq!(result["exact"], true, "{result}");
+    for cuts in [0, 2] {
+        let (result, story) = demo_and_story("auto", &["--cuts", &cuts.to_string()]);
+        assert_eq!(result["exact"], true, "{result}");
+        let told = story.matches("cut the connection amid").count();
+        assert_eq!(told, cuts, "{story}");
+        // Each lost reply ends its connection too, as does a try that swallowed something else, such
+        // as the answer to a word on what is settled.
+        let all = result["cuts"].as_u64().unwrap();
+        assert!(all >= 3 + told as u64, "{result}");
+    }
 }
 
 #[test]
