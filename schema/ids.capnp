@@ -70,3 +70,19 @@ using UnixMs = UInt64;
 
 using ByteCount = UInt64;
 # Bytes.
+
+struct Origin {
+  # Who made a share or a grant.
+
+  kind @0 :Kind;
+  id @1 :Text;
+  # Never empty; at most 1024 bytes.
+
+  enum Kind {
+    unset @0;
+    user @1;
+    agent @2;
+    system @3;
+    import @4;
+  }
+}

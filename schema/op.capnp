@@ -108,6 +108,10 @@ struct Entry {
     # else `abandoned`, which is final. Not in an atomic batch: `invalidRequest`.
   }
 
+  origin @6 :Ids.Origin;
+  # Whose op it is, where one writer carries the ops of several: an agent session that was delegated to. Not part of the
+  # fingerprint. Null: the writer's own origin. Present: as `Origin` says, else `invalidRequest`; ignored on an abandoned op.
+
   struct FirstLane {
     # Where a re-queued op was first enqueued, however often it was re-queued since.
 
@@ -254,4 +258,7 @@ struct LoggedOp {
   # When it was committed, by the server's clock.
 
   op @4 :Op;
+
+  origin @5 :Ids.Origin;
+  # Whose op it is, as its entry said. Null: the writer's own origin.
 }

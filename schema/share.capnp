@@ -108,7 +108,7 @@ struct Redeemed {
   limits @5 :Limits;
   title @6 :Text;
   createdAt @7 :Ids.UnixMs;
-  origin @8 :Origin;
+  origin @8 :Ids.Origin;
   # Who created the share.
 
   server @9 :Text;
@@ -168,22 +168,6 @@ struct Limits {
   # A batch whose last seq is further than this above the writer's floor is refused as `windowExceeded`.
 }
 
-struct Origin {
-  # Who made a share or a grant.
-
-  kind @0 :Kind;
-  id @1 :Text;
-  # Never empty; at most 1024 bytes.
-
-  enum Kind {
-    unset @0;
-    user @1;
-    agent @2;
-    system @3;
-    import @4;
-  }
-}
-
 interface ShareFactory {
   # Creates shares. Implemented by the server; got from `Bootstrap.redeemFactory`; dropping it has no effect.
 
@@ -194,6 +178,47 @@ interface ShareFactory {
   # Durable: the share and its grant are on stable storage before this returns.
   # Retry: safe without limit and for ever. The same request id and hash give the same share.
   # Refused with: notAuthorized, quotaExceeded, invalidRequest (also: the request id was used with another hash).
+
+  backup @1 () -> (backup :Backup, outcome :BackupOutcome);
+  # Makes a copy of all that the server stores, as it is at one moment, while it goes on serving. The copy holds hashes of
+  # secrets, never a secret, and not the authority journal, which a restore must not take back.
+  #
+  # Durable: everything that was acked before the call is in the copy.
+  # Retry: safe; each call makes a copy of its own.
+  # Bounds: one backup at a time in a server; the copy is held until `backup` is dropped or read to its end.
+  # Refused with: notAuthorized, quotaExceeded (another backup is under way; `retryAfterMs` is set).
+}
+
+interface Backup {
+  # A backup being read, from its first byte to its last. Dropping it ends it.
+
+  read @0 (bytesMax :UInt32) -> (data :Data, done :Bool);
+  # The next bytes: at least one until `done`, at most `bytesMax` and at most 1 MiB; `bytesMax` 0 means the server's choice. `done` with
+  # the last. Not to be called again before the answer. Not to be repeated: after a lost answer begin a new backup.
+}
+
+struct BackupOutcome {
+  union {
+    unset @0 :Void;
+    made @1 :BackupMade;
+    refused @2 :Refusal;
+  }
+}
+
+struct BackupMade {
+  bytes @0 :Ids.ByteCount;
+  # Of the copy.
+
+  sha256 @1 :Data;
+  # Of the copy, 32 bytes: who reads it checks it.
+
+  shares @2 :UInt64;
+  # How many shares the copy holds.
+
+  history @3 :Ids.HistoryId;
+  # Of the server when it made the copy; a restore makes a new one.
+
+  at @4 :Ids.UnixMs;
 }
 
 struct CreateShare {
@@ -202,7 +227,7 @@ struct CreateShare {
   title @2 :Text;
   # For people; may be empty; at most 1024 bytes.
 
-  origin @3 :Origin;
+  origin @3 :Ids.Origin;
 }
 
 struct CreateOutcome {
@@ -420,7 +445,7 @@ struct SubscribeOutcome {
 struct BumpEpoch {
   request @0 :Ids.RequestId;
   ownerSecretHash @1 :Ids.SecretHash;
-  origin @2 :Origin;
+  origin @2 :Ids.Origin;
   # Who asks.
 }
 
@@ -450,7 +475,7 @@ struct WritersOutcome {
 
 struct Writer {
   number @0 :Ids.WriterId;
-  origin @1 :Origin;
+  origin @1 :Ids.Origin;
   # Of the grant under which the lane was opened.
 
   highest @2 :Ids.Seq;

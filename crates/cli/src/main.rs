@@ -39,6 +39,13 @@ enum Command {
     Outbox(commands::outbox::Args),
     Use(commands::use_ref::Args),
     Health(commands::health::Args),
+    Backup(commands::backup::Args),
+    Restore(commands::restore::Args),
+    Open(commands::open::Args),
+    List(commands::list::Args),
+    Release(commands::release::Args),
+    Lease(commands::lease::Args),
+    Doctor(commands::doctor::Args),
     Demo(demo::Args),
 }
 
@@ -60,6 +67,13 @@ fn main() -> ExitCode {
         Command::Outbox(args) => commands::outbox::run(args),
         Command::Use(args) => commands::use_ref::run(args),
         Command::Health(args) => commands::health::run(args),
+        Command::Backup(args) => commands::backup::run(args),
+        Command::Restore(args) => commands::restore::run(args),
+        Command::Open(args) => commands::open::run(args),
+        Command::List(args) => commands::list::run(args),
+        Command::Release(args) => commands::release::run(args),
+        Command::Lease(args) => commands::lease::run(args),
+        Command::Doctor(args) => commands::doctor::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match done {

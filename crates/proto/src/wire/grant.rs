@@ -4,7 +4,7 @@ use share_model::{Limits, Origin, OriginKind, Right, Rights};
 
 use super::error::{WireError, WireFault};
 use super::field::{at_most_bytes, got, known, text};
-use crate::share_capnp::origin::{self, Kind};
+use crate::ids_capnp::origin::{self, Kind};
 use crate::share_capnp::rights;
 
 /// Reads rights: three flags, which no bytes can get wrong.

@@ -4,6 +4,7 @@ use capnp::message::{Builder, ReaderOptions};
 use capnp::serialize;
 use share_model::*;
 
+use share_proto::ids_capnp::*;
 use share_proto::op_capnp::*;
 use share_proto::refusal_capnp::refusal;
 use share_proto::share_capnp::*;

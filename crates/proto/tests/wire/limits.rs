@@ -223,7 +223,7 @@ fn a_title_and_an_origin_at_1024_bytes_are_read_and_one_past_is_invalid() {
         request.set_owner_secret_hash(&[1; 32]);
         request.set_title("t".repeat(title));
         let mut builder = request.init_origin();
-        builder.set_kind(share_capnp::origin::Kind::User);
+        builder.set_kind(share_proto::ids_capnp::origin::Kind::User);
         builder.set_id("o".repeat(origin));
         let reader = message.get_root_as_reader().unwrap();
         match wire::read_create_share(reader) {
