@@ -36,15 +36,15 @@ pub(crate) async fn count(
         share: Some(share),
         ..RowFilter::default()
     };
-    let mut after = Seq::new(first.get().saturating_sub(1));
-    while after < last {
+    let mut after = None;
+    loop {
         let rows = outbox
-            .rows(filter.clone(), Some((share, after)), PAGE)
+            .rows(filter.clone(), after, PAGE)
             .await
             .map_err(|error| CliError::refused("read the outbox").caused_by(error))?;
         let Some(end) = rows.last() else { break };
-        after = end.seq;
-        for row in rows.iter().filter(|row| row.seq <= last) {
+        after = Some(end.position());
+        for row in rows.iter().filter(|row| (first..=last).contains(&row.seq)) {
             if let Some(line) = line_of(row.seq)
                 && let Some(why) = counts.add(row)
             {

@@ -7,11 +7,13 @@
 mod admission;
 mod batches;
 mod cut;
+mod delegation;
 mod enqueue;
 mod entry;
 mod error;
 mod file;
 mod lanes;
+mod lease;
 mod members;
 mod ops;
 mod options;
@@ -20,6 +22,7 @@ mod outcomes;
 mod progress;
 mod prune;
 mod record;
+mod recoveries;
 mod refused;
 mod replaying;
 mod schema;
@@ -33,18 +36,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use share_model::{OpId, OutboxKey, Seq, ShareId, ShareRef};
+use share_model::{OpId, OutboxKey, ShareId, ShareRef};
 use tokio::sync::{broadcast, watch};
 
 pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
 pub use error::OutboxError;
+pub(crate) use lease::Turn;
 pub use options::{OutboxOptions, Retention, RetryPolicy};
 pub use outcome::{Failure, Outcome, OutcomeEvent};
 pub use outcomes::{Heard, Outcomes};
 pub use progress::RowState;
+pub use recoveries::{LostOps, Recovery, RecoveryEvent};
 pub(crate) use replaying::{ClaimCheck, OpenLane, Opening};
 pub(crate) use send::Taken;
-pub use status::{Row, RowFilter, ShareStatus};
+pub use status::{Resolution, Row, RowFilter, RowPosition, ShareStatus};
 pub use stop::Stop;
 
 use outcomes::EVENTS_MAX;
@@ -273,7 +278,8 @@ impl Outbox {
         self.run(status::shares).await
     }
 
-    /// Up to `limit` ops that pass `filter`, after the one named by `after`: by share, then by seq.
+    /// Up to `limit` ops that pass `filter`, after the place `after`: by share, then by lane, then by
+    /// seq.
     ///
     /// # Errors
     ///
@@ -281,11 +287,40 @@ impl Outbox {
     pub async fn rows(
         &self,
         filter: RowFilter,
-        after: Option<(ShareId, Seq)>,
+        after: Option<RowPosition>,
         limit: usize,
     ) -> Result<Vec<Row>, OutboxError> {
         self.run(move |db| status::rows(db, &filter, after, limit))
             .await
+    }
+
+    /// How each of these ops of a share stands, in their order; `None` for one that the outbox does
+    /// not hold (any more).
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub async fn rows_of(
+        &self,
+        share: ShareId,
+        ops: Vec<OpId>,
+    ) -> Result<Vec<Option<Row>>, OutboxError> {
+        self.run(move |db| status::rows_of_ops(db, share, &ops))
+            .await
+    }
+
+    /// What was done about a copied or restored outbox, or a restored server: up to `limit` events
+    /// after the event numbered `after`, oldest first. The newest thousand are kept.
+    ///
+    /// # Errors
+    ///
+    /// If the storage fails.
+    pub async fn recoveries(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<RecoveryEvent>, OutboxError> {
+        self.run(move |db| recoveries::list(db, after, limit)).await
     }
 
     /// The outcomes that this process's flusher records from now on. Those of another process that

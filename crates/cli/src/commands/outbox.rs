@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
                 .await
                 .map_err(|error| CliError::refused("read the outbox").caused_by(error))?;
             let Some(last) = rows.last() else { break };
-            after = Some((last.share, last.seq));
+            after = Some(last.position());
             for row in &rows {
                 let line = Line::of(row);
                 if list.json {

@@ -167,7 +167,7 @@ impl Observer {
             let Some(last) = rows.last() else {
                 return Ok(tally);
             };
-            after = Some((last.share, last.seq));
+            after = Some(last.position());
             rows.iter().for_each(|row| tally.count(row));
         }
     }

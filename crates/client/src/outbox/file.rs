@@ -45,8 +45,12 @@ pub(super) fn open(path: &Path, options: &OutboxOptions) -> Result<Connection, O
     if options.sqlite.vfs.is_some() && is_blank(path, &db)? {
         schema::create(&db)?;
     }
-    check(path, &db)?;
+    let version = check(path, &db)?;
     set_up(&db, options).map_err(|error| damaged(path, error))?;
+    if version < schema::VERSION {
+        keep_a_copy(path, &db, (version, options))?;
+        schema::migrate(&db).map_err(|error| damaged(path, error))?;
+    }
     Ok(db)
 }
 
@@ -116,8 +120,43 @@ fn connect(path: &Path, options: &OutboxOptions, flags: OpenFlags) -> rusqlite::
     Ok(db)
 }
 
-/// Refuses a file that is not ours, newer, or not whole; does not write.
-fn check(path: &Path, db: &Connection) -> Result<(), OutboxError> {
+/// Keeps the file as an older version wrote it, beside it, before it is changed.
+fn keep_a_copy(
+    path: &Path,
+    db: &Connection,
+    (version, options): (u32, &OutboxOptions),
+) -> Result<(), OutboxError> {
+    if options.sqlite.vfs.is_some() {
+        // What a simulated disk holds is made by this version.
+        return Ok(());
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".version-{version}"));
+    let copy = path.with_file_name(&name);
+    if copy.try_exists().map_err(|source| io_error(path, source))? {
+        return Ok(());
+    }
+    name.push(format!(".{}.new", Nonce::random(&*options.entropy)));
+    let new = path.with_file_name(&name);
+    let made = options
+        .files
+        .write_private(&new, b"")
+        .map_err(|source| io_error(path, source))
+        .and_then(|()| {
+            db.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
+            fs::File::open(&new)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| fs::rename(&new, &copy))
+                .map_err(|source| io_error(path, source))
+        });
+    // Left over, it is of no harm.
+    let _ = fs::remove_file(&new);
+    made?;
+    sync_folder(path).map_err(|source| io_error(path, source))
+}
+
+/// Refuses a file that is not ours, newer, or not whole; does not write. The version that wrote it.
+fn check(path: &Path, db: &Connection) -> Result<u32, OutboxError> {
     let path_of = || PathBuf::from(path);
     let (application, version) = version_of(db).map_err(|error| damaged(path, error))?;
     if is_blank(path, db)? {
@@ -148,7 +187,7 @@ fn check(path: &Path, db: &Connection) -> Result<(), OutboxError> {
             detail: verdict,
         });
     }
-    Ok(())
+    Ok(version)
 }
 
 /// SQLite takes a last page that is cut short as one that ends in zeros.

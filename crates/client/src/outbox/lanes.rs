@@ -1,4 +1,5 @@
-//! Table `lane`: one row per share.
+//! Table `lane`: one row per lane. A share has one lane of its own at a time; those that it had
+//! before were left, with what is settled in them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use share_model::{
@@ -10,7 +11,7 @@ use super::error::OutboxError;
 use super::sql::{bytes, bytes_or_null, chain, count, int, seq, time};
 use super::stop::{Stop, code_named};
 
-/// A share's lane as it stands.
+/// A lane as it stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     pub(crate) number: i64,
@@ -43,6 +44,8 @@ pub(crate) struct Lane {
     /// What the server told at the last redeem.
     pub(crate) limits: Option<Limits>,
     pub(crate) stop: Option<Stop>,
+    /// When another lane took its place.
+    pub(crate) left_at: Option<UnixMs>,
 }
 
 impl Lane {
@@ -58,7 +61,7 @@ impl Lane {
 
 const COLUMNS: &str = "number, share, ref, ref_number, outbox_key, incarnation, nonce, history, \
     next_seq, chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
-    settled_bytes, limits, stop_code, stop_message, stopped_at";
+    settled_bytes, limits, stop_code, stop_message, stopped_at, left_at";
 
 fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
     let limits: Option<Vec<u8>> = row.get(16)?;
@@ -99,27 +102,44 @@ fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
         settled_bytes: count(row, 15)?,
         limits,
         stop,
+        left_at: time(row, 20)?,
     })
 }
 
-/// The lane of `share`, if the outbox knows the share.
+/// The share's own lane, if the outbox knows the share.
 pub(crate) fn find(db: &Connection, share: ShareId) -> Result<Option<Lane>, OutboxError> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM lane WHERE share = ?1"))?
-        .query_row([share.to_bytes()], |row| Ok(read(row)))
-        .optional()?
-        .transpose()
+    db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM lane WHERE share = ?1 AND left_at IS NULL"
+    ))?
+    .query_row([share.to_bytes()], |row| Ok(read(row)))
+    .optional()?
+    .transpose()
 }
 
-/// The lane of `share`.
+/// The share's own lane.
 pub(crate) fn get(db: &Connection, share: ShareId) -> Result<Lane, OutboxError> {
     find(db, share)?.ok_or(OutboxError::UnknownShare { share })
 }
 
-/// Every lane, oldest first.
+/// Every share's own lane, oldest first.
 pub(crate) fn all(db: &Connection) -> Result<Vec<Lane>, OutboxError> {
-    let mut statement =
-        db.prepare_cached(&format!("SELECT {COLUMNS} FROM lane ORDER BY number"))?;
-    let mut rows = statement.query([])?;
+    let sql = format!("SELECT {COLUMNS} FROM lane WHERE left_at IS NULL ORDER BY number");
+    collect(db, &sql, &[])
+}
+
+/// The lanes that the share had and has, oldest first: its own is the last.
+pub(crate) fn of_share(db: &Connection, share: ShareId) -> Result<Vec<Lane>, OutboxError> {
+    let sql = format!("SELECT {COLUMNS} FROM lane WHERE share = ?1 ORDER BY number");
+    collect(db, &sql, &[&share.to_bytes()])
+}
+
+fn collect(
+    db: &Connection,
+    sql: &str,
+    key: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<Lane>, OutboxError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(key)?;
     let mut lanes = Vec::new();
     while let Some(row) = rows.next()? {
         lanes.push(read(row)?);
@@ -130,7 +150,7 @@ pub(crate) fn all(db: &Connection) -> Result<Vec<Lane>, OutboxError> {
 /// The shares with unsettled ops whose replay does not stand still, oldest first.
 pub(crate) fn replayable(db: &Connection) -> Result<Vec<ShareId>, OutboxError> {
     let mut statement = db.prepare_cached(
-        "SELECT share FROM lane WHERE stop_code IS NULL AND EXISTS \
+        "SELECT share FROM lane WHERE left_at IS NULL AND stop_code IS NULL AND EXISTS \
          (SELECT 1 FROM progress WHERE progress.lane = lane.number AND state < 10) ORDER BY number",
     )?;
     let mut rows = statement.query([])?;
@@ -156,6 +176,31 @@ pub(crate) fn insert(
         reference.share.to_bytes(),
         reference.expose(),
         key.expose(),
+        Chain::EMPTY.to_bytes()
+    ])?;
+    Ok(())
+}
+
+/// A new lane under `key` takes the place of `lane`, with its ref and what is known of its share.
+pub(crate) fn replace(
+    db: &Connection,
+    lane: &Lane,
+    key: &OutboxKey,
+    (history, now): (Option<HistoryId>, UnixMs),
+) -> Result<(), OutboxError> {
+    db.prepare_cached("UPDATE lane SET left_at = ?2, nonce = NULL WHERE number = ?1")?
+        .execute(params![lane.number, int(now.get())])?;
+    db.prepare_cached(
+        "INSERT INTO lane (share, ref, ref_number, outbox_key, incarnation, history, next_seq, \
+         chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
+         settled_bytes, limits) \
+         SELECT share, ref, ref_number, ?2, 0, ?3, 1, ?4, 0, 0, 0, ?4, 0, 0, limits \
+         FROM lane WHERE number = ?1",
+    )?
+    .execute(params![
+        lane.number,
+        key.expose(),
+        history.map(HistoryId::to_bytes),
         Chain::EMPTY.to_bytes()
     ])?;
     Ok(())

@@ -9,6 +9,7 @@ use super::Outbox;
 use super::cut::{Cutter, Size};
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
+use super::lease::Turn;
 use super::outcome::OutcomeEvent;
 use super::send::{self, Taken};
 use super::stop::Stop;
@@ -55,10 +56,10 @@ impl Outbox {
 
     /// Prepares a claim, if there is something to send. What is to be sent is taken when there is a
     /// connection to send it on.
-    pub(crate) async fn open_lane(&self, share: ShareId) -> Result<Opening, OutboxError> {
+    pub(crate) async fn open_lane(&self, turn: Turn) -> Result<Opening, OutboxError> {
         let options = self.options().clone();
         self.run(move |db| {
-            let lane = lanes::get(db, share)?;
+            let lane = turn.lane(db)?;
             if lane.stop.is_some() {
                 return Ok(Opening::Standing);
             }
@@ -92,13 +93,13 @@ impl Outbox {
     /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
     pub(crate) async fn take(
         &self,
-        share: ShareId,
+        turn: Turn,
         in_flight: Vec<i64>,
         room: usize,
     ) -> Result<Taken, OutboxError> {
         let options = self.options().clone();
         self.run(move |db| {
-            let lane = lanes::get(db, share)?;
+            let lane = turn.lane(db)?;
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
             send::take(db, &lane, &cutter, &limits, (&in_flight, room))
@@ -107,7 +108,7 @@ impl Outbox {
     }
 
     /// What may be told as settled, with a batch that says nothing else.
-    pub(crate) async fn settled(&self, share: ShareId) -> Result<(Seq, Batch), OutboxError> {
+    pub(crate) async fn settled(&self, turn: Turn) -> Result<(Seq, Batch), OutboxError> {
         let id = BatchId::new(&*self.options().clock, &*self.options().entropy);
         let batch = Batch {
             id,
@@ -116,7 +117,7 @@ impl Outbox {
             entries: Vec::new(),
         };
         let settled_through = self
-            .run(move |db| Ok(lanes::get(db, share)?.settled_through))
+            .run(move |db| Ok(turn.lane(db)?.settled_through))
             .await?;
         Ok((settled_through, batch))
     }
@@ -124,12 +125,12 @@ impl Outbox {
     /// Stores the answers to redeem and claim, if the claim fits what the outbox holds.
     pub(crate) async fn store_claim(
         &self,
-        share: ShareId,
+        turn: Turn,
         claimed: Claimed,
         limits: Limits,
     ) -> Result<ClaimCheck, OutboxError> {
         self.run(move |db| {
-            let lane = lanes::get(db, share)?;
+            let lane = turn.lane(db)?;
             if lane.limits != Some(limits) {
                 lanes::set_limits(db, &lane, &limits)?;
             }
@@ -145,15 +146,13 @@ impl Outbox {
     /// Records a batch's answer; then tells what has ended.
     pub(crate) async fn record(
         &self,
-        share: ShareId,
+        turn: Turn,
         batch: i64,
         outcomes: Vec<OpOutcome>,
     ) -> Result<record::Recorded, OutboxError> {
         let (now, retry) = (self.options().clock.now(), self.options().retry);
         let recorded = self
-            .run(move |db| {
-                record::record(db, lanes::get(db, share)?, batch, &outcomes, (now, &retry))
-            })
+            .run(move |db| record::record(db, turn.lane(db)?, batch, &outcomes, (now, &retry)))
             .await?;
         self.tell(&recorded.ended);
         Ok(recorded)
@@ -162,12 +161,12 @@ impl Outbox {
     /// A batch was refused for what it holds: its ops are cut again.
     pub(crate) async fn dissolve(
         &self,
-        share: ShareId,
+        turn: Turn,
         batch: i64,
         refusal: Refusal,
     ) -> Result<(), OutboxError> {
         let now = self.options().clock.now();
-        self.run(move |db| refused::dissolve(db, &lanes::get(db, share)?, batch, &refusal, now))
+        self.run(move |db| refused::dissolve(db, &turn.lane(db)?, batch, &refusal, now))
             .await
     }
 
@@ -175,13 +174,13 @@ impl Outbox {
     /// meanwhile; returns whether it stands still.
     pub(crate) async fn stop(
         &self,
-        share: ShareId,
+        turn: Turn,
         ref_number: u64,
         refusal: Refusal,
     ) -> Result<bool, OutboxError> {
         let at = self.options().clock.now();
         self.run(move |db| {
-            let lane = lanes::get(db, share)?;
+            let lane = turn.lane(db)?;
             if lane.ref_number != ref_number {
                 return Ok(false);
             }
@@ -199,13 +198,13 @@ impl Outbox {
     /// The share was deleted: its replay stops for good and what is unsettled is in doubt.
     pub(crate) async fn gone(
         &self,
-        share: ShareId,
+        turn: Turn,
         refusal: Refusal,
     ) -> Result<Vec<OutcomeEvent>, OutboxError> {
         let at = self.options().clock.now();
         let ended = self
             .run(move |db| {
-                let lane = lanes::get(db, share)?;
+                let lane = turn.lane(db)?;
                 let stop = Stop {
                     code: refusal.code,
                     message: refusal.message,
@@ -220,9 +219,9 @@ impl Outbox {
     }
 
     /// Drops some settled rows beyond the retention; whether there may be more.
-    pub(crate) async fn prune_step(&self, share: ShareId) -> Result<bool, OutboxError> {
+    pub(crate) async fn prune_step(&self, turn: Turn) -> Result<bool, OutboxError> {
         let (now, retention) = (self.options().clock.now(), self.options().retention);
-        self.run(move |db| prune::step(db, lanes::get(db, share)?, &retention, now))
+        self.run(move |db| prune::step(db, turn.lane(db)?, &retention, now))
             .await
     }
 }

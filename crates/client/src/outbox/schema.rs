@@ -2,15 +2,17 @@
 
 use rusqlite::Connection;
 
+use super::{delegation, lease, recoveries};
+
 /// `PRAGMA application_id`: the bytes "ShOb". For ever.
 pub(super) const APPLICATION_ID: i32 = 0x5368_4f62;
 /// `PRAGMA user_version` of the tables below; counts up with each migration.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-/// One row per share: its lane, and the newest ref that opens it.
+/// One row per lane: the share's own lane now, and those that it had before.
 const LANE: &str = "CREATE TABLE lane (
     number INTEGER PRIMARY KEY,
-    share BLOB NOT NULL UNIQUE,
+    share BLOB NOT NULL,
     ref TEXT NOT NULL,
     ref_number INTEGER NOT NULL,
     outbox_key BLOB NOT NULL,
@@ -28,8 +30,12 @@ const LANE: &str = "CREATE TABLE lane (
     limits BLOB,
     stop_code TEXT,
     stop_message TEXT,
-    stopped_at INTEGER
+    stopped_at INTEGER,
+    left_at INTEGER
 ) STRICT";
+
+/// A share has one lane that is not left.
+const OWN_LANE: &str = "CREATE UNIQUE INDEX own_lane ON lane (share) WHERE left_at IS NULL";
 
 /// One row per op: what it is. Never changed after its insert, so that settling an op does not
 /// write its bytes again.
@@ -65,6 +71,9 @@ const PROGRESS: &str = "CREATE TABLE progress (
     outcome BLOB,
     error TEXT,
     settled_at INTEGER,
+    resolution INTEGER,
+    resolved_at INTEGER,
+    replacement BLOB,
     PRIMARY KEY (lane, seq)
 ) STRICT, WITHOUT ROWID";
 
@@ -95,6 +104,7 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
     for table in [
         LANE,
+        OWN_LANE,
         OP,
         PROGRESS,
         UNSETTLED,
@@ -104,7 +114,45 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     ] {
         db.execute_batch(table)?;
     }
+    create_since_2(db)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute_batch("COMMIT")
+}
+
+/// Turns the tables of an older version into these, in one transaction. Another process may have
+/// done it meanwhile.
+pub(super) fn migrate(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 1 {
+        from_1(db)?;
+    }
+    db.pragma_update(None, "user_version", VERSION)?;
+    db.execute_batch("COMMIT")
+}
+
+/// Version 1 had one lane for each share, for ever, and knew neither leases nor delegations.
+fn from_1(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("ALTER TABLE lane RENAME TO lane_1")?;
+    db.execute_batch(LANE)?;
+    db.execute_batch("INSERT INTO lane SELECT *, NULL FROM lane_1")?;
+    db.execute_batch("DROP TABLE lane_1")?;
+    db.execute_batch(OWN_LANE)?;
+    for column in [
+        "resolution INTEGER",
+        "resolved_at INTEGER",
+        "replacement BLOB",
+    ] {
+        db.execute_batch(&format!("ALTER TABLE progress ADD COLUMN {column}"))?;
+    }
+    create_since_2(db)
+}
+
+fn create_since_2(db: &Connection) -> rusqlite::Result<()> {
+    let tables = [lease::TABLES, delegation::TABLES, recoveries::TABLES];
+    tables
+        .into_iter()
+        .flatten()
+        .try_for_each(|table| db.execute_batch(table))
 }

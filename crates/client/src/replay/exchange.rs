@@ -128,8 +128,8 @@ impl<'a> Exchange<'a> {
             if room > 0 {
                 changes.mark_unchanged();
                 let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
-                let share = self.replay.share;
-                let taken = self.replay.outbox.take(share, in_flight, room).await?;
+                let turn = self.replay.turn;
+                let taken = self.replay.outbox.take(turn, in_flight, room).await?;
                 self.send(taken, epoch);
             }
         }
@@ -138,7 +138,7 @@ impl<'a> Exchange<'a> {
     /// Nothing is left to send: tells what is settled, so that the server may let the writer go. The
     /// answer is not waited for here; what is lost is told with the next batch.
     async fn settle(&mut self, epoch: Epoch) -> Result<(), OutboxError> {
-        let (settled_through, batch) = self.replay.outbox.settled(self.replay.share).await?;
+        let (settled_through, batch) = self.replay.outbox.settled(self.replay.turn).await?;
         if settled_through > self.told {
             self.told = settled_through;
             let envelope = Envelope {
@@ -162,8 +162,8 @@ impl<'a> Exchange<'a> {
         for Landed { batch, answer } in landed {
             match answer {
                 Ok(ack) => {
-                    let (outbox, share) = (&self.replay.outbox, self.replay.share);
-                    recording.push(outbox.record(share, batch, ack.outcomes));
+                    let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
+                    recording.push(outbox.record(turn, batch, ack.outcomes));
                 }
                 // What comes behind it on this connection has no meaning of its own.
                 Err(error) => {
@@ -199,8 +199,8 @@ impl<'a> Exchange<'a> {
             let Landed { batch, answer } = self.next_landed().await;
             match answer {
                 Ok(ack) => {
-                    let (outbox, share) = (&self.replay.outbox, self.replay.share);
-                    let recorded = outbox.record(share, batch, ack.outcomes).await?;
+                    let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
+                    let recorded = outbox.record(turn, batch, ack.outcomes).await?;
                     self.replay.traffic.ended(&recorded.ended);
                 }
                 Err(ClientError::Overloaded { .. }) => {}

@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::report::{BlockedShare, FlushReport, StoppedShare};
 use super::traffic::Traffic;
 use crate::link::Link;
-use crate::outbox::{Outbox, OutboxError, ShareStatus};
+use crate::outbox::{Outbox, OutboxError, ShareStatus, Turn};
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -173,6 +173,7 @@ impl Supervisor {
                     options: Rc::clone(&self.options),
                     traffic: Rc::clone(&self.traffic),
                     share,
+                    turn: Turn { share },
                 };
                 self.replays
                     .push(Box::pin(async move { (share, replay.run().await) }));

@@ -15,7 +15,7 @@ use super::traffic::Traffic;
 use crate::backoff::Backoff;
 use crate::connection::ClientError;
 use crate::link::{LaneRequest, Link, LinkedLane};
-use crate::outbox::{ClaimCheck, OpenLane, Opening, Outbox, OutboxError};
+use crate::outbox::{ClaimCheck, OpenLane, Opening, Outbox, OutboxError, Turn};
 
 /// Answers in a row, without one that moved anything, after which a person is asked: a lane that
 /// has to be claimed again.
@@ -33,6 +33,8 @@ pub(super) struct LaneReplay {
     pub(super) options: Rc<FlusherOptions>,
     pub(super) traffic: Rc<Traffic>,
     pub(super) share: ShareId,
+    /// Every step on the outbox begins with it.
+    pub(super) turn: Turn,
 }
 
 /// What went wrong in a row; any recorded answer ends the row.
@@ -54,7 +56,7 @@ impl LaneReplay {
         loop {
             // A share that waits, for a server that is away say, takes no other share's place.
             let place = self.traffic.place().await;
-            let opening = self.outbox.open_lane(self.share).await?;
+            let opening = self.outbox.open_lane(self.turn).await?;
             match opening {
                 Opening::Standing | Opening::Nothing { wake_at: None } => break,
                 Opening::Nothing { wake_at: Some(at) } => {
@@ -104,7 +106,7 @@ impl LaneReplay {
         } = linked;
         // Pipelined behind the claim, whose answer is not waited for.
         let room = self.options.in_flight.max(1);
-        let taken = self.outbox.take(self.share, Vec::new(), room).await?;
+        let taken = self.outbox.take(self.turn, Vec::new(), room).await?;
         let mut exchange = Exchange::new(self, appender, taken.wake_at);
         // Before the capability's epoch is known, the envelope says 0.
         exchange.send(taken, Epoch::ZERO);
@@ -120,7 +122,7 @@ impl LaneReplay {
         // No ack counts before this: only now it is known whose lane it came from.
         match self
             .outbox
-            .store_claim(self.share, claimed, redeemed.limits)
+            .store_claim(self.turn, claimed, redeemed.limits)
             .await?
         {
             ClaimCheck::Ours => exchange.run(redeemed.epoch, tries).await,
@@ -164,11 +166,11 @@ impl LaneReplay {
                 if tries.dissolves > DISSOLVES_MAX {
                     return self.stand_still(refusal, ref_number).await;
                 }
-                self.outbox.dissolve(self.share, batch, refusal).await?;
+                self.outbox.dissolve(self.turn, batch, refusal).await?;
             }
             Next::Stop(refusal) => return self.stand_still(refusal, ref_number).await,
             Next::Gone(refusal) => {
-                let ended = self.outbox.gone(self.share, refusal).await?;
+                let ended = self.outbox.gone(self.turn, refusal).await?;
                 self.traffic.ended(&ended);
                 return Ok(false);
             }
@@ -178,7 +180,7 @@ impl LaneReplay {
 
     async fn stand_still(&self, refusal: Refusal, ref_number: u64) -> Result<bool, OutboxError> {
         let message = refusal.message.clone();
-        let stands = self.outbox.stop(self.share, ref_number, refusal).await?;
+        let stands = self.outbox.stop(self.turn, ref_number, refusal).await?;
         if stands {
             tracing::warn!(share = %self.share, message, "replay waits for a person");
         }
@@ -215,7 +217,7 @@ impl LaneReplay {
 
     /// Drops settled ops beyond the retention, when nothing else is to be done.
     pub(super) async fn prune(&self) -> Result<(), OutboxError> {
-        while self.outbox.prune_step(self.share).await? {}
+        while self.outbox.prune_step(self.turn).await? {}
         Ok(())
     }
 

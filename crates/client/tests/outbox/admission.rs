@@ -337,7 +337,7 @@ async fn listings_page_and_filter_by_share_and_state() {
     loop {
         let page = outbox.rows(RowFilter::default(), after, 3).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some((last.share, last.seq));
+        after = Some(last.position());
         found.extend(page.iter().map(|row| (row.share, row.seq.get())));
     }
     assert_eq!(
