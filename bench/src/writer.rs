@@ -153,6 +153,7 @@ impl Writer {
                         json: self.json.clone(),
                     },
                 }),
+                origin: None,
             }
         });
         let entries = entries.collect();

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use share_model::{
     Batch, BatchId, Cursor, Dependency, Entry, EntryBody, Envelope, Fingerprint, FirstLane,
-    GrantId, HistoryId, Identity, Incarnation, Limits, Mutation, Nonce, Op, OpId, OpOutcome,
-    Origin, OriginKind, OutboxId, Refusal, RequestId, Rights, SecretHash, Seq, ShareId, UnixMs,
-    WriterId,
+    GrantId, HistoryId, Identity, Incarnation, Limits, LoggedOp, Mutation, Nonce, Op, OpId,
+    OpOutcome, Origin, OriginKind, OutboxId, Refusal, RequestId, Rights, SecretHash, Seq, ShareId,
+    UnixMs, WriterId,
 };
 
 use crate::{
     AppendOutcome, AppendRequest, Appender, Authority, Change, ClaimAnswer, ClaimRequest, Context,
-    CreateShare, LogAnswers, MintChild, Record, Recorded, ShareState,
+    CreateShare, LogAnswers, MintChild, Record, ShareState,
 };
 
 pub(crate) const A: OutboxId = OutboxId::from_bytes([0xa; 16]);
@@ -23,6 +23,8 @@ pub(crate) struct Share {
     pub(crate) context: Context,
     pub(crate) owner: Authority,
     pub(crate) log: BTreeMap<(WriterId, Seq), (Fingerprint, Cursor)>,
+    /// What readers were told.
+    pub(crate) told: Vec<LoggedOp>,
     nonces: u8,
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn entry(seq: u64, op: Op) -> Entry {
         seq: Seq::new(seq),
         was: None,
         body: EntryBody::Op(op),
+        origin: None,
     }
 }
 
@@ -104,6 +107,7 @@ pub(crate) fn abandon(seq: u64, fingerprint: Fingerprint) -> Entry {
         seq: Seq::new(seq),
         was: None,
         body: EntryBody::Abandon(fingerprint),
+        origin: None,
     }
 }
 
@@ -112,6 +116,14 @@ pub(crate) fn was(entry: Entry, outbox: OutboxId, seq: u64) -> Entry {
     let seq = Seq::new(seq);
     Entry {
         was: Some(FirstLane { outbox, seq }),
+        ..entry
+    }
+}
+
+/// The entry of an op of the agent session `session`.
+pub(crate) fn of_session(entry: Entry, session: &str) -> Entry {
+    Entry {
+        origin: Some(origin(session)),
         ..entry
     }
 }
@@ -169,6 +181,7 @@ impl Share {
                 history: HistoryId::from_bytes([9; 16]),
             },
             log: BTreeMap::new(),
+            told: Vec::new(),
             nonces: 0,
         }
     }
@@ -201,9 +214,10 @@ impl Share {
         let Change::Appended(appended) = &record.change else {
             return;
         };
+        self.told.extend(record.logged());
         let mut cursor = appended.cursor_before;
         for entry in &appended.entries {
-            if let Recorded::Applied(_) = entry.outcome {
+            if entry.outcome.applied().is_some() {
                 cursor = cursor.next();
                 let place = (appended.writer, entry.seq);
                 self.log.insert(place, (entry.fingerprint, cursor));

@@ -107,7 +107,9 @@ impl Ledger {
         cursor: Cursor,
     ) -> Result<(), Misplaced> {
         let (outcome, fate) = match &entry.outcome {
-            Recorded::Applied(_) => (Kept::Applied(cursor), Some(Fate::Applied(cursor))),
+            Recorded::Applied(_) | Recorded::AppliedFor(..) => {
+                (Kept::Applied(cursor), Some(Fate::Applied(cursor)))
+            }
             Recorded::Duplicate(at) => (Kept::Duplicate(*at), None),
             Recorded::Rejected => (Kept::Hole, None),
             Recorded::InDoubt => (Kept::InDoubt, None),

@@ -9,8 +9,16 @@ use share_model::{
     Origin, OutboxId, RequestId, Rights, SecretHash, Seq, ShareId, ShareVersion, UnixMs, WriterId,
 };
 
-/// The first byte of an encoded record: which reading follows.
-const FORMAT: u8 = 1;
+/// The newest reading of an encoded record; its first byte says which one follows.
+///
+/// * 1: everything but what is named below.
+/// * 2: [`Recorded::AppliedFor`] as well.
+///
+/// A record is written in the least format that can say it. So the bytes of what was known before
+/// stay the same for ever, and a server of an earlier version can be put back, or serve beside this
+/// one, as long as nothing was written that it would misread; from there on it refuses by name
+/// (`Newer`). Always writing the newest would refuse it from the first commit on, for nothing.
+const FORMAT: u8 = 2;
 
 /// One commit of a share: applied to the state of `version - 1` it gives the state of `version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +149,39 @@ pub enum Recorded {
     InDoubt,
     /// Given up.
     Abandoned,
+    /// Format 2. As [`Recorded::Applied`], for an op that is not its writer's own: whose it is.
+    AppliedFor(Op, Origin),
+}
+
+impl Recorded {
+    /// An op that was applied now, and whose it is if it is not its writer's own.
+    pub fn new_applied(op: Op, origin: Option<Origin>) -> Self {
+        match origin {
+            None => Self::Applied(op),
+            Some(origin) => Self::AppliedFor(op, origin),
+        }
+    }
+
+    /// The op, if it was applied now, and whose it is if it is not its writer's own.
+    pub fn applied(&self) -> Option<(&Op, Option<&Origin>)> {
+        match self {
+            Self::Applied(op) => Some((op, None)),
+            Self::AppliedFor(op, origin) => Some((op, Some(origin))),
+            Self::Duplicate(_) | Self::Rejected | Self::InDoubt | Self::Abandoned => None,
+        }
+    }
+
+    /// The least format of a record that can say this.
+    fn format(&self) -> u8 {
+        match self {
+            Self::Applied(_)
+            | Self::Duplicate(_)
+            | Self::Rejected
+            | Self::InDoubt
+            | Self::Abandoned => 1,
+            Self::AppliedFor(..) => 2,
+        }
+    }
 }
 
 /// The epoch was bumped: grants and sessions of earlier epochs end.
@@ -191,7 +232,22 @@ impl Record {
     ///
     /// Never: every field can be written.
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![FORMAT]).expect("every field of a record can be written")
+        postcard::to_extend(self, vec![self.format()])
+            .expect("every field of a record can be written")
+    }
+
+    /// The least format that can say the record.
+    fn format(&self) -> u8 {
+        match &self.change {
+            Change::Appended(appended) => {
+                let formats = appended.entries.iter().map(|entry| entry.outcome.format());
+                formats.max().unwrap_or(1)
+            }
+            Change::Created(_)
+            | Change::Claimed(_)
+            | Change::EpochBumped(_)
+            | Change::GrantMinted(_) => 1,
+        }
     }
 
     /// Reads what [`Record::encode`] wrote.
@@ -201,9 +257,17 @@ impl Record {
     /// If the bytes are not a record of a known format.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         match bytes.split_first() {
-            Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(|_| RecordError::Malformed),
             Some((&found, _)) if found > FORMAT => Err(RecordError::Newer { found }),
-            Some(_) | None => Err(RecordError::Malformed),
+            None | Some((0, _)) => Err(RecordError::Malformed),
+            Some((&found, rest)) => {
+                let record: Self =
+                    postcard::from_bytes(rest).map_err(|_| RecordError::Malformed)?;
+                // What a format can't say was not written in it.
+                if record.format() > found {
+                    return Err(RecordError::Malformed);
+                }
+                Ok(record)
+            }
         }
     }
 
@@ -216,12 +280,9 @@ impl Record {
         let applied = appended
             .entries
             .iter()
-            .filter_map(|entry| match &entry.outcome {
-                Recorded::Applied(op) => Some((entry.seq, op)),
-                _ => None,
-            });
+            .filter_map(|entry| Some((entry.seq, entry.outcome.applied()?)));
         applied
-            .map(|(seq, op)| {
+            .map(|(seq, (op, origin))| {
                 cursor = cursor.next();
                 LoggedOp {
                     cursor,
@@ -229,6 +290,7 @@ impl Record {
                     seq,
                     at: self.at,
                     op: op.clone(),
+                    origin: origin.cloned(),
                 }
             })
             .collect()
@@ -237,7 +299,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use share_model::{Mutation, OpId};
+    use share_model::{Mutation, OpId, OriginKind};
 
     use super::*;
 
@@ -328,7 +390,73 @@ mod tests {
         let mut bytes = appended().encode();
         assert_eq!(Record::decode(&bytes[..9]), Err(RecordError::Malformed));
         assert_eq!(Record::decode(&[]), Err(RecordError::Malformed));
+        bytes[0] = 0;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed));
+        bytes[0] = 3;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Newer { found: 3 }));
+    }
+
+    /// A record whose first op is that of an agent session called `s`.
+    fn appended_for_a_session() -> Record {
+        let mut record = appended();
+        let Change::Appended(appended) = &mut record.change else {
+            unreachable!("it is one");
+        };
+        let Recorded::Applied(op) = appended.entries.remove(0).outcome else {
+            unreachable!("the first is applied");
+        };
+        appended.entries.truncate(1);
+        let origin = Origin::new(OriginKind::Agent, "s".into(), 9).unwrap();
+        let outcome = Recorded::new_applied(op, Some(origin));
+        let fingerprint = Fingerprint::from_bytes([3; 16]);
+        let entry = RecordedEntry {
+            seq: Seq::new(1),
+            was: None,
+            fingerprint,
+            outcome,
+        };
+        appended.entries.insert(0, entry);
+        record
+    }
+
+    #[test]
+    fn a_record_with_a_sessions_op_is_of_format_2_and_its_bytes_never_change() {
+        let expected: &[&[u8]] = &[
+            &[2, 2, 7, 2], // format, version, at, Appended
+            &[1; 16],
+            &[6, 16],
+            &[2; 16],
+            &[16],
+            &[8; 16],
+            &[0, 0, 0x80, 1, 2], // floor, retired, cursor 128, two entries
+            &[1, 0],
+            &[3; 16],
+            &[5, 16], // AppliedFor
+            &[5; 16],
+            &[0, 0, 1, b'k', 1, b'1'],
+            &[1, 1, b's'], // Agent, id
+            &[2, 0],
+            &[3; 16],
+            &[1, 0xac, 2],
+        ];
+        let expected = expected.concat();
+        let record = appended_for_a_session();
+        assert_eq!(record.encode(), expected);
+        assert_eq!(Record::decode(&expected), Ok(record.clone()));
+        let logged = record.logged();
+        assert_eq!(logged.len(), 1);
+        let origin = logged[0].origin.as_ref().map(Origin::id);
+        assert_eq!((logged[0].cursor, origin), (Cursor::new(129), Some("s")));
+    }
+
+    #[test]
+    fn a_record_that_its_format_can_not_say_is_refused() {
+        let mut bytes = appended_for_a_session().encode();
+        bytes[0] = 1;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed));
+        // What format 1 could say may stand in format 2 as well.
+        let mut bytes = appended().encode();
         bytes[0] = 2;
-        assert_eq!(Record::decode(&bytes), Err(RecordError::Newer { found: 2 }));
+        assert_eq!(Record::decode(&bytes), Ok(appended()));
     }
 }

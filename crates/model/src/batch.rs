@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
+use crate::grant::Origin;
 use crate::ids::{BatchId, Cursor, Epoch, OutboxId, Seq};
 use crate::op::{Identity, Op};
 
@@ -28,6 +29,10 @@ pub struct Entry {
     pub was: Option<FirstLane>,
     /// The op, or the word that it is given up.
     pub body: EntryBody,
+    /// Whose op it is, where one writer carries those of several agent sessions; `None`: the
+    /// writer's own. Part of no fingerprint, so an op sent again under another origin is the same
+    /// op, and the first origin stays. Means nothing on an op that is given up.
+    pub origin: Option<Origin>,
 }
 
 /// Where a re-queued op was first enqueued.
@@ -64,6 +69,14 @@ impl Entry {
             outbox: self.first_outbox(lane),
             seq: self.was.map_or(self.seq, |was| was.seq),
             fingerprint: self.fingerprint(lane),
+        }
+    }
+
+    /// Bytes that count against a batch's limit: the mutation's, and the origin's id.
+    pub fn bytes(&self) -> u64 {
+        match &self.body {
+            EntryBody::Op(op) => op.bytes_from(self.origin.as_ref()),
+            EntryBody::Abandon(_) => 0,
         }
     }
 

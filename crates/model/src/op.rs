@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
+use crate::grant::Origin;
 use crate::ids::{OpId, OutboxId, Seq};
 
 /// An op in the lane in which it was first enqueued; never changes.
@@ -129,4 +130,13 @@ pub struct Op {
     pub depends_on: Vec<Dependency>,
     /// What changes.
     pub mutation: Mutation,
+}
+
+impl Op {
+    /// Bytes of the mutation and of the id of the origin that goes with the op, if one does: what
+    /// counts against a batch's limit.
+    pub fn bytes_from(&self, origin: Option<&Origin>) -> u64 {
+        let origin = origin.map_or(0, |origin| origin.id().len());
+        (self.mutation.bytes() + origin) as u64
+    }
 }

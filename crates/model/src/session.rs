@@ -159,4 +159,13 @@ pub struct LoggedOp {
     pub at: UnixMs,
     /// The op.
     pub op: Op,
+    /// Whose op it is, as its entry said; `None`: the writer's own origin.
+    pub origin: Option<Origin>,
+}
+
+impl LoggedOp {
+    /// Bytes of the mutation and of the origin's id.
+    pub fn bytes(&self) -> u64 {
+        self.op.bytes_from(self.origin.as_ref())
+    }
 }

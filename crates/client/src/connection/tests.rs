@@ -36,6 +36,7 @@ fn batch(seqs: std::ops::RangeInclusive<u64>) -> Batch {
         seq: Seq::new(seq),
         was: None,
         body: EntryBody::Abandon(Fingerprint::from_bytes([1; 16])),
+        origin: None,
     };
     Batch {
         id: BatchId::from_bytes([6; 16]),

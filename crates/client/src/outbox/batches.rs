@@ -105,6 +105,7 @@ pub(crate) fn assemble(
             seq: stored.ends.0,
             was: None,
             body: EntryBody::Abandon(ops::fingerprint_at(db, lane, stored.ends.0)?),
+            origin: None,
         }],
     };
     Ok(Batch {

@@ -97,7 +97,12 @@ pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, Outb
     for (new, id) in call.ops {
         check_op(&new, id, &limits)?;
         let row = next_row(db, &mut lane, &ids, (new, id), call.now)?;
-        if ids.insert(id, (row.entry.seq, row.fingerprint)).is_some() {
+        let identity = Identity {
+            outbox: lane.outbox(),
+            seq: row.entry.seq,
+            fingerprint: row.fingerprint,
+        };
+        if ids.insert(id, identity).is_some() {
             return Err(OutboxError::OpIdTaken {
                 op: id,
                 seq: row.entry.seq,
@@ -135,7 +140,7 @@ pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, Outb
 }
 
 /// Earlier ops of the same call.
-type Ids = HashMap<OpId, (Seq, Fingerprint)>;
+type Ids = HashMap<OpId, Identity>;
 
 fn next_row(
     db: &Connection,
@@ -144,7 +149,7 @@ fn next_row(
     (new, id): (NewOp, OpId),
     now: UnixMs,
 ) -> Result<NewRow, OutboxError> {
-    if let Some((seq, _)) = ops::by_op_id(db, lane.number, id)? {
+    if let Some((seq, _)) = ops::identity_of(db, lane.share, id)? {
         return Err(OutboxError::OpIdTaken { op: id, seq });
     }
     let seq = lane.next_seq;
@@ -172,6 +177,7 @@ fn next_row(
             seq,
             was: None,
             body: EntryBody::Op(op),
+            origin: None,
         },
     })
 }
@@ -192,14 +198,14 @@ fn resolve(
         DependsOn::Op(id) => {
             let found = match ids.get(&id) {
                 Some(found) => Some(*found),
-                None => ops::by_op_id(db, lane.number, id)?,
+                None => ops::identity_of(db, lane.share, id)?.map(|(_, identity)| identity),
             };
-            let (seq, fingerprint) =
-                found.ok_or(OutboxError::UnknownDependency { op, dependency: id })?;
+            let identity = found.ok_or(OutboxError::UnknownDependency { op, dependency: id })?;
             Ok(Dependency {
-                outbox: None,
-                seq,
-                fingerprint,
+                // What was first enqueued in an earlier lane is named by that lane.
+                outbox: (identity.outbox != lane.outbox()).then_some(identity.outbox),
+                seq: identity.seq,
+                fingerprint: identity.fingerprint,
             })
         }
         DependsOn::Identity(identity) => {

@@ -145,11 +145,8 @@ impl<'a> Run<'a> {
     pub(super) fn record_applied(&mut self, place: &Place<'_>, op: &Op) {
         let cursor = self.state.head.cursor.next();
         self.state.head.cursor = cursor;
-        self.record(
-            place,
-            OpOutcome::Applied(cursor),
-            Recorded::Applied(op.clone()),
-        );
+        let recorded = Recorded::new_applied(op.clone(), place.entry.origin.clone());
+        self.record(place, OpOutcome::Applied(cursor), recorded);
     }
 
     pub(super) fn reject(&mut self, place: &Place<'_>, reason: RejectReason) {

@@ -7,7 +7,7 @@ use share_model::{Batch, Entry, EntryBody, Limits, Seq};
 pub(crate) enum ShapeError {
     #[error("the batch has {ops} entries, limit is {max}")]
     TooManyOps { ops: u64, max: u64 },
-    #[error("the batch has {bytes} bytes of mutations, limit is {max}")]
+    #[error("the batch has {bytes} bytes of mutations and origins, limit is {max}")]
     TooManyBytes { bytes: u64, max: u64 },
     #[error("expectedCursor is set on a batch that is not atomic")]
     CursorWithoutAtomic,
@@ -70,7 +70,7 @@ fn check_body(entry: &Entry, atomic: bool, limits: &Limits) -> Result<u64, Shape
             if count > max {
                 return Err(ShapeError::TooManyDependencies { seq, count, max });
             }
-            Ok(op.mutation.bytes() as u64)
+            Ok(entry.bytes())
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{ClaimRequest, LogAnswers};
 
 mod dependencies;
 mod groups;
+mod origins;
 mod requeued;
 mod whole_batch;
 

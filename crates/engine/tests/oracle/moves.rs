@@ -249,6 +249,9 @@ impl World {
             } else if self.chance.percent(2) {
                 entry.body = EntryBody::Op(self.op(outbox));
             }
+            if self.chance.percent(5) {
+                entry.origin = None;
+            }
             entries.push(entry);
         }
         let atomic = !gives_up && self.chance.percent(30) || self.chance.percent(1);
@@ -301,6 +304,7 @@ impl World {
                 seq: Seq::new(seq),
                 was: None,
                 body: EntryBody::Op(self.op(outbox)),
+                origin: self.chance.percent(30).then(origin),
             });
             self.rows.entry(outbox).or_default().push(entry);
         }
@@ -325,6 +329,7 @@ impl World {
             seq: Seq::new(seq),
             was: Some(was),
             body: row.body,
+            origin: row.origin,
         })
     }
 

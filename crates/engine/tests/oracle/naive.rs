@@ -290,7 +290,10 @@ impl Naive {
         }
         let bytes = |entry: &Entry| match &entry.body {
             EntryBody::Abandon(_) => 0,
-            EntryBody::Op(op) => op.mutation.bytes() as u64,
+            EntryBody::Op(op) => {
+                let origin = entry.origin.as_ref().map_or(0, |origin| origin.id().len());
+                (op.mutation.bytes() + origin) as u64
+            }
         };
         if entries.iter().map(bytes).sum::<u64>() > self.limits.batch_bytes_max {
             return Err(RefusalCode::BatchTooLarge);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use share_engine::{
     AppendRequest, Appender, Authority, Change, ClaimRequest, Context, CreateShare, LogAnswers,
-    Record, Recorded, ShareState,
+    Record, ShareState,
 };
 use share_model::{
     Batch, Cursor, Entry, EntryBody, Envelope, Epoch, Fingerprint, GrantId, HistoryId, Identity,
@@ -146,9 +146,9 @@ impl World {
         };
         let mut cursor = appended.cursor_before;
         for entry in &appended.entries {
-            let Recorded::Applied(_) = entry.outcome else {
+            if entry.outcome.applied().is_none() {
                 continue;
-            };
+            }
             cursor = cursor.next();
             let place = (appended.writer, entry.seq);
             let twice = self.log.insert(place, (entry.fingerprint, cursor));
@@ -225,6 +225,15 @@ impl World {
         }
         if expected.is_ok() && outcome.record.is_none() {
             self.coverage.saw("batch that changed nothing");
+        }
+        let logged = outcome.record.as_ref().map(Record::logged);
+        for op in logged.unwrap_or_default() {
+            let entry = batch.entries.iter().find(|entry| entry.seq == op.seq);
+            assert_eq!(
+                entry.map(|it| &it.origin),
+                Some(&op.origin),
+                "whose op it is"
+            );
         }
         self.commit(outcome.record);
     }

@@ -7,6 +7,7 @@ use share_model::{
 
 use super::error::{WireError, WireFault};
 use super::field::{bytes, from_one, got, known, list_len};
+use super::grant::{BorrowedOrigin, write_origin};
 use super::op::{BorrowedOp, write_op};
 use crate::op_capnp::{batch, entry};
 use crate::share_capnp::envelope;
@@ -72,19 +73,34 @@ impl Room<'_> {
                 Some(read_first_lane(got(lane, "entry.was.elsewhere")?)?)
             }
         };
-        let body = match known(reader.which(), "entry")? {
+        let (body, origin) = match known(reader.which(), "entry")? {
             entry::Unset(()) => return Err(WireError::new("entry", WireFault::Unset)),
             entry::Op(op) => {
                 let op = BorrowedOp::read(got(op, "entry.op")?)?;
-                self.take(seq, op.bytes())?;
-                EntryBody::Op(op.copy(self.limits)?)
+                let origin = BorrowedOrigin::read_optional(
+                    reader.has_origin().then(|| reader.get_origin()),
+                    "entry.origin",
+                )?;
+                let origin_bytes = origin.as_ref().map_or(0, BorrowedOrigin::bytes);
+                self.take(seq, op.bytes() + origin_bytes)?;
+                let origin = origin.map(|origin| origin.copy()).transpose()?;
+                (EntryBody::Op(op.copy(self.limits)?), origin)
             }
+            // Whose op was given up concerns nobody: the field is not looked at.
             entry::Abandon(fingerprint) => {
                 let fingerprint = bytes(fingerprint, "entry.abandon")?;
-                EntryBody::Abandon(Fingerprint::from_bytes(fingerprint))
+                (
+                    EntryBody::Abandon(Fingerprint::from_bytes(fingerprint)),
+                    None,
+                )
             }
         };
-        Ok(Entry { seq, was, body })
+        Ok(Entry {
+            seq,
+            was,
+            body,
+            origin,
+        })
     }
 
     fn take(&mut self, seq: Seq, bytes: u64) -> Result<(), WireError> {
@@ -97,7 +113,7 @@ impl Room<'_> {
             seq: if bytes > max { seq } else { Seq::ZERO },
             actual: self.used,
             max,
-            unit: "bytes of mutations",
+            unit: "bytes of mutations and origins",
         };
         Err(WireError::new("batch.entries", fault))
     }
@@ -143,7 +159,12 @@ pub fn write_entry(entry: &Entry, mut builder: entry::Builder<'_>) {
         }
     }
     match &entry.body {
-        EntryBody::Op(op) => write_op(op, builder.init_op()),
+        EntryBody::Op(op) => {
+            if let Some(origin) = &entry.origin {
+                write_origin(origin, builder.reborrow().init_origin());
+            }
+            write_op(op, builder.init_op());
+        }
         EntryBody::Abandon(fingerprint) => builder.set_abandon(&fingerprint.to_bytes()),
     }
 }

@@ -8,6 +8,7 @@ use share_model::{
 
 use super::error::{WireError, WireFault};
 use super::field::{from_one, got, optional_bytes};
+use super::grant::{BorrowedOrigin, write_origin};
 use super::op::{read_op, write_op};
 use crate::op_capnp::logged_op;
 use crate::share_capnp::{log_position, snapshot_at};
@@ -77,6 +78,12 @@ pub fn read_logged_op(
         seq: Seq::new(from_one(reader.get_seq(), "loggedOp.seq")?),
         at: UnixMs::new(reader.get_at()),
         op: read_op(got(reader.get_op(), "loggedOp.op")?, limits)?,
+        origin: BorrowedOrigin::read_optional(
+            reader.has_origin().then(|| reader.get_origin()),
+            "loggedOp.origin",
+        )?
+        .map(|origin| origin.copy())
+        .transpose()?,
     })
 }
 
@@ -106,6 +113,9 @@ pub fn write_logged_op(logged: &LoggedOp, mut builder: logged_op::Builder<'_>) {
     builder.set_writer(logged.writer.get());
     builder.set_seq(logged.seq.get());
     builder.set_at(logged.at.get());
+    if let Some(origin) = &logged.origin {
+        write_origin(origin, builder.reborrow().init_origin());
+    }
     write_op(&logged.op, builder.init_op());
 }
 

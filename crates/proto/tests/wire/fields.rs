@@ -93,6 +93,7 @@ fn a_batch_stands_in_the_fields_of_the_schema() {
                 seq: Seq::new(5),
             }),
             body: EntryBody::Abandon(Fingerprint::from_bytes([6; 16])),
+            origin: None,
         }],
     };
     let mut message = Builder::new_default();

@@ -42,6 +42,7 @@ fn batch(ops: impl IntoIterator<Item = Op>) -> Batch {
         seq: Seq::new(seq),
         was: None,
         body: EntryBody::Op(op),
+        origin: None,
     });
     Batch {
         id: BatchId::from_bytes([2; 16]),
@@ -78,13 +79,13 @@ fn a_batch_at_its_limits_is_read_and_one_past_them_is_too_large() {
     );
     too_large(
         &batch([op(5, 0), op(6, 0)]),
-        "`batch.entries` of item 1 has 11 bytes of mutations, limit is 10",
+        "`batch.entries` of item 1 has 11 bytes of mutations and origins, limit is 10",
         (0, 11, 10),
     );
     // Here one op is too large by itself, so that a client knows which to give up.
     too_large(
         &batch([op(1, 0), op(11, 0)]),
-        "`batch.entries` of item 1 has 12 bytes of mutations, limit is 10",
+        "`batch.entries` of item 1 has 12 bytes of mutations and origins, limit is 10",
         (8, 12, 10),
     );
 }

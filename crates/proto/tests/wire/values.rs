@@ -121,17 +121,20 @@ impl Values {
     }
 
     pub(crate) fn entry(&self) -> Entry {
+        let (body, origin) = if self.below(4) > 0 {
+            (EntryBody::Op(self.op()), self.optional(Self::origin))
+        } else {
+            let fingerprint = Fingerprint::from_bytes(self.bytes());
+            (EntryBody::Abandon(fingerprint), None)
+        };
         Entry {
             seq: self.seq(),
             was: self.optional(|values| FirstLane {
                 outbox: values.outbox(),
                 seq: values.seq(),
             }),
-            body: if self.below(4) > 0 {
-                EntryBody::Op(self.op())
-            } else {
-                EntryBody::Abandon(Fingerprint::from_bytes(self.bytes()))
-            },
+            body,
+            origin,
         }
     }
 
@@ -276,6 +279,7 @@ impl Values {
             seq: self.seq(),
             at: UnixMs::new(self.number()),
             op: self.op(),
+            origin: self.optional(Self::origin),
         }
     }
 }

@@ -10,7 +10,7 @@ use share_model::{Cursor, LoggedOp};
 pub struct RingLimits {
     /// Ops.
     pub ops_max: usize,
-    /// Bytes of their mutations.
+    /// Bytes of their mutations and origins.
     pub bytes_max: usize,
 }
 
@@ -52,7 +52,7 @@ impl Ring {
                 self.clear();
             }
             self.head = op.cursor;
-            self.bytes += op.op.mutation.bytes();
+            self.bytes += bytes_of(&op);
             self.ops.push_back(Arc::new(op));
         }
         if self.head != head {
@@ -63,7 +63,7 @@ impl Ring {
             let Some(oldest) = self.ops.pop_front() else {
                 break;
             };
-            self.bytes -= oldest.op.mutation.bytes();
+            self.bytes -= bytes_of(&oldest);
         }
     }
 
@@ -84,7 +84,7 @@ impl Ring {
         FromRing::Ops(
             ops.take_while(|op| {
                 let is_first = bytes == 0;
-                bytes += op.op.mutation.bytes() as u64 + 1;
+                bytes += op.bytes() + 1;
                 is_first || bytes <= bytes_max
             })
             .cloned()
@@ -96,6 +96,10 @@ impl Ring {
         self.ops.clear();
         self.bytes = 0;
     }
+}
+
+fn bytes_of(op: &LoggedOp) -> usize {
+    usize::try_from(op.bytes()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -122,6 +126,7 @@ mod tests {
                     key: "k".repeat(bytes),
                 },
             },
+            origin: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use share_engine::{Change, Record, Recorded};
+use share_engine::{Change, Record};
 use share_model::{ShareId, ShareVersion};
 use tokio::task::{JoinError, JoinSet};
 use tracing::warn;
@@ -29,8 +29,8 @@ impl SinceCheckpoint {
         if let Change::Appended(appended) = &record.change {
             for entry in &appended.entries {
                 self.bytes += RECORD_BYTES;
-                if let Recorded::Applied(op) = &entry.outcome {
-                    self.bytes += op.mutation.bytes() as u64;
+                if let Some((op, origin)) = entry.outcome.applied() {
+                    self.bytes += op.bytes_from(origin);
                 }
             }
         }

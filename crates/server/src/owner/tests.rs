@@ -167,6 +167,7 @@ impl Append<'_> {
                     json: op.to_string(),
                 },
             }),
+            origin: None,
         };
         let call = AppendCall {
             authority: self.authority.clone(),

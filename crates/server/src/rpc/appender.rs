@@ -118,7 +118,10 @@ fn read_params(
 fn size_of_batch(batch: &Batch) -> usize {
     let entries = batch.entries.iter().map(|entry| {
         let dependencies = match &entry.body {
-            EntryBody::Op(op) => op.mutation.bytes() + size_of_val(op.depends_on.as_slice()),
+            EntryBody::Op(op) => {
+                let origin = entry.origin.as_ref().map_or(0, |origin| origin.id().len());
+                op.mutation.bytes() + origin + size_of_val(op.depends_on.as_slice())
+            }
             EntryBody::Abandon(_) => 0,
         };
         size_of_val(entry) + dependencies

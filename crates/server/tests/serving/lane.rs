@@ -71,6 +71,7 @@ impl Lane {
                     depends_on: Vec::new(),
                     mutation,
                 }),
+                origin: None,
             }
         });
         Batch {

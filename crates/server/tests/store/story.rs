@@ -4,7 +4,7 @@
 use share_engine::{Appended, Change, Claimed, Record, Recorded, RecordedEntry};
 use share_model::{
     BatchId, Cursor, Document, Fingerprint, GrantId, Incarnation, Limits, LoggedOp, Mutation,
-    Nonce, Op, OpId, OutboxId, Seq, ShareId, ShareVersion, UnixMs, WriterId,
+    Nonce, Op, OpId, Origin, OriginKind, OutboxId, Seq, ShareId, ShareVersion, UnixMs, WriterId,
 };
 use share_server::store::{Checkpoint, ShareCommit, Store};
 
@@ -54,6 +54,7 @@ impl Story {
         let mut entries = Vec::new();
         for text in texts {
             let op = self.op(text);
+            let origin = (text.len() % 2 == 1).then(agent_session);
             let seq = self.next_seq(writer);
             let fingerprint = Fingerprint::of(&op, OutboxId::from_bytes([1; 16]));
             self.log.push((
@@ -63,10 +64,11 @@ impl Story {
                     seq,
                     at: UnixMs::new(self.records.len() as u64 + 1),
                     op: op.clone(),
+                    origin: origin.clone(),
                 },
                 fingerprint,
             ));
-            entries.push(entry(seq, fingerprint, Recorded::Applied(op)));
+            entries.push(entry(seq, fingerprint, Recorded::new_applied(op, origin)));
             let hole = self.next_seq(writer);
             entries.push(entry(hole, fingerprint, Recorded::Rejected));
         }
@@ -139,7 +141,7 @@ impl Story {
             let after = all.last().map_or(Cursor::ZERO, |op| op.cursor);
             let ops = store.follow(self.share, after, ops_max, bytes_max).await;
             let ops = ops.unwrap();
-            let bytes: u64 = ops.iter().map(|op| op.op.mutation.bytes() as u64).sum();
+            let bytes: u64 = ops.iter().map(LoggedOp::bytes).sum();
             assert!(ops.len() <= ops_max, "{} ops of {ops_max}", ops.len());
             assert!(ops.len() <= 1 || bytes <= bytes_max, "{bytes}/{bytes_max}");
             if ops.is_empty() {
@@ -197,6 +199,11 @@ impl Story {
         *seq += 1;
         Seq::new(*seq)
     }
+}
+
+/// Whose every op with a text of odd length is.
+fn agent_session() -> Origin {
+    Origin::new(OriginKind::Agent, "session".into(), 1024).unwrap()
 }
 
 fn entry(seq: Seq, fingerprint: Fingerprint, outcome: Recorded) -> RecordedEntry {

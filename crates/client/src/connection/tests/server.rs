@@ -274,6 +274,7 @@ async fn deliver(share: Rc<Share>, from: u64, sink: sink::Client) -> Result<(), 
             seq: Seq::new(cursor),
             at: UnixMs::new(1),
             op,
+            origin: None,
         };
         let mut ops = sink.ops_request();
         wire::write_logged_ops(&[logged], ops.get().init_ops(1));

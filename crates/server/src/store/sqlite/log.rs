@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use share_engine::{Change, Record, Recorded};
+use share_engine::{Change, Record};
 use share_model::{Cursor, Fingerprint, Seq, ShareId, ShareVersion, WriterId};
 
 use super::fault::ReadError;
@@ -65,7 +65,7 @@ impl Content {
         let applied = appended
             .entries
             .iter()
-            .filter(|entry| matches!(entry.outcome, Recorded::Applied(_)))
+            .filter(|entry| entry.outcome.applied().is_some())
             .map(|entry| entry.seq.get());
         let mut content = Self {
             writer: appended.writer,
@@ -249,7 +249,7 @@ pub(super) fn applied(record: &Record) -> Vec<(Seq, Fingerprint, Cursor)> {
     let applied = appended
         .entries
         .iter()
-        .filter(|entry| matches!(entry.outcome, Recorded::Applied(_)));
+        .filter(|entry| entry.outcome.applied().is_some());
     applied
         .map(|entry| {
             cursor = cursor.next();

@@ -84,7 +84,7 @@ impl Reader {
                 if op.cursor <= after {
                     continue;
                 }
-                let op_bytes = op.op.mutation.bytes() as u64;
+                let op_bytes = op.bytes();
                 let is_over = ops.len() >= bounds.ops_max || bytes + op_bytes > bounds.bytes_max;
                 if is_over && !ops.is_empty() {
                     return Ok(false);
