@@ -64,7 +64,19 @@ pub enum OriginKind {
     Import,
 }
 
-/// Who made a share, grant or revocation.
+impl OriginKind {
+    /// The kind's name, as the schema has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Agent => "agent",
+            Self::System => "system",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// Who made a share, grant or revocation, or whose an op is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     kind: OriginKind,

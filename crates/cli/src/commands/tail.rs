@@ -9,6 +9,7 @@ use share_model::{Cursor, LogPosition, LoggedOp, Mutation};
 use tokio::signal::ctrl_c;
 
 use crate::error::{CliError, Kind};
+use crate::printable::{self, OriginLine, printable};
 use crate::ref_arg::{self, RefArg};
 use crate::{connect, run, ui};
 
@@ -51,6 +52,9 @@ enum Line<'a> {
         text: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<&'a RawValue>,
+        /// Whose it is, if it is not the writer's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        origin: Option<OriginLine<'a>>,
     },
     /// What was shown is void: the document at this cursor follows.
     Reset { cursor: u64, lagged: bool },
@@ -113,7 +117,8 @@ fn show(event: &FollowEvent, json: bool) -> Result<(), CliError> {
                         value: raw(&entry.json)?,
                     })?;
                 } else {
-                    ui::data(format!("= {}\t{}", entry.key, entry.json))?;
+                    let (key, value) = (printable(&entry.key), printable(&entry.json));
+                    ui::data(format!("= {key}\t{value}"))?;
                 }
             }
         }
@@ -162,12 +167,18 @@ fn show_op(logged: &LoggedOp, json: bool) -> Result<(), CliError> {
             pointer: pointer.map(String::as_str),
             text: text.map(String::as_str),
             value: value.map(|json| raw(json)).transpose()?,
+            origin: logged.origin.as_ref().map(OriginLine::from),
         });
     }
-    let at = pointer.map_or(String::new(), |pointer| format!(" {pointer}"));
+    let key = printable(key);
+    let at = pointer.map_or(String::new(), |pointer| format!(" {}", printable(pointer)));
+    let whose = logged.origin.as_ref();
+    let whose = whose.map_or(String::new(), |origin| {
+        format!(" ({})", printable::origin(origin))
+    });
     let what = text
         .map(|text| format!("{text:?}"))
-        .or_else(|| value.cloned())
+        .or_else(|| value.map(|json| printable(json).into_owned()))
         .unwrap_or_default();
-    ui::data(format!("{cursor} {op} {key}{at}\t{what}"))
+    ui::data(format!("{cursor} {op} {key}{at}{whose}\t{what}"))
 }

@@ -2,11 +2,12 @@
 
 use capnp::message::Builder;
 use share_model::{
-    Batch, BatchId, Dependency, Entry, EntryBody, Fingerprint, Limits, Mutation, Op, OpId,
-    PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, RefusalDetail, Seq,
+    Batch, BatchId, Dependency, Entry, EntryBody, Fingerprint, Limits, Mutation, Op, OpId, Origin,
+    OriginKind, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, RefusalDetail, Seq,
 };
 
-use share_proto::op_capnp::{ack, batch};
+use share_proto::ids_capnp::origin::Kind;
+use share_proto::op_capnp::{ack, batch, entry};
 use share_proto::refusal_capnp::refusal;
 use share_proto::share_capnp::{
     self, create_share, limits, log_position, redeem_outcome, share_ref,
@@ -88,6 +89,60 @@ fn a_batch_at_its_limits_is_read_and_one_past_them_is_too_large() {
         "`batch.entries` of item 1 has 12 bytes of mutations and origins, limit is 10",
         (8, 12, 10),
     );
+}
+
+fn session(id: &str) -> Origin {
+    Origin::new(OriginKind::Agent, id.to_owned(), 1024).unwrap()
+}
+
+#[test]
+fn the_bytes_of_an_origin_count_against_the_batch() {
+    let mut at = batch([op(5, 0), op(3, 0)]);
+    at.entries[1].origin = Some(session("ss"));
+    assert_eq!(read_small(&at), Ok(at.clone()));
+    at.entries[1].origin = Some(session("sss"));
+    too_large(
+        &at,
+        "`batch.entries` of item 1 has 11 bytes of mutations and origins, limit is 10",
+        (0, 11, 10),
+    );
+}
+
+#[test]
+fn an_origin_that_is_not_whole_is_invalid_and_is_not_looked_at_where_it_means_nothing() {
+    let read = |change: fn(entry::Builder<'_>)| {
+        let mut message = Builder::new_default();
+        wire::write_batch(&batch([op(5, 0)]), message.init_root());
+        let root: batch::Builder<'_> = message.get_root().unwrap();
+        change(root.get_entries().unwrap().get(0));
+        let reader = message.get_root_as_reader::<batch::Reader<'_>>().unwrap();
+        wire::read_batch(reader, &Limits::DEFAULT).map_err(|error| {
+            let refusal = Refusal::from(error);
+            (refusal.code, refusal.message)
+        })
+    };
+    let invalid = |message: &str| Err((RefusalCode::InvalidRequest, message.to_owned()));
+    assert_eq!(
+        read(|entry| entry.init_origin().set_id("s")),
+        invalid("`origin.kind` of item 0 is not set")
+    );
+    assert_eq!(
+        read(|entry| entry.init_origin().set_kind(Kind::Agent)),
+        invalid("`origin` of item 0 is refused: origin id is empty")
+    );
+    assert_eq!(
+        read(|entry| {
+            let mut origin = entry.init_origin();
+            origin.set_kind(Kind::Agent);
+            origin.set_id("i".repeat(1025));
+        }),
+        invalid("`origin.id` of item 0 has 1025 bytes, limit is 1024")
+    );
+    let given_up = read(|mut entry| {
+        entry.reborrow().init_origin().set_id("");
+        entry.set_abandon(&[0; 16]);
+    });
+    assert_eq!(given_up.unwrap().entries[0].origin, None);
 }
 
 #[track_caller]
