@@ -8,12 +8,14 @@ mod admission;
 mod batches;
 mod cut;
 mod delegation;
+mod details;
 mod enqueue;
 mod entry;
 mod error;
 mod file;
 mod lanes;
 mod lease;
+mod lookup;
 mod members;
 mod ops;
 mod options;
@@ -24,7 +26,10 @@ mod prune;
 mod record;
 mod recoveries;
 mod refused;
+mod replan;
 mod replaying;
+mod requeue;
+mod resolve;
 mod schema;
 mod send;
 mod sql;
@@ -39,6 +44,7 @@ use rusqlite::Connection;
 use share_model::{OpId, OutboxKey, ShareId, ShareRef};
 use tokio::sync::{broadcast, watch};
 
+pub use details::{DependencyDetails, GroupDetails, OpDetails};
 pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
 pub use error::OutboxError;
 pub(crate) use lease::Turn;
@@ -47,7 +53,9 @@ pub use outcome::{Failure, Outcome, OutcomeEvent};
 pub use outcomes::{Heard, Outcomes};
 pub use progress::RowState;
 pub use recoveries::{LostOps, Recovery, RecoveryEvent};
+pub(crate) use replan::Standing;
 pub(crate) use replaying::{ClaimCheck, OpenLane, Opening};
+pub use resolve::ResolveError;
 pub(crate) use send::Taken;
 pub use status::{Resolution, Row, RowFilter, RowPosition, ShareStatus};
 pub use stop::Stop;
@@ -240,26 +248,30 @@ impl Outbox {
         };
         let enqueued = match options.sqlite.pages_max {
             None => self.run(move |db| enqueue::enqueue(db, call)).await?,
-            Some(pages_max) => self.enqueue_bounded(call, pages_max).await?,
+            Some(_) => {
+                self.run_in_room(move |db| enqueue::enqueue(db, call.clone()))
+                    .await?
+            }
         };
         self.changed();
         Ok(enqueued)
     }
 
-    /// Enqueues into an outbox with a bound. Settled ops give up their room before their retention
-    /// is over; what is not settled never does.
-    async fn enqueue_bounded(
-        &self,
-        call: enqueue::Call,
-        pages_max: u32,
-    ) -> Result<Vec<Enqueued>, OutboxError> {
+    /// Runs work that enqueues. In an outbox with a bound, settled ops give up their room before
+    /// their retention is over; what is not settled never does.
+    async fn run_in_room<T, F>(&self, work: F) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, OutboxError> + Clone + Send + 'static,
+    {
+        let pages_max = self.inner.options.sqlite.pages_max;
         loop {
-            let this_time = call.clone();
+            let work = work.clone();
             let tried = self
                 .run(move |db| {
-                    let enqueued = enqueue::enqueue(db, this_time)?;
-                    check_reserve(db, pages_max)?;
-                    Ok(enqueued)
+                    let done = work(db)?;
+                    pages_max.map_or(Ok(()), |pages_max| check_reserve(db, pages_max))?;
+                    Ok(done)
                 })
                 .await;
             match tried {

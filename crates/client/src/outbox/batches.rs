@@ -101,12 +101,15 @@ pub(crate) fn assemble(
 ) -> Result<Batch, OutboxError> {
     let entries = match stored.kind {
         Kind::Apply => ops::entries_of(db, lane, stored.number, stored.ends)?,
-        Kind::Abandon => vec![Entry {
-            seq: stored.ends.0,
-            was: None,
-            body: EntryBody::Abandon(ops::fingerprint_at(db, lane, stored.ends.0)?),
-            origin: None,
-        }],
+        Kind::Abandon => {
+            let (was, fingerprint) = ops::first_lane_at(db, lane, stored.ends.0)?;
+            vec![Entry {
+                seq: stored.ends.0,
+                was,
+                origin: None,
+                body: EntryBody::Abandon(fingerprint),
+            }]
+        }
     };
     Ok(Batch {
         id: stored.id,
@@ -120,6 +123,13 @@ pub(crate) fn assemble(
 pub(crate) fn set_answered(db: &Connection, number: i64) -> Result<(), OutboxError> {
     db.prepare_cached("UPDATE batch SET answered = 1 WHERE number = ?1")?
         .execute([number])?;
+    Ok(())
+}
+
+/// The batches of a lane without an answer are no more: their ops are cut again.
+pub(crate) fn delete_open(db: &Connection, lane: i64) -> Result<(), OutboxError> {
+    db.prepare_cached("DELETE FROM batch WHERE lane = ?1 AND answered = 0")?
+        .execute([lane])?;
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::Lane;
 use super::members::{self, Member};
-use super::progress;
+use super::ops::Group;
+use super::progress::{self, RowState};
 
 /// How large a batch may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +71,12 @@ impl Cutter<'_> {
         let Some(first) = rows.first() else {
             return Ok(None);
         };
-        let whole_group;
-        let members = match (first.give_up, first.group) {
-            (false, Some(group)) => {
-                whole_group = members::between(db, lane.number, (group.first, group.last))?;
-                whole_group.as_slice()
-            }
-            _ => &rows[..run(rows, self.size)],
+        let (whole, group) = whole_group(db, lane, first)?;
+        let members = match group {
+            Some(_) => whole.as_slice(),
+            None => &rows[..run(rows, self.size)],
         };
         let last = members.last().map_or(first.seq, |member| member.seq);
-        let group = first.group.filter(|_| !first.give_up);
         let batch = StoredBatch {
             number: 0,
             id: BatchId::new(self.clock, self.entropy),
@@ -98,6 +95,28 @@ impl Cutter<'_> {
         }
         Ok(Some(batch))
     }
+}
+
+/// The atomic group that begins with `first`, if each of its ops is to be sent. Where a part of it
+/// has ended, which only the restore of a server or a copy of the outbox brings about, each of the
+/// others stands for itself.
+fn whole_group(
+    db: &Connection,
+    lane: &Lane,
+    first: &Member,
+) -> Result<(Vec<Member>, Option<Group>), OutboxError> {
+    let Some(group) = first.group.filter(|_| !first.give_up) else {
+        return Ok((Vec::new(), None));
+    };
+    let members = members::between(db, lane.number, (group.first, group.last))?;
+    let is_sent = |member: &Member| {
+        !member.give_up && matches!(member.state, RowState::Queued | RowState::Rejected)
+    };
+    let is_whole = members.len() as u64 == group.last.above(group.first) + 1;
+    if is_whole && members.iter().all(is_sent) {
+        return Ok((members, Some(group)));
+    }
+    Ok((Vec::new(), None))
 }
 
 /// How many of the rows, at least one, go together: no op to abandon, none that must be alone, no

@@ -149,10 +149,26 @@ fn collect(
 
 /// The shares with unsettled ops whose replay does not stand still, oldest first.
 pub(crate) fn replayable(db: &Connection) -> Result<Vec<ShareId>, OutboxError> {
-    let mut statement = db.prepare_cached(
+    shares(
+        db,
         "SELECT share FROM lane WHERE left_at IS NULL AND stop_code IS NULL AND EXISTS \
          (SELECT 1 FROM progress WHERE progress.lane = lane.number AND state < 10) ORDER BY number",
-    )?;
+    )
+}
+
+/// The shares whose server has answered for ops that are held, and whose replay does not stand
+/// still, oldest first.
+pub(crate) fn retained(db: &Connection) -> Result<Vec<ShareId>, OutboxError> {
+    shares(
+        db,
+        "SELECT share FROM lane AS own WHERE left_at IS NULL AND stop_code IS NULL AND EXISTS \
+         (SELECT 1 FROM lane JOIN op ON op.lane = lane.number \
+         WHERE lane.share = own.share AND op.seq <= lane.answered_through) ORDER BY number",
+    )
+}
+
+fn shares(db: &Connection, sql: &str) -> Result<Vec<ShareId>, OutboxError> {
+    let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut shares = Vec::new();
     while let Some(row) = rows.next()? {
@@ -206,6 +222,24 @@ pub(crate) fn replace(
     Ok(())
 }
 
+/// Lanes of the share that were left and hold nothing any more are no more.
+pub(crate) fn delete_empty(db: &Connection, share: ShareId) -> Result<(), OutboxError> {
+    for left in of_share(db, share)? {
+        let key = params![left.number];
+        let is_empty = left.left_at.is_some()
+            && !db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM op WHERE lane = ?1)")?
+                .query_row(key, |row| row.get::<_, bool>(0))?;
+        if is_empty {
+            db.prepare_cached("DELETE FROM batch WHERE lane = ?1")?
+                .execute(key)?;
+            db.prepare_cached("DELETE FROM lane WHERE number = ?1")?
+                .execute(key)?;
+        }
+    }
+    Ok(())
+}
+
 /// A person gave `reference`.
 pub(crate) fn set_ref(
     db: &Connection,
@@ -251,6 +285,16 @@ pub(crate) fn set_claimed(
         history.to_bytes()
     ])?;
     Ok(())
+}
+
+/// The server stands in another history than was known, or further back in the same one.
+pub(crate) fn set_replanned(
+    db: &Connection,
+    lane: &Lane,
+    (incarnation, history): (Incarnation, HistoryId),
+) -> Result<(), OutboxError> {
+    set_claimed(db, lane, incarnation, history)?;
+    set_settled(db, lane)
 }
 
 /// A redeem told the server's limits.

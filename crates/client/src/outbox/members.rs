@@ -28,6 +28,8 @@ pub(crate) struct Member {
     pub(crate) mutation_bytes: u64,
     pub(crate) entry_bytes: u64,
     pub(crate) group: Option<Group>,
+    /// A person decided about it.
+    pub(crate) resolved: bool,
 }
 
 fn read(row: &Row<'_>) -> Result<Member, OutboxError> {
@@ -56,6 +58,7 @@ fn read(row: &Row<'_>) -> Result<Member, OutboxError> {
         mutation_bytes: count(row, 12)?,
         entry_bytes: count(row, 13)?,
         group,
+        resolved: row.get(14)?,
     })
 }
 
@@ -64,7 +67,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT seq, op_id, state, give_up, alone, attempts, rejections, first_rejected_at, \
-             outcome, group_first, group_last, group_cursor, bytes, length(entry) \
+             outcome, group_first, group_last, group_cursor, bytes, length(entry), \
+             resolution IS NOT NULL \
              FROM progress JOIN op USING (lane, seq) WHERE lane = ?1 AND ",
             $rest
         )
@@ -154,7 +158,8 @@ pub(crate) fn of_batch(
     )
 }
 
-/// Up to `limit` settled ops from the oldest, not beyond `last`.
+/// Up to `limit` ops from the oldest, not beyond `last`, that nobody waits for: applied, or decided
+/// about by a person.
 pub(crate) fn settled(
     db: &Connection,
     lane: i64,
@@ -163,7 +168,10 @@ pub(crate) fn settled(
 ) -> Result<Vec<(Member, UnixMs)>, OutboxError> {
     let members = members(
         db,
-        select!("seq > ?2 AND seq <= ?3 AND state = 10 ORDER BY seq LIMIT ?4"),
+        select!(
+            "seq > ?2 AND seq <= ?3 AND (state = 10 OR state > 10 AND resolution IS NOT NULL) \
+             ORDER BY seq LIMIT ?4"
+        ),
         &[&lane, &int(after.get()), &int(last.get()), &limit],
     )?;
     let mut settled_at = db.prepare_cached(

@@ -1,10 +1,13 @@
 //! Table `op`: what each op is. Rows are inserted and, long after they were settled, deleted.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use share_model::{Chain, Cursor, Entry, Fingerprint, OpId, Seq, UnixMs};
+use share_model::{
+    Chain, Cursor, Entry, Fingerprint, FirstLane, Identity, OpId, Seq, ShareId, UnixMs,
+};
 
 use super::entry;
 use super::error::OutboxError;
+use super::lanes;
 use super::sql::{bytes, chain, int, seq};
 
 /// The seqs of an atomic group.
@@ -94,15 +97,84 @@ pub(crate) fn entries_of(
     Ok(entries)
 }
 
-/// The fingerprint of the op at `at`.
-pub(crate) fn fingerprint_at(
+/// Where a re-queued op was first enqueued, and its fingerprint.
+pub(crate) fn first_lane_at(
     db: &Connection,
     lane: i64,
     at: Seq,
-) -> Result<Fingerprint, OutboxError> {
-    db.prepare_cached("SELECT fingerprint FROM op WHERE lane = ?1 AND seq = ?2")?
-        .query_row(params![lane, int(at.get())], |row| Ok(bytes(row, 0)))?
-        .map(Fingerprint::from_bytes)
+) -> Result<(Option<FirstLane>, Fingerprint), OutboxError> {
+    let (entry, fingerprint) = entry_at(db, lane, at)?;
+    Ok((entry.was, fingerprint))
+}
+
+/// The entry at `at`, and its fingerprint.
+pub(crate) fn entry_at(
+    db: &Connection,
+    lane: i64,
+    at: Seq,
+) -> Result<(Entry, Fingerprint), OutboxError> {
+    db.prepare_cached("SELECT entry, fingerprint FROM op WHERE lane = ?1 AND seq = ?2")?
+        .query_row(params![lane, int(at.get())], |row| {
+            let entry: Vec<u8> = row.get(0)?;
+            Ok((entry, bytes(row, 1)))
+        })
+        .map_err(OutboxError::from)
+        .and_then(|(entry, fingerprint)| {
+            Ok((
+                entry::decode(&entry)?,
+                Fingerprint::from_bytes(fingerprint?),
+            ))
+        })
+}
+
+/// The identity of the op with this id, in whichever lane of the share it is held.
+pub(crate) fn identity_of(
+    db: &Connection,
+    share: ShareId,
+    op_id: OpId,
+) -> Result<Option<(Seq, Identity)>, OutboxError> {
+    for lane in lanes::of_share(db, share)?.iter().rev() {
+        if let Some((seq, fingerprint)) = by_op_id(db, lane.number, op_id)? {
+            let first = first_lane_at(db, lane.number, seq)?.0.unwrap_or(FirstLane {
+                outbox: lane.outbox(),
+                seq,
+            });
+            let identity = Identity {
+                outbox: first.outbox,
+                seq: first.seq,
+                fingerprint,
+            };
+            return Ok(Some((seq, identity)));
+        }
+    }
+    Ok(None)
+}
+
+/// The op goes to another lane and seq: nothing else of it changes.
+pub(crate) fn move_to(
+    db: &Connection,
+    (lane, at): (i64, Seq),
+    (to, chain, group): (i64, Chain, Option<Group>),
+    entry: &Entry,
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE op SET lane = ?3, seq = ?4, chain = ?5, group_first = ?6, group_last = ?7, \
+         group_cursor = ?8, entry = ?9 WHERE lane = ?1 AND seq = ?2",
+    )?
+    .execute(params![
+        lane,
+        int(at.get()),
+        to,
+        int(entry.seq.get()),
+        chain.to_bytes(),
+        group.map(|group| int(group.first.get())),
+        group.map(|group| int(group.last.get())),
+        group
+            .and_then(|group| group.expected_cursor)
+            .map(|cursor| int(cursor.get())),
+        entry::encode(entry)?,
+    ])?;
+    Ok(())
 }
 
 /// Drops a settled op.

@@ -43,6 +43,9 @@ pub enum Failure {
     /// It was given up by a copy of this outbox.
     #[error("a copy of this outbox gave the op up")]
     AbandonedElsewhere,
+    /// It was in doubt, and a person let it go or sent it as a new op.
+    #[error("whether it was applied could not be told, and a person decided not to wait for it")]
+    Decided,
 }
 
 fn write_code<S: Serializer>(code: &RefusalCode, serializer: S) -> Result<S::Ok, S::Error> {

@@ -206,3 +206,41 @@ pub(crate) fn give_up(
     ])?;
     Ok(())
 }
+
+/// What an op becomes that is to be sent again although it had ended, or in another lane.
+#[derive(Debug, Clone)]
+pub(crate) struct Reopened {
+    /// As what it is given up; `None`: it is sent.
+    pub(crate) give_up: Option<Outcome>,
+    /// Its lane and seq from now on.
+    pub(crate) to: (i64, Seq),
+}
+
+/// The op stands at the beginning again; how often it was sent, and what a person decided about it,
+/// stays.
+pub(crate) fn reopen(
+    db: &Connection,
+    (lane, at): (i64, Seq),
+    reopened: &Reopened,
+) -> Result<(), OutboxError> {
+    let give_up = reopened.give_up.as_ref();
+    let error = give_up.and_then(|outcome| match outcome {
+        Outcome::DeadLetter(failure) => Some(failure.to_string()),
+        _ => None,
+    });
+    db.prepare_cached(
+        "UPDATE progress SET lane = ?3, seq = ?4, state = 1, batch = NULL, give_up = ?5, alone = 0, \
+         rejections = 0, first_rejected_at = NULL, next_attempt_at = NULL, outcome = ?6, \
+         error = ?7, settled_at = NULL WHERE lane = ?1 AND seq = ?2",
+    )?
+    .execute(params![
+        lane,
+        int(at.get()),
+        reopened.to.0,
+        int(reopened.to.1.get()),
+        give_up.is_some(),
+        give_up.map(outcome::encode).transpose()?,
+        error,
+    ])?;
+    Ok(())
+}

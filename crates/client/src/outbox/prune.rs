@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use share_model::UnixMs;
+use share_model::{Seq, UnixMs};
 
 use super::batches;
 use super::error::OutboxError;
@@ -12,42 +12,84 @@ use super::lanes::{self, Lane};
 use super::members;
 use super::ops;
 use super::options::Retention;
+use super::progress::RowState;
 
 /// Rows of one step: short enough that nobody who waits for the storage notices.
 const STEP: u32 = 256;
 
-/// Drops settled rows beyond the retention, from the oldest; returns whether there may be more.
+/// Drops settled rows of a share beyond the retention, from the oldest; returns whether there may be
+/// more.
 ///
-/// Dead letters and ops in doubt stay: a person is to see them.
+/// Dead letters and ops in doubt stay until a person has decided.
 pub(crate) fn step(
     db: &Connection,
-    mut lane: Lane,
+    own: &Lane,
     retention: &Retention,
     now: UnixMs,
 ) -> Result<bool, OutboxError> {
-    let age_max = u64::try_from(retention.age_max.as_millis()).unwrap_or(u64::MAX);
-    let range = (lane.pruned_through, lane.settled_through);
-    if lane.settled_ops <= retention.ops_max && lane.settled_bytes <= retention.bytes_max {
-        // The usual case, at the cost of one row: the oldest is not old enough.
+    let lanes = lanes::of_share(db, own.share)?;
+    let mut excess = Excess {
+        ops: lanes.iter().map(|lane| lane.settled_ops).sum(),
+        bytes: lanes.iter().map(|lane| lane.settled_bytes).sum(),
+        retention,
+        now,
+    };
+    for mut lane in lanes {
+        // The usual case, at the cost of one row: the oldest is to stay.
+        let range = (Seq::ZERO, lane.settled_through);
         let oldest = members::settled(db, lane.number, range, 1)?;
-        let is_old = |at: &UnixMs| now.get().saturating_sub(at.get()) > age_max;
-        if !oldest.first().is_some_and(|(_, at)| is_old(at)) {
-            return Ok(false);
+        if !oldest.first().is_some_and(|(_, at)| excess.has(*at)) {
+            continue;
+        }
+        let dropped = drop_oldest(db, &mut lane, &mut excess)?;
+        if lane.left_at.is_some() {
+            lanes::delete_empty(db, lane.share)?;
+        }
+        if dropped == STEP {
+            return Ok(true);
         }
     }
-    Ok(drop_oldest(db, &mut lane, retention, now)? == STEP)
+    Ok(false)
+}
+
+/// What is beyond the retention.
+struct Excess<'a> {
+    /// Settled ops of the share, and the bytes of their entries.
+    ops: u64,
+    bytes: u64,
+    retention: &'a Retention,
+    now: UnixMs,
+}
+
+impl Excess<'_> {
+    /// Whether the oldest op, settled `at`, is to go.
+    fn has(&self, at: UnixMs) -> bool {
+        let age = self.now.get().saturating_sub(at.get());
+        self.ops > self.retention.ops_max
+            || self.bytes > self.retention.bytes_max
+            || u128::from(age) > self.retention.age_max.as_millis()
+    }
 }
 
 /// Drops settled rows of any share, however new, when the room is needed; whether there were any.
 pub(super) fn for_room(db: &Connection) -> Result<bool, OutboxError> {
-    for mut lane in lanes::all(db)? {
-        let nothing = Retention {
-            age_max: Duration::ZERO,
-            bytes_max: 0,
-            ops_max: 0,
-        };
-        if drop_oldest(db, &mut lane, &nothing, UnixMs::ZERO)? > 0 {
-            return Ok(true);
+    let nothing = Retention {
+        age_max: Duration::ZERO,
+        bytes_max: 0,
+        ops_max: 0,
+    };
+    for own in lanes::all(db)? {
+        for mut lane in lanes::of_share(db, own.share)? {
+            let mut excess = Excess {
+                ops: u64::MAX,
+                bytes: u64::MAX,
+                retention: &nothing,
+                now: UnixMs::ZERO,
+            };
+            if drop_oldest(db, &mut lane, &mut excess)? > 0 {
+                lanes::delete_empty(db, own.share)?;
+                return Ok(true);
+            }
         }
     }
     Ok(false)
@@ -56,26 +98,28 @@ pub(super) fn for_room(db: &Connection) -> Result<bool, OutboxError> {
 fn drop_oldest(
     db: &Connection,
     lane: &mut Lane,
-    retention: &Retention,
-    now: UnixMs,
+    excess: &mut Excess<'_>,
 ) -> Result<u32, OutboxError> {
-    let age_max = u64::try_from(retention.age_max.as_millis()).unwrap_or(u64::MAX);
-    let range = (lane.pruned_through, lane.settled_through);
+    let range = (Seq::ZERO, lane.settled_through);
     let mut dropped = 0;
     for (member, settled_at) in members::settled(db, lane.number, range, STEP)? {
-        let too_many = lane.settled_ops > retention.ops_max;
-        let too_large = lane.settled_bytes > retention.bytes_max;
-        let too_old = now.get().saturating_sub(settled_at.get()) > age_max;
-        if !(too_many || too_large || too_old) {
+        if !excess.has(settled_at) {
             break;
         }
-        if let Some(chain) = ops::chain_at(db, lane.number, member.seq)? {
+        // What a person decided about later may lie below.
+        if member.seq > lane.pruned_through
+            && let Some(chain) = ops::chain_at(db, lane.number, member.seq)?
+        {
             lane.pruned_through = member.seq;
             lane.pruned_chain = chain;
         }
         ops::delete(db, lane.number, member.seq)?;
-        lane.settled_ops = lane.settled_ops.saturating_sub(1);
-        lane.settled_bytes = lane.settled_bytes.saturating_sub(member.entry_bytes);
+        if member.state == RowState::Settled {
+            lane.settled_ops = lane.settled_ops.saturating_sub(1);
+            lane.settled_bytes = lane.settled_bytes.saturating_sub(member.entry_bytes);
+            excess.ops = excess.ops.saturating_sub(1);
+            excess.bytes = excess.bytes.saturating_sub(member.entry_bytes);
+        }
         dropped += 1;
     }
     if dropped > 0 {

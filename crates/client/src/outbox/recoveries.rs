@@ -64,6 +64,9 @@ pub enum Recovery {
         ops: u64,
         /// Settled ops that the server may have lost and this outbox holds no more.
         lost: Vec<LostOps>,
+        /// Settled ops of lanes that were left before, which this outbox holds no more: whether the
+        /// server has them was not looked at.
+        unchecked: Vec<LostOps>,
     },
 }
 

@@ -2,15 +2,17 @@
 
 use share_model::{
     Batch, BatchId, Claimed, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey, Refusal,
-    RefusalCode, Seq, ShareId, ShareRef, UnixMs,
+    Seq, ShareId, ShareRef, UnixMs,
 };
 
 use super::Outbox;
 use super::cut::{Cutter, Size};
 use super::error::OutboxError;
-use super::lanes::{self, Lane};
+use super::lanes;
 use super::lease::Turn;
 use super::outcome::OutcomeEvent;
+use super::recoveries::Recovery;
+use super::replan::{self, Planner, Standing};
 use super::send::{self, Taken};
 use super::stop::Stop;
 use super::{progress, prune, record, refused};
@@ -18,6 +20,8 @@ use super::{progress, prune, record, refused};
 /// What a connection begins with.
 #[derive(Debug)]
 pub(crate) struct OpenLane {
+    /// Which lane it is; the number means something only here.
+    pub(crate) lane: i64,
     pub(crate) reference: ShareRef,
     /// Which ref it is.
     pub(crate) ref_number: u64,
@@ -40,12 +44,15 @@ pub(crate) enum Opening {
     Open(Box<OpenLane>),
 }
 
-/// Whether a claim's answer fits what the outbox holds.
+/// What a claim's answer, or its refusal, means for the lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ClaimCheck {
+    /// It is as the outbox believes.
     Ours,
-    /// The lane is not the outbox's own any more, or the server went back in time.
-    NotOurs(RefusalCode, String),
+    /// It was not; the plan is another one now, and the lane must be claimed again.
+    Replanned(Recovery),
+    /// Another claim was made meanwhile, from this very file: look again.
+    Outdated,
 }
 
 impl Outbox {
@@ -54,9 +61,15 @@ impl Outbox {
         self.run(lanes::replayable).await
     }
 
-    /// Prepares a claim, if there is something to send. What is to be sent is taken when there is a
-    /// connection to send it on.
-    pub(crate) async fn open_lane(&self, turn: Turn) -> Result<Opening, OutboxError> {
+    /// The shares whose server has been told of ops that are still held, and don't wait for a person:
+    /// if such a server went back in time, what it lost can be sent again.
+    pub(crate) async fn retained(&self) -> Result<Vec<ShareId>, OutboxError> {
+        self.run(lanes::retained).await
+    }
+
+    /// Prepares a claim, if there is something to send, or if it is `wanted` in any case. What is to
+    /// be sent is taken when there is a connection to send it on.
+    pub(crate) async fn open_lane(&self, turn: Turn, wanted: bool) -> Result<Opening, OutboxError> {
         let options = self.options().clone();
         self.run(move |db| {
             let lane = turn.lane(db)?;
@@ -65,7 +78,7 @@ impl Outbox {
             }
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
-            if send::choose(db, &lane, &cutter, &limits, (&[], 1))?.is_empty() {
+            if !wanted && send::choose(db, &lane, &cutter, &limits, (&[], 1))?.is_empty() {
                 return Ok(Opening::Nothing {
                     wake_at: progress::next_due(db, lane.number)?,
                 });
@@ -79,6 +92,7 @@ impl Outbox {
                 }
             };
             Ok(Opening::Open(Box::new(OpenLane {
+                lane: lane.number,
                 reference: lane.reference,
                 ref_number: lane.ref_number,
                 key: lane.key,
@@ -122,25 +136,83 @@ impl Outbox {
         Ok((settled_through, batch))
     }
 
-    /// Stores the answers to redeem and claim, if the claim fits what the outbox holds.
+    /// Stores the answers to redeem and claim, if the claim fits what the outbox holds; else makes
+    /// the plan that follows from what the server has.
     pub(crate) async fn store_claim(
         &self,
         turn: Turn,
+        number: i64,
         claimed: Claimed,
         limits: Limits,
     ) -> Result<ClaimCheck, OutboxError> {
+        let planner = self.planner();
         self.run(move |db| {
-            let lane = turn.lane(db)?;
+            let mut lane = turn.lane(db)?;
+            if lane.number != number {
+                return Ok(ClaimCheck::Outdated);
+            }
             if lane.limits != Some(limits) {
                 lanes::set_limits(db, &lane, &limits)?;
             }
-            let check = compare(db, &lane, &claimed)?;
-            if check == ClaimCheck::Ours {
-                lanes::set_claimed(db, &lane, claimed.incarnation, claimed.history)?;
-            }
-            Ok(check)
+            let known = lane.history;
+            lanes::set_claimed(db, &lane, claimed.incarnation, claimed.history)?;
+            lane.incarnation = claimed.incarnation;
+            lane.history = known;
+            let standing = Standing {
+                history: claimed.history,
+                floor: claimed.floor,
+                highest: claimed.highest,
+                chain: claimed.chain,
+            };
+            check(replan::carry_out(db, lane, &standing, &planner)?)
         })
         .await
+    }
+
+    /// The claim named a history that the server does not have: makes the plan that follows.
+    pub(crate) async fn history_changed(
+        &self,
+        turn: Turn,
+        number: i64,
+        standing: Standing,
+    ) -> Result<ClaimCheck, OutboxError> {
+        let planner = self.planner();
+        self.run(move |db| {
+            let lane = turn.lane(db)?;
+            if lane.number != number {
+                return Ok(ClaimCheck::Outdated);
+            }
+            check(replan::carry_out(db, lane, &standing, &planner)?)
+        })
+        .await
+    }
+
+    /// Another outbox has the lane, as a refusal says: what is not settled is re-queued into a new
+    /// one. `incarnation` is that of the claim that was refused, or under which an append was: if
+    /// another claim was made from this file meanwhile, the refusal means that one.
+    pub(crate) async fn lane_lost(
+        &self,
+        turn: Turn,
+        (number, incarnation): (i64, Incarnation),
+        refusal: Refusal,
+    ) -> Result<ClaimCheck, OutboxError> {
+        let planner = self.planner();
+        self.run(move |db| {
+            let lane = turn.lane(db)?;
+            if (lane.number, lane.incarnation) != (number, incarnation) {
+                return Ok(ClaimCheck::Outdated);
+            }
+            let recovery = replan::lane_is_lost(db, &lane, refusal.to_string(), &planner)?;
+            Ok(ClaimCheck::Replanned(recovery))
+        })
+        .await
+    }
+
+    fn planner(&self) -> Planner {
+        Planner {
+            key: OutboxKey::random(&*self.options().entropy),
+            now: self.options().clock.now(),
+        }
     }
 
     /// Records a batch's answer; then tells what has ended.
@@ -221,7 +293,7 @@ impl Outbox {
     /// Drops some settled rows beyond the retention; whether there may be more.
     pub(crate) async fn prune_step(&self, turn: Turn) -> Result<bool, OutboxError> {
         let (now, retention) = (self.options().clock.now(), self.options().retention);
-        self.run(move |db| prune::step(db, turn.lane(db)?, &retention, now))
+        self.run(move |db| prune::step(db, &turn.lane(db)?, &retention, now))
             .await
     }
 }
@@ -234,43 +306,6 @@ fn cutter<'a>(options: &'a super::OutboxOptions, limits: &Limits) -> Cutter<'a> 
     }
 }
 
-fn compare(
-    db: &rusqlite::Connection,
-    lane: &Lane,
-    claimed: &Claimed,
-) -> Result<ClaimCheck, OutboxError> {
-    let (highest, share) = (claimed.highest, lane.share);
-    let lost = lane.answered_through.max(lane.settled_through);
-    if highest < lost {
-        return Ok(ClaimCheck::NotOurs(
-            RefusalCode::HistoryChanged,
-            format!(
-                "the server of share {share} knows this outbox's ops up to seq {highest}, though it \
-                 answered up to seq {lost}: it went back in time"
-            ),
-        ));
-    }
-    if claimed.floor > lane.settled_through {
-        return Ok(foreign(lane, format!("settled seq {}", claimed.floor)));
-    }
-    let same = highest <= lane.last_seq()
-        && match send::own_chain(db, lane, highest)? {
-            Some(own) => own == claimed.chain,
-            None => false,
-        };
-    if same {
-        Ok(ClaimCheck::Ours)
-    } else {
-        Ok(foreign(lane, format!("sent other ops up to seq {highest}")))
-    }
-}
-
-fn foreign(lane: &Lane, what: String) -> ClaimCheck {
-    let (share, settled): (ShareId, Seq) = (lane.share, lane.settled_through);
-    ClaimCheck::NotOurs(
-        RefusalCode::WriterForked,
-        format!(
-            "a copy of this outbox {what} of share {share}; this one has settled up to seq {settled}"
-        ),
-    )
+fn check(recovery: Option<Recovery>) -> Result<ClaimCheck, OutboxError> {
+    Ok(recovery.map_or(ClaimCheck::Ours, ClaimCheck::Replanned))
 }

@@ -8,7 +8,6 @@ use super::cut::{Cutter, window_has_room};
 use super::error::OutboxError;
 use super::lanes::Lane;
 use super::members;
-use super::ops;
 use super::outcome::{Failure, Outcome};
 use super::progress::{self, RowState};
 
@@ -144,19 +143,4 @@ fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, 
         batch,
         resent,
     })
-}
-
-/// The lane's own chain at `at`; `None` if the outbox does not hold it any more, or not yet.
-pub(crate) fn own_chain(
-    db: &Connection,
-    lane: &Lane,
-    at: Seq,
-) -> Result<Option<share_model::Chain>, OutboxError> {
-    if at == Seq::ZERO {
-        return Ok(Some(share_model::Chain::EMPTY));
-    }
-    if at == lane.pruned_through {
-        return Ok(Some(lane.pruned_chain));
-    }
-    ops::chain_at(db, lane.number, at)
 }

@@ -88,9 +88,11 @@ impl<'a> Exchange<'a> {
     /// something else than an ack comes.
     pub(super) async fn run(
         mut self,
-        epoch: Epoch,
+        (epoch, floor): (Epoch, Seq),
         tries: &mut Tries,
     ) -> Result<Option<Next>, OutboxError> {
+        // What the server has as settled need not be told.
+        self.told = self.told.max(floor);
         // Seen from before the first look, so that no enqueue falls between look and wait.
         let mut changes = self.replay.outbox.changes();
         loop {

@@ -148,9 +148,9 @@ impl Supervisor {
         self.waiters.retain(|(_, reply)| !reply.is_closed());
         let (outbox, waiters) = (self.outbox.clone(), self.waiters.len());
         Ok(Box::pin(async move {
-            let replayable = match may_replay {
-                true => outbox.replayable().await?,
-                false => Vec::new(),
+            let (replayable, retained) = match may_replay {
+                true => (outbox.replayable().await?, outbox.retained().await?),
+                false => (Vec::new(), Vec::new()),
             };
             let shares = match waiters {
                 0 => Vec::new(),
@@ -158,6 +158,7 @@ impl Supervisor {
             };
             Ok(Look {
                 replayable,
+                retained: retained.into_iter().collect(),
                 shares,
                 waiters,
             })
@@ -165,7 +166,13 @@ impl Supervisor {
     }
 
     fn act_on(&mut self, look: Look) {
-        for share in look.replayable {
+        let now = self.outbox.options().clock.now();
+        let is_due = |share: &&ShareId| {
+            let last = self.traffic.checked(**share);
+            self.options.check_is_due(last, now)
+        };
+        let checks: Vec<_> = look.retained.iter().filter(is_due).copied().collect();
+        for share in look.replayable.iter().copied().chain(checks) {
             if self.active.insert(share) {
                 let replay = LaneReplay {
                     outbox: self.outbox.clone(),
@@ -174,6 +181,7 @@ impl Supervisor {
                     traffic: Rc::clone(&self.traffic),
                     share,
                     turn: Turn { share },
+                    is_retained: look.retained.contains(&share),
                 };
                 self.replays
                     .push(Box::pin(async move { (share, replay.run().await) }));
@@ -182,7 +190,7 @@ impl Supervisor {
         // Who came after the look began may wait for ops that it did not see.
         let later = self.waiters.split_off(look.waiters.min(self.waiters.len()));
         for (options, reply) in std::mem::replace(&mut self.waiters, later) {
-            match self.report(&look.shares, &options) {
+            match self.report(&look, &options) {
                 // Who no longer waits needs no answer.
                 Some(report) => drop(reply.send(Ok(report))),
                 None => self.waiters.push((options, reply)),
@@ -203,7 +211,14 @@ impl Supervisor {
         }
     }
 
-    fn report(&self, shares: &[ShareStatus], options: &FlushOptions) -> Option<FlushReport> {
+    /// Whether the share's server is to be looked at, has not been yet, and may be reached.
+    fn is_unchecked(&self, share: ShareId) -> bool {
+        self.options.check_interval.is_some()
+            && self.traffic.checked(share).is_none()
+            && self.traffic.blocked(share).is_none()
+    }
+
+    fn report(&self, look: &Look, options: &FlushOptions) -> Option<FlushReport> {
         let now = self.outbox.options().clock.now();
         let mut report = FlushReport {
             shares: 0,
@@ -212,7 +227,7 @@ impl Supervisor {
             stopped: Vec::new(),
             blocked: Vec::new(),
         };
-        for status in shares {
+        for status in &look.shares {
             let ShareStatus { share, pending, .. } = *status;
             if options.share.is_some_and(|wanted| wanted != share) {
                 continue;
@@ -236,6 +251,9 @@ impl Supervisor {
                     error: blocked.error,
                     pending,
                 });
+            } else if look.retained.contains(&share) && self.is_unchecked(share) {
+                // Its server may have lost what it had acked.
+                return None;
             }
         }
         Some(report)
@@ -245,6 +263,8 @@ impl Supervisor {
 /// What a look at the outbox saw.
 struct Look {
     replayable: Vec<ShareId>,
+    /// Shares of which the outbox holds ops that their server has answered for.
+    retained: BTreeSet<ShareId>,
     /// Empty if nobody waited.
     shares: Vec<ShareStatus>,
     /// So many waited when it began.

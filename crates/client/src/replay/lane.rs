@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use share_model::seam::Sleep;
-use share_model::{Epoch, Refusal, ShareId, UnixMs};
+use share_model::{Epoch, Incarnation, Refusal, RefusalCode, ShareId, UnixMs};
 
 use super::exchange::Exchange;
 use super::options::FlusherOptions;
@@ -35,6 +35,8 @@ pub(super) struct LaneReplay {
     pub(super) share: ShareId,
     /// Every step on the outbox begins with it.
     pub(super) turn: Turn,
+    /// The outbox holds ops that the server has answered for.
+    pub(super) is_retained: bool,
 }
 
 /// What went wrong in a row; any recorded answer ends the row.
@@ -56,7 +58,8 @@ impl LaneReplay {
         loop {
             // A share that waits, for a server that is away say, takes no other share's place.
             let place = self.traffic.place().await;
-            let opening = self.outbox.open_lane(self.turn).await?;
+            let is_check = self.check_is_due();
+            let opening = self.outbox.open_lane(self.turn, is_check).await?;
             match opening {
                 Opening::Standing | Opening::Nothing { wake_at: None } => break,
                 Opening::Nothing { wake_at: Some(at) } => {
@@ -67,9 +70,12 @@ impl LaneReplay {
                     let ref_number = open.ref_number;
                     let next = self.converse(*open, &mut tries).await?;
                     drop(place);
-                    if let Some(next) = next
-                        && !self.react(next, ref_number, &mut tries).await?
-                    {
+                    let Some(next) = next else { continue };
+                    if is_check && next.needs_a_person() && self.is_drained().await? {
+                        // Nothing waits for it: that is said when something does.
+                        tracing::info!(share = %self.share, ?next, "the server was not looked at");
+                        self.checked();
+                    } else if !self.react(next, ref_number, &mut tries).await? {
                         break;
                     }
                 }
@@ -81,10 +87,62 @@ impl LaneReplay {
         Ok(())
     }
 
+    /// Whether the server is to be looked at although there may be nothing to send: if it went back
+    /// in time, what it lost is sent again.
+    fn check_is_due(&self) -> bool {
+        let now = self.outbox.options().clock.now();
+        self.is_retained
+            && self
+                .options
+                .check_is_due(self.traffic.checked(self.share), now)
+    }
+
+    fn checked(&self) {
+        let now = self.outbox.options().clock.now();
+        self.traffic.check(self.share, now);
+    }
+
+    async fn is_drained(&self) -> Result<bool, OutboxError> {
+        let opening = self.outbox.open_lane(self.turn, false).await?;
+        Ok(matches!(opening, Opening::Nothing { wake_at: None }))
+    }
+
     /// One connection, from its first byte to its end. `None`: there was nothing more to send.
     async fn converse(
         &self,
         open: OpenLane,
+        tries: &mut Tries,
+    ) -> Result<Option<Next>, OutboxError> {
+        let mut held = (open.lane, open.incarnation);
+        let next = self.talk(open, &mut held, tries).await?;
+        let (checked, refusal) = match next {
+            Some(Next::Replan(standing, refusal)) => {
+                let changed = self.outbox.history_changed(self.turn, held.0, standing);
+                (changed.await?, refusal)
+            }
+            Some(Next::LaneLost(refusal)) => {
+                let lost = self.outbox.lane_lost(self.turn, held, refusal.clone());
+                (lost.await?, refusal)
+            }
+            next => return Ok(next),
+        };
+        Ok(Some(self.replanned(checked, refusal)))
+    }
+
+    /// The lane must be claimed again, with another plan or after another claim from this file.
+    fn replanned(&self, checked: ClaimCheck, refusal: Refusal) -> Next {
+        if let ClaimCheck::Replanned(recovery) = checked {
+            tracing::warn!(share = %self.share, ?recovery, "the replay has another plan now");
+        }
+        Next::ClaimAgain(refusal)
+    }
+
+    /// One connection, until something else than an ack comes. `held` is the lane, and the
+    /// incarnation under which it was claimed as far as that is known.
+    async fn talk(
+        &self,
+        open: OpenLane,
+        held: &mut (i64, Incarnation),
         tries: &mut Tries,
     ) -> Result<Option<Next>, OutboxError> {
         let request = LaneRequest {
@@ -120,13 +178,21 @@ impl LaneReplay {
             Err(error) => return Ok(Some(next(Asked::Claim, error))),
         };
         // No ack counts before this: only now it is known whose lane it came from.
-        match self
-            .outbox
-            .store_claim(self.turn, claimed, redeemed.limits)
+        let (outbox, floor) = (&self.outbox, claimed.floor);
+        held.1 = claimed.incarnation;
+        match outbox
+            .store_claim(self.turn, held.0, claimed, redeemed.limits)
             .await?
         {
-            ClaimCheck::Ours => exchange.run(redeemed.epoch, tries).await,
-            ClaimCheck::NotOurs(code, message) => Ok(Some(Next::Stop(Refusal::new(code, message)))),
+            ClaimCheck::Ours => {
+                self.checked();
+                exchange.run((redeemed.epoch, floor), tries).await
+            }
+            other => {
+                let message = "the lane is not as this outbox believed";
+                let refusal = Refusal::new(RefusalCode::HistoryChanged, message);
+                Ok(Some(self.replanned(other, refusal)))
+            }
         }
     }
 
@@ -168,6 +234,8 @@ impl LaneReplay {
                 }
                 self.outbox.dissolve(self.turn, batch, refusal).await?;
             }
+            // `converse` has acted on these two.
+            Next::Replan(..) | Next::LaneLost(_) => {}
             Next::Stop(refusal) => return self.stand_still(refusal, ref_number).await,
             Next::Gone(refusal) => {
                 let ended = self.outbox.gone(self.turn, refusal).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_model::ShareId;
+use share_model::{ShareId, UnixMs};
 
 use crate::backoff::Backoff;
 use crate::connection::{Connector, TcpConnector};
@@ -27,6 +27,9 @@ pub struct FlusherOptions {
     pub idle_timeout: Duration,
     /// How often the file is looked at for ops that another process enqueued.
     pub poll_interval: Duration,
+    /// How often the server of a share with nothing to send is looked at: if it was restored from a
+    /// backup, what it lost is sent again. Also once when the flusher begins. `None`: never.
+    pub check_interval: Option<Duration>,
     /// What to do while another process replays the same file.
     pub lock: LockWait,
 }
@@ -42,8 +45,22 @@ impl Default for FlusherOptions {
             answer_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(1),
+            check_interval: Some(Duration::from_secs(300)),
             lock: LockWait::Wait,
         }
+    }
+}
+
+impl FlusherOptions {
+    /// Whether a server that was looked at at `last` is to be looked at again.
+    pub(super) fn check_is_due(&self, last: Option<UnixMs>, now: UnixMs) -> bool {
+        let Some(interval) = self.check_interval else {
+            return false;
+        };
+        last.is_none_or(|last| {
+            let since = now.get().saturating_sub(last.get());
+            u128::from(since) >= interval.as_millis()
+        })
     }
 }
 

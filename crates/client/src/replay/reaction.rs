@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use share_model::{Reaction, Refusal, RefusalCode};
+use share_model::{Reaction, Refusal, RefusalCode, RefusalDetail};
 
 use crate::connection::ClientError;
+use crate::outbox::Standing;
 
 /// Where in the conversation an answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,10 @@ pub(super) enum Next {
     ComeBackSlowly(ClientError, Duration),
     /// The lane is not as believed: claim again, a bounded number of times.
     ClaimAgain(Refusal),
+    /// The claim named a history that the server does not have; it stands so.
+    Replan(Standing, Refusal),
+    /// Another outbox has the lane.
+    LaneLost(Refusal),
     /// A bound of the ledger: settle and come back, a bounded number of times.
     SettleAndComeBack(Refusal),
     /// The batch holds what the share will never take: cut its ops again, without that.
@@ -33,6 +38,13 @@ pub(super) enum Next {
     Stop(Refusal),
     /// The share is gone: stop for good.
     Gone(Refusal),
+}
+
+impl Next {
+    /// Whether the replay would stand still.
+    pub(super) fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Stop(_) | Self::Gone(_))
+    }
 }
 
 /// What `error` means.
@@ -54,12 +66,40 @@ pub(super) fn next(asked: Asked, error: ClientError) -> Next {
             let at_least = Duration::from_millis(at_least.into());
             Next::ComeBackSlowly(ClientError::Refused(refusal), at_least)
         }
-        // A claim names the incarnation and nonce that are stored, so what its refusal says of the
-        // lane is so: another holder, or another history.
-        (Reaction::Replan, Asked::Claim) => Next::Stop(refusal),
-        (Reaction::Replan, _) => Next::ClaimAgain(refusal),
+        (Reaction::Replan, asked) => replan(asked, refusal),
         (Reaction::SettleAndRetry, _) => Next::SettleAndComeBack(refusal),
         (Reaction::AbandonOp, Asked::Append(batch)) => Next::Dissolve(batch, refusal),
         (Reaction::AbandonOp, _) => Next::Stop(refusal),
+    }
+}
+
+/// The lane is not as the client believes.
+fn replan(asked: Asked, refusal: Refusal) -> Next {
+    match (refusal.code, asked, &refusal.detail) {
+        (
+            RefusalCode::HistoryChanged,
+            Asked::Claim,
+            &RefusalDetail::History {
+                history,
+                floor,
+                highest,
+                chain,
+            },
+        ) => {
+            let standing = Standing {
+                history,
+                floor,
+                highest,
+                chain,
+            };
+            Next::Replan(standing, refusal)
+        }
+        // A claim names the incarnation and nonce that are stored, so what its refusal says is so.
+        (RefusalCode::WriterFenced, Asked::Claim | Asked::Append(_), _)
+        | (RefusalCode::WriterForked | RefusalCode::AlreadySettled, Asked::Append(_), _) => {
+            Next::LaneLost(refusal)
+        }
+        // Only a claim tells where the server stands.
+        _ => Next::ClaimAgain(refusal),
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Blocked {
 pub(super) struct Traffic {
     progress: watch::Sender<Progress>,
     blocked: RefCell<BTreeMap<ShareId, Blocked>>,
+    /// When a share's server was last seen to be in the state that the outbox knows.
+    checked: RefCell<BTreeMap<ShareId, UnixMs>>,
     /// A share has nothing more to send, is blocked, or stands still.
     pub(super) turned: Notify,
     /// Somebody waits for a flush: those who wait out a back-off try at once.
@@ -44,6 +46,7 @@ impl Traffic {
             waiting: Cell::new(0),
             crowd: Notify::new(),
             blocked: RefCell::default(),
+            checked: RefCell::default(),
             turned: Notify::new(),
             hurry: Notify::new(),
         }
@@ -105,6 +108,16 @@ impl Traffic {
         let since = blocked.get(&share).map_or(now, |earlier| earlier.since);
         blocked.insert(share, Blocked { since, error });
         self.turned.notify_one();
+    }
+
+    /// The share's server has what the outbox knows that it has, or no one can tell.
+    pub(super) fn check(&self, share: ShareId, now: UnixMs) {
+        self.checked.borrow_mut().insert(share, now);
+    }
+
+    /// When [`Traffic::check`] was called last for the share.
+    pub(super) fn checked(&self, share: ShareId) -> Option<UnixMs> {
+        self.checked.borrow().get(&share).copied()
     }
 
     /// The share goes on.

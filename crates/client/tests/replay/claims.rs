@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use share_client::{FlushOptions, Flusher};
-use share_model::{Fingerprint, HistoryId, Incarnation, RefusalCode, Seq};
+use share_model::{Incarnation, RefusalCode, Seq};
 use tokio::task::LocalSet;
 
 use crate::server::{Call, Fault, ToServer};
@@ -100,76 +100,6 @@ async fn acks_that_come_before_the_claims_answer_do_not_count() {
             running.await.unwrap();
         })
         .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_claim_that_another_holds_stops_the_share_and_keeps_its_ops() {
-    let world = World::new(1);
-    let outbox = world.with_ops([op(1)]).await;
-    world.flush(&outbox).await;
-    world.server.borrow_mut().claim_as_a_copy();
-    outbox.enqueue(SHARE, op(2)).await.unwrap();
-    let report = world.flush(&outbox).await;
-    assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterFenced);
-    assert_eq!((report.pending, report.stopped[0].pending), (1, 1));
-    // Durable: a new process stands still too, and asks nobody.
-    drop(outbox);
-    let outbox = world.open();
-    let connections = world.server.borrow().connections;
-    let report = world.flush(&outbox).await;
-    assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterFenced);
-    assert_eq!(world.server.borrow().connections, connections);
-    let rows = world.rows(&outbox).await;
-    assert_eq!((rows.len(), rows[0].state.name()), (2, "settled"));
-    assert!(!rows[1].state.is_final());
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_history_stops_the_share_and_keeps_its_ops() {
-    let world = World::new(1);
-    let outbox = world.with_ops([op(1)]).await;
-    world.flush(&outbox).await;
-    world.server.borrow_mut().history = HistoryId::from_bytes([2; 16]);
-    outbox.enqueue(SHARE, op(2)).await.unwrap();
-    let report = world.flush(&outbox).await;
-    assert_eq!(report.stopped[0].stop.code, RefusalCode::HistoryChanged);
-    assert_eq!(report.pending, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_forgot_what_it_answered_stops_the_share_even_without_a_new_history() {
-    let world = World::new(1);
-    let outbox = world.with_ops([op(1), op(2)]).await;
-    world.flush(&outbox).await;
-    world.server.borrow_mut().lanes.clear();
-    outbox.enqueue(SHARE, op(3)).await.unwrap();
-    let report = world.flush(&outbox).await;
-    assert_eq!(report.stopped[0].stop.code, RefusalCode::HistoryChanged);
-    let said = "knows this outbox's ops up to seq 0, though it answered up to seq 2";
-    assert!(
-        report.stopped[0].stop.message.contains(said),
-        "{}",
-        report.stopped[0].stop.message
-    );
-    assert_eq!(report.pending, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_foreign_chain_stops_the_share_and_its_acks_do_not_count() {
-    let world = World::new(1);
-    let outbox = world.with_ops([op(1), op(2)]).await;
-    world.flush(&outbox).await;
-    // A copy went on with another op at seq 3.
-    world
-        .server
-        .borrow_mut()
-        .go_on_as_a_copy(Fingerprint::from_bytes([5; 16]));
-    outbox.enqueue(SHARE, op(3)).await.unwrap();
-    let report = world.flush(&outbox).await;
-    assert_eq!(report.stopped[0].stop.code, RefusalCode::WriterForked);
-    assert_eq!(report.pending, 1);
-    // The claim's answer alone says so: nothing was tried in the lane again.
-    assert_eq!(report.progress.connections, 1);
 }
 
 #[tokio::test(start_paused = true)]

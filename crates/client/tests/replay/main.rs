@@ -7,5 +7,6 @@ mod claims;
 mod drop_points;
 mod flushing;
 mod refusals;
+mod replan;
 mod server;
 mod world;

@@ -97,15 +97,21 @@ async fn each_refusal_of_a_batch_leads_where_the_table_says_and_keeps_the_op() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_claim_stands_still_at_once() {
     use RefusalCode as C;
-    for code in [
-        C::HistoryChanged,
-        C::WriterFenced,
-        C::RightMissing,
-        C::InvalidRequest,
-    ] {
+    for code in [C::RightMissing, C::InvalidRequest] {
         let (report, states, connections) = flush_refused(Call::Claim, code).await;
         assert_eq!(report.stopped[0].stop.code, code);
         assert_eq!((states[0], connections), ("sent", 1), "{}", code.name());
+    }
+}
+
+/// A server that says so of every lane is asked for a few, not for ever.
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_is_always_lost_stands_still_in_the_end() {
+    for code in [RefusalCode::HistoryChanged, RefusalCode::WriterFenced] {
+        let (report, states, connections) = flush_refused(Call::Claim, code).await;
+        assert_eq!(report.stopped[0].stop.code, code);
+        assert_eq!((states.len(), report.pending), (1, 1), "{}", code.name());
+        assert!((2..=20).contains(&connections), "{connections}");
     }
 }
 

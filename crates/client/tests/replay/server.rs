@@ -10,7 +10,7 @@ use share_client::{Answer, ClientError, LaneAppender, LaneRequest, Link, LinkedL
 use share_model::{
     Ack, Batch, Chain, Claimed, Cursor, EntryBody, Envelope, Epoch, Fingerprint, HistoryId,
     Identity, Incarnation, Limits, Nonce, OpId, OpOutcome, Origin, OriginKind, OutboxId, Redeemed,
-    Refusal, RefusalCode, RejectReason, Rights, Seq, UnixMs,
+    Refusal, RefusalCode, RefusalDetail, RejectReason, Rights, Seq, UnixMs,
 };
 
 /// What is asked of the server.
@@ -43,13 +43,14 @@ pub(crate) struct Lane {
     pub(crate) floor: Seq,
     pub(crate) highest: Seq,
     pub(crate) chain: Option<Chain>,
-    recorded: BTreeMap<Seq, (Fingerprint, OpOutcome)>,
+    pub(crate) recorded: BTreeMap<Seq, (Fingerprint, OpOutcome)>,
 }
 
 /// A batch as it arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Arrived {
     pub(crate) connection: usize,
+    pub(crate) outbox: OutboxId,
     pub(crate) batch: Batch,
     pub(crate) envelope: Envelope,
 }
@@ -61,8 +62,8 @@ pub(crate) struct Server {
     pub(crate) lanes: HashMap<OutboxId, Lane>,
     /// Ids of applied ops, in the order of the log.
     pub(crate) log: Vec<OpId>,
-    applied: HashMap<Identity, Cursor>,
-    abandoned: HashSet<Identity>,
+    pub(crate) applied: HashMap<Identity, Cursor>,
+    pub(crate) abandoned: HashSet<Identity>,
     /// Rejections that an op gets, one per try, before it is looked at.
     pub(crate) rejections: HashMap<OpId, VecDeque<RejectReason>>,
     /// Ops of which the server can't tell.
@@ -145,6 +146,23 @@ impl Server {
         lane.nonce = None;
     }
 
+    /// A restore of what it had after `ops` ops of its only lane, in which none was settled.
+    pub(crate) fn go_back(&mut self, ops: &[(OpId, Fingerprint)], history: HistoryId) {
+        let lane = self.lanes.values_mut().next().unwrap();
+        let chain = ops.iter().fold(Chain::EMPTY, |chain, (_, fingerprint)| {
+            chain.then(*fingerprint)
+        });
+        lane.highest = Seq::new(ops.len() as u64);
+        lane.floor = Seq::ZERO;
+        lane.chain = Some(chain);
+        let kept = lane.highest;
+        lane.recorded.retain(|seq, _| *seq <= kept);
+        self.log = ops.iter().map(|(id, _)| *id).collect();
+        self.applied.retain(|identity, _| identity.seq <= kept);
+        self.abandoned.retain(|identity| identity.seq <= kept);
+        self.history = history;
+    }
+
     /// A copy of the outbox that kept incarnation and all appends an op of its own.
     pub(crate) fn go_on_as_a_copy(&mut self, fingerprint: Fingerprint) {
         let lane = self.lanes.values_mut().next().unwrap();
@@ -152,6 +170,13 @@ impl Server {
         lane.chain = Some(lane.chain.unwrap_or(Chain::EMPTY).then(fingerprint));
         let outcome = OpOutcome::Applied(Cursor::new(1));
         lane.recorded.insert(lane.highest, (fingerprint, outcome));
+    }
+
+    /// A copy of the outbox sends an op that this one holds as well.
+    pub(crate) fn apply_as_a_copy(&mut self, op: OpId, identity: Identity) {
+        self.log.push(op);
+        let cursor = Cursor::new(self.log.len() as u64);
+        self.applied.insert(identity, cursor);
     }
 
     fn fault(&mut self, call: Call) -> Fault {
@@ -181,7 +206,15 @@ impl Server {
             .history
             .is_some_and(|history| history != self.history)
         {
-            return Err(Refusal::new(RefusalCode::HistoryChanged, "another history"));
+            let lane = self.lanes.get(&request.key.outbox_id());
+            let detail = RefusalDetail::History {
+                history: self.history,
+                floor: lane.map_or(Seq::ZERO, |lane| lane.floor),
+                highest: lane.map_or(Seq::ZERO, |lane| lane.highest),
+                chain: lane.and_then(|lane| lane.chain).unwrap_or(Chain::EMPTY),
+            };
+            let refusal = Refusal::new(RefusalCode::HistoryChanged, "another history");
+            return Err(refusal.with_detail(detail));
         }
         let history = self.history;
         let lane = self.lanes.entry(request.key.outbox_id()).or_default();
@@ -420,6 +453,7 @@ impl LaneAppender for ToLane {
             if !batch.entries.is_empty() {
                 server.arrived.push(Arrived {
                     connection: connection.number,
+                    outbox: self.lane.0,
                     batch: batch.clone(),
                     envelope,
                 });

@@ -1,0 +1,229 @@
+//! Where a server stands with a lane, compared with what the outbox holds, and what follows from it
+//! (`docs/design.md` §3, "A copied or restored outbox", "A restored server").
+
+use rusqlite::Connection;
+use share_model::{Chain, HistoryId, OutboxKey, Seq, UnixMs};
+
+use super::batches;
+use super::error::OutboxError;
+use super::lanes::{self, Lane};
+use super::members;
+use super::ops;
+use super::progress::{self, Reopened, RowState};
+use super::recoveries::{self, LostOps, Recovery};
+use super::requeue::{self, NewLane};
+
+/// Where a server stands with a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) history: HistoryId,
+    pub(crate) floor: Seq,
+    pub(crate) highest: Seq,
+    pub(crate) chain: Chain,
+}
+
+/// What a new plan is made with.
+#[derive(Debug, Clone)]
+pub(crate) struct Planner {
+    /// For a new lane, if there has to be one.
+    pub(crate) key: OutboxKey,
+    pub(crate) now: UnixMs,
+}
+
+/// What the comparison says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The lane is as the outbox believes.
+    AsBelieved,
+    /// Another outbox has the lane: why.
+    NotOurs(String),
+    /// The server went back in time, and the lane goes on from where it stands: why.
+    FeedAgain(String),
+    /// The server went back in time, and the lane can't go on: why.
+    BeginAnew(String),
+}
+
+/// Compares, without changing anything.
+pub(crate) fn compare(
+    db: &Connection,
+    lane: &Lane,
+    standing: &Standing,
+) -> Result<Verdict, OutboxError> {
+    let Standing { floor, highest, .. } = *standing;
+    let heard = lane.answered_through.max(lane.settled_through);
+    let own = own_chain(db, lane, highest)?;
+    let is_intact = own == Some(standing.chain) && floor <= lane.settled_through;
+    let went_back = match lane.history {
+        Some(known) if known != standing.history => Some(format!(
+            "the server's history is {}, not {known}",
+            standing.history
+        )),
+        _ if highest < heard => Some(format!(
+            "the server has this outbox's ops up to seq {highest}, though it answered up to seq {heard}"
+        )),
+        _ => None,
+    };
+    let Some(went_back) = went_back else {
+        return Ok(match (is_intact, own) {
+            (true, _) => Verdict::AsBelieved,
+            (false, Some(own)) if own == standing.chain => Verdict::NotOurs(format!(
+                "a copy of this outbox has settled up to seq {floor}"
+            )),
+            (false, _) => Verdict::NotOurs(format!(
+                "a copy of this outbox has sent other ops up to seq {highest}"
+            )),
+        });
+    };
+    let is_alone = lanes::of_share(db, lane.share)?.len() == 1;
+    Ok(if is_intact && is_alone {
+        Verdict::FeedAgain(went_back)
+    } else {
+        Verdict::BeginAnew(went_back)
+    })
+}
+
+/// Compares, and carries out what follows. `None`: the lane is as the outbox believes.
+pub(crate) fn carry_out(
+    db: &Connection,
+    lane: Lane,
+    standing: &Standing,
+    planner: &Planner,
+) -> Result<Option<Recovery>, OutboxError> {
+    let share = lane.share;
+    let recovery = match compare(db, &lane, standing)? {
+        Verdict::AsBelieved => return Ok(None),
+        Verdict::NotOurs(reason) => requeue(db, &lane, (reason, Some(standing.history)), planner)?,
+        Verdict::FeedAgain(reason) => feed_again(db, lane, standing, reason)?,
+        Verdict::BeginAnew(reason) => begin_anew(db, &lane, (standing, reason), planner)?,
+    };
+    let is_nothing =
+        matches!(&recovery, Recovery::FedAgain { ops: 0, lost, .. } if lost.is_empty());
+    if !is_nothing {
+        recoveries::insert(db, share, planner.now, &recovery)?;
+    }
+    Ok(Some(recovery))
+}
+
+/// Another outbox has the lane, as a refusal said: what is not settled goes into a new one.
+pub(crate) fn lane_is_lost(
+    db: &Connection,
+    lane: &Lane,
+    reason: String,
+    planner: &Planner,
+) -> Result<Recovery, OutboxError> {
+    let recovery = requeue(db, lane, (reason, lane.history), planner)?;
+    recoveries::insert(db, lane.share, planner.now, &recovery)?;
+    Ok(recovery)
+}
+
+fn requeue(
+    db: &Connection,
+    lane: &Lane,
+    (reason, history): (String, Option<HistoryId>),
+    planner: &Planner,
+) -> Result<Recovery, OutboxError> {
+    let ops = requeue::unsettled(db, lane, &new_lane(planner, history))?;
+    Ok(Recovery::Requeued { reason, ops })
+}
+
+fn begin_anew(
+    db: &Connection,
+    lane: &Lane,
+    (standing, reason): (&Standing, String),
+    planner: &Planner,
+) -> Result<Recovery, OutboxError> {
+    let mut unchecked = Vec::new();
+    for left in lanes::of_share(db, lane.share)? {
+        if left.number != lane.number {
+            unchecked.extend(pruned(&left, Seq::ZERO));
+        }
+    }
+    // Where the chain can't be compared, the server's ops up to `highest` are taken for this outbox's.
+    let is_foreign = standing.highest >= lane.pruned_through
+        && own_chain(db, lane, standing.highest)? != Some(standing.chain);
+    let has = if is_foreign {
+        Seq::ZERO
+    } else {
+        standing.highest
+    };
+    let lost = pruned(lane, has).into_iter().collect();
+    let ops = requeue::everything(db, lane, &new_lane(planner, Some(standing.history)))?;
+    Ok(Recovery::RequeuedAll {
+        reason,
+        ops,
+        lost,
+        unchecked,
+    })
+}
+
+/// What is not settled at the server is sent again, at the seqs that it had.
+///
+/// That is more than what lies beyond the server's highest seq: at or below it, above its floor, may
+/// be the hole of an op that was rejected first and applied later, which the server has forgotten;
+/// and so has it that an op was given up.
+fn feed_again(
+    db: &Connection,
+    mut lane: Lane,
+    standing: &Standing,
+    reason: String,
+) -> Result<Recovery, OutboxError> {
+    let Standing { floor, highest, .. } = *standing;
+    batches::delete_open(db, lane.number)?;
+    let mut ops = 0;
+    for member in members::between(db, lane.number, (floor.next(), lane.last_seq()))? {
+        if member.state.is_final() {
+            ops += 1;
+        }
+        if member.state == RowState::Settled {
+            lane.settled_ops = lane.settled_ops.saturating_sub(1);
+            lane.settled_bytes = lane.settled_bytes.saturating_sub(member.entry_bytes);
+        }
+        let reopened = Reopened {
+            give_up: requeue::given_up(&member),
+            to: (lane.number, member.seq),
+        };
+        progress::reopen(db, (lane.number, member.seq), &reopened)?;
+    }
+    let first_open = progress::first_unsettled(db, lane.number)?.unwrap_or(lane.next_seq);
+    lane.settled_through = Seq::new(first_open.get() - 1);
+    lane.answered_through = highest;
+    lanes::set_replanned(db, &lane, (lane.incarnation, standing.history))?;
+    Ok(Recovery::FedAgain {
+        reason,
+        after: floor,
+        ops,
+        lost: pruned(&lane, highest).into_iter().collect(),
+    })
+}
+
+fn new_lane(planner: &Planner, history: Option<HistoryId>) -> NewLane<'_> {
+    NewLane {
+        key: &planner.key,
+        history,
+        now: planner.now,
+    }
+}
+
+/// The settled seqs above `after` that the outbox holds no more.
+fn pruned(lane: &Lane, after: Seq) -> Option<LostOps> {
+    (after < lane.pruned_through).then(|| LostOps {
+        outbox: lane.outbox(),
+        first: after.next(),
+        last: lane.pruned_through,
+    })
+}
+
+/// The lane's own chain at `at`; `None` if the outbox does not hold it any more, or not yet.
+fn own_chain(db: &Connection, lane: &Lane, at: Seq) -> Result<Option<Chain>, OutboxError> {
+    if at == lane.pruned_through {
+        return Ok(Some(lane.pruned_chain));
+    }
+    if at < lane.pruned_through {
+        // A dead letter may still be held there, but what comes behind it is not.
+        return Ok(None);
+    }
+    if at == lane.last_seq() {
+        return Ok(Some(lane.chain));
+    }
+    ops::chain_at(db, lane.number, at)
+}
