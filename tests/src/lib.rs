@@ -3,10 +3,12 @@
 
 mod pipe;
 mod simulation;
+mod stage;
 mod trace;
 mod world;
 
 pub use pipe::{Cuts, TracedConnector};
 pub use simulation::simulate;
+pub use stage::{StagedLink, Stages};
 pub use trace::Trace;
 pub use world::World;

@@ -166,6 +166,24 @@ impl World {
         Outbox::open(&path, options).expect("the outbox opens")
     }
 
+    /// Copies the state folder of one client, as it is on disk at this moment, to another's.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be copied.
+    pub fn copy_state(&self, from: &str, to: &str) {
+        let (from, to) = (self.folder.path().join(from), self.folder.path().join(to));
+        std::fs::create_dir(&to).expect("a folder for the copy");
+        for entry in std::fs::read_dir(from).expect("the folder is read") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a file").to_owned();
+            // What SQLite makes anew from the other two.
+            if path.is_file() && !name.to_string_lossy().ends_with("-shm") {
+                std::fs::copy(&path, to.join(name)).expect("a file is copied");
+            }
+        }
+    }
+
     /// How this world's client replays.
     pub fn flusher_options(&self) -> FlusherOptions {
         FlusherOptions {
