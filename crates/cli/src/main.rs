@@ -10,6 +10,7 @@ mod demo;
 mod error;
 mod flush;
 mod json_lines;
+mod origin;
 mod printable;
 mod ref_arg;
 mod run;

@@ -9,7 +9,8 @@ use share_model::{Cursor, LogPosition, LoggedOp, Mutation};
 use tokio::signal::ctrl_c;
 
 use crate::error::{CliError, Kind};
-use crate::printable::{self, OriginLine, printable};
+use crate::origin::{self, OriginLine};
+use crate::printable::printable;
 use crate::ref_arg::{self, RefArg};
 use crate::{connect, run, ui};
 
@@ -174,7 +175,7 @@ fn show_op(logged: &LoggedOp, json: bool) -> Result<(), CliError> {
     let at = pointer.map_or(String::new(), |pointer| format!(" {}", printable(pointer)));
     let whose = logged.origin.as_ref();
     let whose = whose.map_or(String::new(), |origin| {
-        format!(" ({})", printable::origin(origin))
+        format!(" ({})", origin::whose(origin))
     });
     let what = text
         .map(|text| format!("{text:?}"))
