@@ -1,6 +1,6 @@
 //! A server and a client's outbox in one thread and one seed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use share_client::{Backoff, FlusherOptions, Outbox, OutboxOptions, Session, create_share};
@@ -155,15 +155,74 @@ impl World {
     ///
     /// If it does not open.
     pub fn outbox(&self, client: &str) -> Outbox {
-        let options = OutboxOptions {
+        self.outbox_with(client, self.outbox_options())
+    }
+
+    /// How this world's clients keep their ops.
+    pub fn outbox_options(&self) -> OutboxOptions {
+        OutboxOptions {
             executor: Executor::Inline,
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.client_entropy),
             batch_ops_max: Some(7),
             ..OutboxOptions::default()
-        };
+        }
+    }
+
+    /// Opens the outbox of the client with this name.
+    ///
+    /// # Panics
+    ///
+    /// If it does not open.
+    pub fn outbox_with(&self, client: &str, options: OutboxOptions) -> Outbox {
         let path = self.folder.path().join(client).join("share.sqlite");
         Outbox::open(&path, options).expect("the outbox opens")
+    }
+
+    /// Keeps all that the server's machine has on disk, under a name; the server is started anew.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be copied.
+    pub async fn keep_machine(&mut self, name: &str) {
+        self.stop_server().await;
+        for (path, kept) in self.machine(name) {
+            copy_all(&path, &kept);
+        }
+        self.trace.line(&format!("machine kept as {name}"));
+        self.start_server().await;
+    }
+
+    /// Puts back what [`World::keep_machine`] kept, as a snapshot of a machine does: nothing of the
+    /// server knows that it went back in time. The server is started anew.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be copied.
+    pub async fn put_machine_back(&mut self, name: &str) {
+        self.stop_server().await;
+        for (path, kept) in self.machine(name) {
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path).expect("the server's folder is removed");
+            }
+            copy_all(&kept, &path);
+        }
+        self.trace.line(&format!("machine put back to {name}"));
+        self.start_server().await;
+    }
+
+    /// What the server has on disk, and where it is kept.
+    fn machine(&self, name: &str) -> Vec<(PathBuf, PathBuf)> {
+        let entries = std::fs::read_dir(self.folder.path()).expect("the folder is read");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let of_server = names.filter(|file| {
+            let file = file.to_string_lossy();
+            file == "server" || file.starts_with("server.")
+        });
+        let kept = self.folder.path().join(name);
+        of_server
+            .map(|file| (self.folder.path().join(&file), kept.join(&file)))
+            .collect()
     }
 
     /// Copies the state folder of one client, as it is on disk at this moment, to another's.
@@ -216,5 +275,20 @@ impl World {
     /// What happened so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+}
+
+/// Copies a file, or a folder with the files in it.
+fn copy_all(from: &Path, to: &Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).expect("a folder for the copy");
+        for entry in std::fs::read_dir(from).expect("the folder is read") {
+            let entry = entry.expect("an entry");
+            copy_all(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        let folder = to.parent().expect("a folder");
+        std::fs::create_dir_all(folder).expect("a folder for the copy");
+        std::fs::copy(from, to).expect("a file is copied");
     }
 }
