@@ -179,7 +179,7 @@ async fn what_was_given_up_is_given_up_again_at_a_restored_server() {
         .server
         .borrow_mut()
         .rejections
-        .insert(op_id(2), [reject.clone(), reject].into());
+        .insert(op_id(2), [reject].into());
     let outbox = world.with_ops((1..=3).map(op)).await;
     world.flush(&outbox).await;
     let states = ["settled", "dead-letter", "settled"];
@@ -219,6 +219,33 @@ async fn beyond_the_retention_everything_is_requeued_and_the_lost_seqs_are_told(
             if *told == lost && unchecked.is_empty()),
         "{told:?}"
     );
+}
+
+/// A dead letter that is still held says nothing of what was settled behind it.
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_below_what_is_held_lets_no_gap_be_fed() {
+    let mut world = World::new(1);
+    world.options.retention = Retention {
+        ops_max: 2,
+        ..Retention::default()
+    };
+    let reject = share_model::RejectReason::InvalidMutation(share_model::MutationError::NotJson);
+    world
+        .server
+        .borrow_mut()
+        .rejections
+        .insert(op_id(2), [reject].into());
+    let outbox = world.with_ops((1..=5).map(op)).await;
+    world.flush(&outbox).await;
+    let states = ["dead-letter", "settled", "settled"];
+    assert_eq!(world.states(&outbox).await, states);
+    let kept = first_ops(&world, 2);
+    world.server.borrow_mut().go_back(&kept, SECOND);
+    world.server.borrow_mut().log = op_ids([1]);
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.pending, report.stopped.len()), (0, 0));
+    assert_eq!(world.server.borrow().log, op_ids([1, 4, 5]));
+    assert_eq!(world.states(&outbox).await, states);
 }
 
 /// What is settled in a lane that was left may be lost as well.
