@@ -59,9 +59,10 @@ pub use connection::{
 };
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{
-    DependsOn, Enqueued, Failure, Grouping, Heard, LostOps, NewOp, Outbox, OutboxError,
-    OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery, RecoveryEvent, RefUse, Resolution,
-    Retention, RetryPolicy, Row, RowFilter, RowPosition, RowState, ShareStatus, Stop,
+    DependencyDetails, DependsOn, Enqueued, Failure, GroupDetails, Grouping, Heard, LostOps, NewOp,
+    OpDetails, Outbox, OutboxError, OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery,
+    RecoveryEvent, RefUse, Resolution, ResolveError, Retention, RetryPolicy, Row, RowFilter,
+    RowPosition, RowState, ShareStatus, Stop,
 };
 pub use replay::{
     BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, LockWait,

@@ -46,6 +46,8 @@ pub struct Row {
     pub was: Option<FirstLane>,
     /// The op's id.
     pub op_id: OpId,
+    /// When it was enqueued.
+    pub enqueued_at: UnixMs,
     /// The batch that it is, or was last, sent in.
     pub batch_id: Option<BatchId>,
     /// Where it stands.
@@ -194,15 +196,20 @@ pub(super) fn rows_of_ops(
         .map(|op| {
             for lane in &lanes {
                 if let Some((seq, _)) = ops::by_op_id(db, lane.number, *op)? {
-                    let before = Seq::new(seq.get() - 1);
-                    let mut found = Vec::new();
-                    rows_of(db, lane, (before, i64::MAX), 1, &mut found)?;
-                    return Ok(found.pop());
+                    return row_at(db, lane, seq);
                 }
             }
             Ok(None)
         })
         .collect()
+}
+
+/// The row at `at` of the lane.
+pub(super) fn row_at(db: &Connection, lane: &Lane, at: Seq) -> Result<Option<Row>, OutboxError> {
+    let before = Seq::new(at.get().saturating_sub(1));
+    let mut found = Vec::new();
+    rows_of(db, lane, (before, i64::MAX), 1, &mut found)?;
+    Ok(found.pop().filter(|row| row.seq == at))
 }
 
 fn rows_of(
@@ -215,7 +222,7 @@ fn rows_of(
     let mut statement = db.prepare_cached(
         "SELECT progress.seq, op.op_id, batch.id, progress.state, progress.attempts, \
          progress.next_attempt_at, progress.error, progress.outcome, op.entry, \
-         progress.resolution, progress.replacement FROM progress \
+         progress.resolution, progress.replacement, op.enqueued_at FROM progress \
          JOIN op ON op.lane = progress.lane AND op.seq = progress.seq \
          LEFT JOIN batch ON batch.number = progress.batch \
          WHERE progress.lane = ?1 AND progress.seq > ?2 AND ((?3 >> progress.state) & 1) \
@@ -249,6 +256,7 @@ fn read(lane: &Lane, row: &SqlRow<'_>) -> Result<Row, OutboxError> {
         seq,
         was: entry::decode(&entry)?.was,
         op_id: OpId::from_bytes(bytes(row, 1)?),
+        enqueued_at: time(row, 11)?.unwrap_or_default(),
         batch_id: bytes_or_null(row, 2)?.map(BatchId::from_bytes),
         state,
         attempts: row.get(4)?,

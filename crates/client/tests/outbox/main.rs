@@ -6,4 +6,7 @@ mod admission;
 mod crash;
 mod files;
 mod folder;
+mod migration;
+mod resolve;
 mod room;
+mod version_1;
