@@ -41,7 +41,10 @@ async fn world_with_a_client_held_at(stage: usize) -> (World, ShareRef, bool) {
     let world = World::start(1, NO_CUTS).await;
     let share = world.create_share().await;
     let outbox = world.outbox("first");
-    outbox.use_ref(share.clone()).await.expect("the ref is kept");
+    outbox
+        .use_ref(share.clone())
+        .await
+        .expect("the ref is kept");
     let put = Mutation::Put {
         key: "log".into(),
         json: "\"\"".into(),
@@ -112,7 +115,9 @@ fn check(log: &str, names: &[&str], what: &str) {
             .split_terminator(';')
             .filter(|token| token.starts_with(name))
             .collect();
-        let expected: Vec<_> = (1..=count).map(|number| format!("{name}{number}")).collect();
+        let expected: Vec<_> = (1..=count)
+            .map(|number| format!("{name}{number}"))
+            .collect();
         assert_eq!(own, expected, "{what}: {log}");
     }
 }
@@ -160,7 +165,11 @@ async fn copies_run(stage: usize, order: &[&'static str], at_once: bool) -> bool
     }
     for outbox in &outboxes {
         let shares = outbox.shares().await.expect("the outbox is read");
-        let left = (shares[0].pending, shares[0].in_doubt, shares[0].dead_letters);
+        let left = (
+            shares[0].pending,
+            shares[0].in_doubt,
+            shares[0].dead_letters,
+        );
         assert_eq!(left, (0, 0, 0), "{what}");
     }
     drop(outboxes);
@@ -224,7 +233,11 @@ fn a_copy_of_a_copy_converges() {
         flushing.abort();
         let _ = flushing.await;
         drop(a);
-        let told = world.outbox("a").recoveries(0, 9).await.expect("it is read");
+        let told = world
+            .outbox("a")
+            .recoveries(0, 9)
+            .await
+            .expect("it is read");
         assert_eq!(told.len(), 1, "{told:?}");
         world.copy_state("a", "b");
         for name in ["b", "a"] {
@@ -234,7 +247,11 @@ fn a_copy_of_a_copy_converges() {
             }
             flush(&world, &outbox).await;
         }
-        check(&log(&world, &share).await, &["f", "a", "b"], "a copy of a copy");
+        check(
+            &log(&world, &share).await,
+            &["f", "a", "b"],
+            "a copy of a copy",
+        );
         drop(first);
         world.stop_server().await;
     });

@@ -23,8 +23,15 @@ impl Client {
     async fn new(world: &World, name: &'static str, options: OutboxOptions) -> Self {
         let share = world.create_share().await;
         let outbox = world.outbox_with(name, options);
-        outbox.use_ref(share.clone()).await.expect("the ref is kept");
-        Self { name, share, outbox }
+        outbox
+            .use_ref(share.clone())
+            .await
+            .expect("the ref is kept");
+        Self {
+            name,
+            share,
+            outbox,
+        }
     }
 
     /// Ops that are not idempotent: each that is lost or doubled is seen.
@@ -52,7 +59,11 @@ impl Client {
         let flushing = tokio::task::spawn_local(flushing);
         let report = flusher.flush().await.expect("the flusher runs");
         let name = self.name;
-        assert_eq!((report.pending, report.stopped.len()), (0, 0), "{name}: {report:?}");
+        assert_eq!(
+            (report.pending, report.stopped.len()),
+            (0, 0),
+            "{name}: {report:?}"
+        );
         flusher.stop().await.expect("the flusher ends");
         flushing.await.expect("the flusher's task ends");
     }
