@@ -1,0 +1,270 @@
+//! Opening a SQLite file of ours: who may read it, whose it is, whether it is whole. What is refused
+//! is left as it was.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use share_model::Nonce;
+use share_model::seam::{Entropy, Files, SqliteSettings};
+
+/// How long a writer waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A kind of file, and the marks by which it is known.
+#[derive(Debug)]
+pub(crate) struct Format {
+    /// `PRAGMA application_id`.
+    pub(crate) application_id: i32,
+    /// `PRAGMA user_version` that this program writes.
+    pub(crate) version: u32,
+    /// Whether a file that others than its owner may read is refused.
+    pub(crate) is_private: bool,
+    /// Makes the tables and sets the marks, in one transaction.
+    pub(crate) create: fn(&Connection) -> rusqlite::Result<()>,
+    /// Takes the tables of an older version to this one, in one transaction.
+    pub(crate) migrate: fn(&Connection) -> rusqlite::Result<()>,
+}
+
+/// The world, as far as opening a file needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seams<'a> {
+    pub(crate) sqlite: &'a SqliteSettings,
+    pub(crate) files: &'a dyn Files,
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
+/// Why a file was not opened. It was not touched, but for the last.
+#[derive(Debug)]
+pub(crate) enum FileError {
+    /// The file or its folder can't be opened or made.
+    Io(io::Error),
+    /// It belongs to something else.
+    Foreign,
+    /// A newer version wrote it.
+    Newer(u32),
+    /// It is cut off or damaged.
+    Damaged(String),
+    /// Others than its owner may read it, by these permissions.
+    NotPrivate(u32),
+    /// SQLite says something else.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<rusqlite::Error> for FileError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign,
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure,
+            ) => Self::Io(io::Error::other(error)),
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// Opens the file at `path` for reading and writing, made if it is missing, with its folder.
+pub(crate) fn open(
+    path: &Path,
+    format: &Format,
+    seams: Seams<'_>,
+) -> Result<Connection, FileError> {
+    let folder = folder_of(path);
+    if !folder.try_exists()? {
+        seams.files.create_private_dir(folder)?;
+    }
+    let is_simulated = seams.sqlite.vfs.is_some();
+    let db = if is_simulated {
+        // What a simulated disk holds is known to its VFS only.
+        let flags = OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let db = connect(path, seams, flags)?;
+        if is_blank(&db)? {
+            (format.create)(&db)?;
+        }
+        db
+    } else {
+        if !path.try_exists()? {
+            create(path, format, seams)?;
+        }
+        // Looked at without leave to write first, so that what is refused is left as it was.
+        let look = connect(path, seams, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        check(&look, format)?;
+        check_length(path, &look)?;
+        if format.is_private {
+            check_private(path)?;
+        }
+        drop(look);
+        connect(path, seams, OpenFlags::SQLITE_OPEN_READ_WRITE)?
+    };
+    let version = check(&db, format)?;
+    set_up(&db, seams.sqlite)?;
+    if version < format.version {
+        if !is_simulated {
+            keep_a_copy(path, &db, (version, seams))?;
+        }
+        (format.migrate)(&db)?;
+    }
+    Ok(db)
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Makes a whole file under another name and puts it in place at once, so that whoever finds a file
+/// at `path` finds all of it, also after a crash here.
+fn create(path: &Path, format: &Format, seams: Seams<'_>) -> Result<(), FileError> {
+    with_new_file(path, path.file_name(), seams, |new| {
+        let db = connect(new, seams, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        (format.create)(&db)?;
+        // Now, while nobody else has it: changing the mode wants the file to itself.
+        write_ahead(&db)?;
+        drop(db);
+        match fs::hard_link(new, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
+            // Made by another process just now: that one it is.
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Keeps the file as an older version wrote it, beside it, before it is changed.
+fn keep_a_copy(
+    path: &Path,
+    db: &Connection,
+    (version, seams): (u32, Seams<'_>),
+) -> Result<(), FileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".version-{version}"));
+    let copy = path.with_file_name(&name);
+    if copy.try_exists()? {
+        return Ok(());
+    }
+    with_new_file(path, Some(&name), seams, |new| {
+        db.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
+        fs::File::open(new)?.sync_all()?;
+        Ok(fs::rename(new, &copy)?)
+    })
+}
+
+/// Runs `make` on a new private file beside `path`, takes the name away again if it is left over, and
+/// makes the folder's new names durable.
+fn with_new_file(
+    path: &Path,
+    name: Option<&std::ffi::OsStr>,
+    seams: Seams<'_>,
+    make: impl FnOnce(&Path) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let name = name.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut name = name.to_owned();
+    name.push(format!(".{}.new", Nonce::random(seams.entropy)));
+    let new = path.with_file_name(name);
+    let made = seams
+        .files
+        .write_private(&new, b"")
+        .map_err(FileError::from)
+        .and_then(|()| make(&new));
+    // Left over, it is of no harm.
+    let _ = fs::remove_file(&new);
+    made?;
+    Ok(fs::File::open(folder_of(path))?.sync_all()?)
+}
+
+fn connect(path: &Path, seams: Seams<'_>, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = match &seams.sqlite.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(db)
+}
+
+/// Refuses a file that is not ours, newer, or not whole; does not write. The version that wrote it.
+fn check(db: &Connection, format: &Format) -> Result<u32, FileError> {
+    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if is_blank(db)? {
+        // What SQLite makes of a file that is shorter than a page.
+        let detail = "it is cut off before its first page".into();
+        return Err(FileError::Damaged(detail));
+    }
+    if application != format.application_id {
+        return Err(FileError::Foreign);
+    }
+    if version == 0 {
+        // Marks and tables are made in one transaction.
+        return Err(FileError::Damaged("it has no version".into()));
+    }
+    if version > format.version {
+        return Err(FileError::Newer(version));
+    }
+    let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict != "ok" {
+        return Err(FileError::Damaged(verdict));
+    }
+    Ok(version)
+}
+
+/// SQLite takes a last page that is cut short as one that ends in zeros.
+fn check_length(path: &Path, db: &Connection) -> Result<(), FileError> {
+    let page: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let bytes = fs::metadata(path)?.len();
+    if bytes.checked_rem(page.into()).unwrap_or(0) != 0 {
+        let detail = format!("{bytes} bytes are not a number of pages of {page}");
+        return Err(FileError::Damaged(detail));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_private(path: &Path) -> Result<(), FileError> {
+    let permissions = fs::metadata(path)?.permissions();
+    match std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777 {
+        mode if mode & 0o077 != 0 => Err(FileError::NotPrivate(mode)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &Path) -> Result<(), FileError> {
+    Ok(())
+}
+
+fn is_blank(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+        row.get(0)
+    })
+}
+
+fn set_up(db: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
+    write_ahead(db)?;
+    // Promise 1: COMMIT returns after the log is on stable storage.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    if let Some(pages) = settings.pages_max {
+        db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Readers of another process don't hold up the writer.
+fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+}
