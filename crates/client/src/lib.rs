@@ -50,7 +50,9 @@ mod backoff;
 mod connection;
 mod link;
 mod outbox;
+mod registry;
 mod replay;
+mod sqlite_file;
 
 pub use backoff::Backoff;
 pub use connection::{
@@ -63,6 +65,11 @@ pub use outbox::{
     OpDetails, Outbox, OutboxError, OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery,
     RecoveryEvent, RefUse, Resolution, ResolveError, Retention, RetryPolicy, Row, RowFilter,
     RowPosition, RowState, ShareStatus, Stop,
+};
+pub use registry::{
+    NameError, OpenAnswer, OpenError, OpenSession, OpenedSession, PendingShare, RefUpdate, Registry,
+    RegistryEntry, RegistryError, RegistryFilter, RegistryOptions, RegistryPosition, Reserved,
+    SessionName, Sighting,
 };
 pub use replay::{
     BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, LockWait,
