@@ -138,6 +138,11 @@ fn from_1(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(LANE)?;
     db.execute_batch("INSERT INTO lane SELECT *, NULL FROM lane_1")?;
     db.execute_batch("DROP TABLE lane_1")?;
+    // It stood still where this version makes another plan.
+    db.execute_batch(
+        "UPDATE lane SET stop_code = NULL, stop_message = NULL, stopped_at = NULL WHERE stop_code IN \
+         ('historyChanged', 'writerFenced', 'writerForked', 'alreadySettled', 'outOfOrder')",
+    )?;
     db.execute_batch(OWN_LANE)?;
     for column in [
         "resolution INTEGER",

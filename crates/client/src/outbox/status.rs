@@ -21,6 +21,8 @@ pub struct ShareStatus {
     pub epoch: Epoch,
     /// Ops without a final outcome, rejected ones that are tried again included.
     pub pending: u64,
+    /// Applied ops that are still held.
+    pub settled: u64,
     /// Ops of which it can't be told whether they were applied, and nobody has decided.
     pub in_doubt: u64,
     /// Ops that were given up, and nobody has decided.
@@ -115,7 +117,7 @@ pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxE
              WHERE lane = ?1 AND state < 10",
         )?
         .query_row([lane.number], |row| Ok(pair(row)))??;
-    let (mut dead_letters, mut in_doubt) = (0, 0);
+    let (mut settled, mut dead_letters, mut in_doubt) = (0, 0, 0);
     for lane in lanes::of_share(db, lane.share)? {
         let (dead, doubtful) = db
             .prepare_cached(
@@ -123,6 +125,7 @@ pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxE
                  WHERE lane = ?1 AND state > 10 AND resolution IS NULL",
             )?
             .query_row([lane.number], |row| Ok(pair(row)))??;
+        settled += lane.settled_ops;
         dead_letters += dead;
         in_doubt += doubtful;
     }
@@ -130,6 +133,7 @@ pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxE
         share: lane.share,
         epoch: lane.reference.epoch,
         pending,
+        settled,
         in_doubt,
         dead_letters,
         rejected,
