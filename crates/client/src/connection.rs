@@ -1,6 +1,7 @@
 //! Connections to servers. Types that are generated from the schema are named only here; what
 //! leaves this module is a value of the model.
 
+mod backup;
 mod connector;
 mod error;
 mod factory;
@@ -11,6 +12,7 @@ mod peer;
 mod session;
 mod subscription;
 
+pub use backup::{BackupError, backup};
 pub use connector::{Connector, Stream, TcpConnector};
 pub use error::ClientError;
 pub use factory::{create_share, probe};

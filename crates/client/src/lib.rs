@@ -56,8 +56,9 @@ mod sqlite_file;
 
 pub use backoff::Backoff;
 pub use connection::{
-    ClientError, Connector, DocumentEntry, FollowEvent, Follower, RpcLink, Session, Stream,
-    Subscription, SubscriptionEvent, TcpConnector, create_share, on_own_thread, probe,
+    BackupError, ClientError, Connector, DocumentEntry, FollowEvent, Follower, RpcLink, Session,
+    Stream, Subscription, SubscriptionEvent, TcpConnector, backup, create_share, on_own_thread,
+    probe,
 };
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{

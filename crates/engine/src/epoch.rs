@@ -25,10 +25,10 @@ pub struct BumpEpoch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastBump {
     // The order of the fields is persisted: keep stable.
-    request: RequestId,
-    by: GrantId,
-    owner: GrantId,
-    owner_secret_hash: SecretHash,
+    pub(crate) request: RequestId,
+    pub(crate) by: GrantId,
+    pub(crate) owner: GrantId,
+    pub(crate) owner_secret_hash: SecretHash,
 }
 
 /// Why the epoch was not bumped.

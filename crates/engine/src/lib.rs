@@ -21,6 +21,7 @@ mod record;
 mod refusals;
 mod remembered;
 mod replay;
+mod restore;
 mod retirement;
 mod state;
 
@@ -36,6 +37,7 @@ pub use record::{
     Appended, Change, Claimed, Created, EpochBumped, Grant, Record, RecordError, Recorded,
     RecordedEntry,
 };
+pub use restore::RESTORE_EPOCHS;
 pub use state::{Context, ShareState};
 
 #[cfg(test)]

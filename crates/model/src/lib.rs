@@ -7,6 +7,7 @@
 
 pub mod seam;
 
+mod backup;
 mod batch;
 mod document;
 mod fingerprint;
@@ -22,6 +23,7 @@ mod secret;
 mod session;
 mod sturdy_ref;
 
+pub use backup::BackupMade;
 pub use batch::{Batch, Entry, EntryBody, Envelope, FirstLane};
 pub use document::{Document, MutationError, StoredValue};
 pub use fingerprint::{Chain, Fingerprint};

@@ -8,6 +8,7 @@
 //! A `write_…` takes a value and fills a message that its `read_…` turns into the same value.
 
 mod answer;
+mod backup;
 mod batch;
 mod document;
 mod error;
@@ -24,12 +25,13 @@ mod session;
 mod sturdy_ref;
 
 pub use answer::{
-    read_append_outcome, read_bump_outcome, read_claim_outcome, read_create_outcome,
-    read_factory_outcome, read_redeem_outcome, read_snapshot_outcome, read_subscribe_outcome,
-    read_writers_outcome, write_append_outcome, write_bump_outcome, write_claim_outcome,
-    write_create_outcome, write_factory_outcome, write_redeem_outcome, write_snapshot_outcome,
-    write_subscribe_outcome, write_writers_outcome,
+    read_append_outcome, read_backup_outcome, read_bump_outcome, read_claim_outcome,
+    read_create_outcome, read_factory_outcome, read_redeem_outcome, read_snapshot_outcome,
+    read_subscribe_outcome, read_writers_outcome, write_append_outcome, write_backup_outcome,
+    write_bump_outcome, write_claim_outcome, write_create_outcome, write_factory_outcome,
+    write_redeem_outcome, write_snapshot_outcome, write_subscribe_outcome, write_writers_outcome,
 };
+pub use backup::{read_backup_made, write_backup_made};
 pub use batch::{read_batch, read_entry, read_envelope, write_batch, write_entry, write_envelope};
 pub use document::{
     DocumentEntry, read_document_entries, read_document_entry, write_document_entry,

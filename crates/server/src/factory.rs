@@ -21,7 +21,7 @@ use crate::server::ServerError;
 use crate::store::{CommitOutcome, Store, StoreError};
 
 /// The file's name in the data folder.
-const FILE: &str = "factory.ref";
+pub(crate) const FILE: &str = "factory.ref";
 /// Bytes of the file; a ref has fewer.
 const FILE_BYTES_MAX: u64 = 8192;
 /// The name of the server's record. Persisted: keep stable.
@@ -165,7 +165,7 @@ fn mint(seams: &Seams) -> FactoryRef {
     }
 }
 
-fn read_file(seams: &Seams, file: &Path) -> Result<Option<FactoryRef>, ServerError> {
+pub(crate) fn read_file(seams: &Seams, file: &Path) -> Result<Option<FactoryRef>, ServerError> {
     let bytes = match seams.files.read(file, FILE_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

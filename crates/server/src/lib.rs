@@ -7,21 +7,26 @@
 
 pub mod store;
 
+mod backup;
 mod factory;
 mod fault;
 mod feed;
 mod hub;
+mod journal;
 mod owner;
+mod restore;
 mod rpc;
 mod seams;
 mod server;
 
 pub use feed::RingLimits;
 pub use hub::HubLimits;
+pub use journal::JournalError;
 pub use owner::OwnerLimits;
+pub use restore::{RestoreError, RestoreJournal, RestoreOptions, Restored, restore};
 pub use rpc::RpcLimits;
 pub use seams::Seams;
 pub use server::{
     Incoming, Io, Listener, PipeConnector, PipeListener, RunningServer, Server, ServerError,
-    ServerLimits, ServerOptions, TcpListener, Transport, pipes,
+    ServerLimits, ServerOptions, TcpListener, Transport, default_journal, pipes,
 };

@@ -44,6 +44,7 @@ pub(crate) use call::{Command, Outcome, Reply};
 pub(crate) use claim::{Claim, ClaimCall};
 pub(crate) use create::CreateCall;
 pub(crate) use handle::{Budget, ShareHandle};
+pub(crate) use load::load_state;
 pub(crate) use read::{CheckCall, DocumentAt, DocumentCall, WritersCall};
 pub(crate) use redeem::{Opened, RedeemCall, server_name};
 pub(crate) use save::SaveCall;

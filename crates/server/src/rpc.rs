@@ -6,6 +6,7 @@
 
 mod appender;
 mod arriving;
+mod backup;
 mod bootstrap;
 mod connection;
 mod exception;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::backup::Backups;
 use crate::factory::Factory;
 use crate::fault::Fault;
 use crate::feed::TailLimits;
@@ -48,6 +50,8 @@ pub struct RpcLimits {
     pub snapshots_max: usize,
     /// How long a method may take.
     pub call_deadline: Duration,
+    /// How long making a backup may take.
+    pub backup_deadline: Duration,
     /// How long a reader may take for one call of its sink.
     pub sink_deadline: Duration,
     /// How long a connection has to finish when the server drains.
@@ -71,6 +75,7 @@ impl Default for RpcLimits {
             subscriptions_max: 256,
             snapshots_max: 64,
             call_deadline: Duration::from_secs(30),
+            backup_deadline: Duration::from_secs(3600),
             sink_deadline: Duration::from_secs(30),
             drain_deadline: Duration::from_secs(5),
             retry_after: Duration::from_secs(1),
@@ -86,6 +91,7 @@ impl Default for RpcLimits {
 pub(crate) struct Door {
     pub(crate) hub: Hub,
     pub(crate) factory: Arc<Factory>,
+    pub(crate) backups: Arc<Backups>,
     pub(crate) seams: Seams,
     pub(crate) limits: Arc<RpcLimits>,
     /// Becomes true once: finish what is in flight, then disconnect.

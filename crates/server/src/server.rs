@@ -10,6 +10,7 @@ mod running;
 use std::path::Path;
 use std::sync::Arc;
 
+use share_model::seam::Executor;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span};
@@ -18,11 +19,13 @@ pub use error::ServerError;
 pub use listener::{
     Incoming, Io, Listener, PipeConnector, PipeListener, TcpListener, Transport, pipes,
 };
-pub use options::{ServerLimits, ServerOptions};
+pub use options::{ServerLimits, ServerOptions, default_journal};
 pub use running::RunningServer;
 
+use crate::backup::Backups;
 use crate::factory::Factory;
 use crate::hub::Hub;
+use crate::journal::{JournalUse, JournaledStore, bind};
 use crate::rpc::{Door, serve_connection};
 use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
@@ -95,21 +98,21 @@ async fn start(
     listener: Box<dyn Listener>,
     placement: Placement,
 ) -> Result<RunningServer, ServerError> {
+    let address = listener.address();
+    let addresses = match options.advertise.as_slice() {
+        [] => vec![address.clone()],
+        advertise => advertise.to_vec(),
+    };
+    create_folder(&options.seams, &options.data)?;
+    let (journaled, backups) = guard_store(store, &options, placement).await?;
     let ServerOptions {
         data,
-        advertise,
         rpc_threads,
         limits,
         seams,
         ..
     } = options;
-    let address = listener.address();
-    let addresses = if advertise.is_empty() {
-        vec![address.clone()]
-    } else {
-        advertise
-    };
-    create_folder(&seams, &data)?;
+    let store: Arc<dyn Store> = Arc::clone(&journaled) as _;
     let factory = Factory::open(&*store, &seams, &data, addresses).await?;
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
@@ -118,6 +121,7 @@ async fn start(
     let door = Door {
         hub: hub.clone(),
         factory: Arc::new(factory),
+        backups,
         seams: seams.clone(),
         limits: Arc::new(limits.rpc),
         drain: drain_doors.subscribe(),
@@ -150,6 +154,7 @@ async fn start(
     info!(address, data = %data.display(), "server started");
     Ok(RunningServer {
         address,
+        store: journaled,
         hub,
         drain_doors,
         drain_hub,
@@ -158,6 +163,30 @@ async fn start(
         hub_place,
         deadline: limits.drain_deadline,
     })
+}
+
+/// Binds the store to its journal, and makes what makes backups of it.
+async fn guard_store(
+    store: Arc<dyn Store>,
+    options: &ServerOptions,
+    placement: Placement,
+) -> Result<(Arc<JournaledStore>, Arc<Backups>), ServerError> {
+    let executor = match placement {
+        Placement::Threads => options.store.executor,
+        Placement::Caller => Executor::Inline,
+    };
+    let place = JournalUse {
+        path: options.journal.clone(),
+        data: options.data.clone(),
+        may_begin_anew: options.new_journal,
+        executor,
+    };
+    let journaled = bind(store, &place, &options.seams).await?;
+    let clock = Arc::clone(&options.seams.clock);
+    let history = journaled.history().await?;
+    let copied: Arc<dyn Store> = Arc::clone(&journaled) as _;
+    let backups = Backups::new(copied, (clock, history), &options.data, executor)?;
+    Ok((journaled, backups))
 }
 
 /// Serves the connections of one RPC thread.

@@ -9,6 +9,7 @@ mod error;
 pub mod sqlite;
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use async_trait::async_trait;
 
@@ -92,12 +93,38 @@ pub trait Store: Send + Sync + Debug {
         limit: usize,
     ) -> Result<Vec<(ShareId, ShareVersion)>, StoreError>;
 
-    /// The store's history id: random, made with the store.
+    /// The store's history id: random, made with the store, and again whenever the store went back
+    /// in time ([`Store::renew_history`]).
     ///
     /// # Errors
     ///
     /// As reading fails.
     async fn history(&self) -> Result<HistoryId, StoreError>;
+
+    /// Gives the store another history id, durably. While nobody uses the store: owners keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// As storing fails; which of the two ids the store then has is not known.
+    async fn renew_history(&self, history: HistoryId) -> Result<(), StoreError>;
+
+    /// How many records the store has, and how many of them are certainly durable.
+    ///
+    /// # Errors
+    ///
+    /// As reading fails.
+    async fn extent(&self) -> Result<Extent, StoreError>;
+
+    /// Copies everything that the store has, as it is at one moment, into the file `to`, which is
+    /// missing or empty. Every commit that was `Done` before the call is in the copy, and commits go
+    /// on meanwhile. The copy is not durable: who keeps it sees to that.
+    ///
+    /// Dropped half-way, copying ends soon; who asked removes the file.
+    ///
+    /// # Errors
+    ///
+    /// As copying fails, [`StoreError::Full`] if there is no room; the file may then hold a part.
+    async fn copy_to(&self, to: &Path) -> Result<Copied, StoreError>;
 
     /// A record of the server itself, such as a factory's grant.
     ///
@@ -151,6 +178,25 @@ pub struct ShareCommit {
     pub expected: ShareVersion,
     /// The records, at least one, with the versions after `expected` without a gap.
     pub records: Vec<Record>,
+}
+
+/// How far a store has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Records of all shares together. Only goes back if the store does.
+    pub records: u64,
+    /// Those of them, from the first, that no power cut takes away any more; zero until the first
+    /// commit after the store was opened, for nobody knows then what a process that died had synced.
+    pub durable: u64,
+}
+
+/// What [`Store::copy_to`] made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// Shares in the copy.
+    pub shares: u64,
+    /// The format of the copy; a store that reads up to a lower one can't open it.
+    pub format: u32,
 }
 
 /// What became of a commit. `V` is the kind of version that is compared.

@@ -5,6 +5,7 @@
 
 mod serving {
     mod appending;
+    mod backup;
     mod client;
     mod lane;
     mod lifecycle;

@@ -1,4 +1,5 @@
-//! `share serve`: the share server. The only file of this crate that names `share_server`.
+//! `share serve`: the share server. With `restore`, the only file of this crate that names
+//! `share_server`.
 
 use std::path::PathBuf;
 
@@ -17,6 +18,14 @@ pub(crate) struct Args {
     /// The folder with everything that is stored
     #[arg(long, value_name = "DIR", default_value = "share-data")]
     data: PathBuf,
+    /// The authority journal: keep it apart from backups of the data folder, which must not take it
+    /// back [default: beside the data folder, named as it with `.journal`]
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Begin a new journal in place of one that is lost; only if the data folder was not put back
+    /// from a copy since
+    #[arg(long)]
+    new_journal: bool,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7420")]
     listen: String,
@@ -35,9 +44,12 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             .map_err(|error| CliError::refused("listen for signals").caused_by(error))?;
         let failed = |error| CliError::refused(attempted.clone()).caused_by(error);
         let listener = TcpListener::bind(&args.listen).await.map_err(failed)?;
+        let defaults = ServerOptions::new(args.data);
         let options = ServerOptions {
             advertise: args.advertise,
-            ..ServerOptions::new(args.data)
+            journal: args.journal.unwrap_or_else(|| defaults.journal.clone()),
+            new_journal: args.new_journal,
+            ..defaults
         };
         let server = Server::start(options, listener).await.map_err(failed)?;
         ui::data(format!("listening on {}", server.address()))?;

@@ -1,10 +1,11 @@
 //! Answers: a value, or the refusal in its place.
 
 use share_model::{
-    Ack, Bumped, Claimed, CreatedShare, FactoryRedeemed, LogPosition, Redeemed, Refusal,
-    SnapshotAt, WriterInfo,
+    Ack, BackupMade, Bumped, Claimed, CreatedShare, FactoryRedeemed, LogPosition, Redeemed,
+    Refusal, SnapshotAt, WriterInfo,
 };
 
+use super::backup::{read_backup_made, write_backup_made};
 use super::error::{WireError, WireFault};
 use super::field::{got, known, list_len};
 use super::log::{read_log_position, read_snapshot_at, write_log_position, write_snapshot_at};
@@ -16,8 +17,8 @@ use super::session::{
     write_redeemed, write_writer_info,
 };
 use crate::share_capnp::{
-    append_outcome, bump_outcome, claim_outcome, create_outcome, factory_outcome, redeem_outcome,
-    snapshot_outcome, subscribe_outcome, writers_outcome,
+    append_outcome, backup_outcome, bump_outcome, claim_outcome, create_outcome, factory_outcome,
+    redeem_outcome, snapshot_outcome, subscribe_outcome, writers_outcome,
 };
 
 macro_rules! answers {
@@ -73,6 +74,9 @@ answers! {
     /// Reads the answer of `bumpEpoch`.
     bump_outcome: read_bump_outcome, write_bump_outcome, Bumped init_bumped -> Bumped
         { read_bumped, write_bumped }
+    /// Reads the answer of `backup`.
+    backup_outcome: read_backup_outcome, write_backup_outcome, Made init_made -> BackupMade
+        { read_backup_made, write_backup_made }
 }
 
 /// Reads the answer of `appendOps` to a batch of `entries` entries.

@@ -156,6 +156,16 @@ fn bumped(values: &Values) -> Bumped {
     }
 }
 
+fn backup_made(values: &Values) -> BackupMade {
+    BackupMade {
+        bytes: values.positive(),
+        sha256: values.bytes(),
+        shares: values.number(),
+        history: values.history(),
+        at: UnixMs::new(values.number()),
+    }
+}
+
 fn writer(values: &Values) -> WriterInfo {
     WriterInfo {
         number: WriterId::new(values.small().max(1)),
@@ -288,6 +298,8 @@ kinds! {
         write_subscribe_outcome, read_subscribe_outcome, whole;
     "bump outcome": bump_outcome::Owned, |values| answer(values, bumped),
         write_bump_outcome, read_bump_outcome, whole;
+    "backup outcome": backup_outcome::Owned, |values| answer(values, backup_made),
+        write_backup_outcome, read_backup_outcome, whole;
     "writers outcome": writers_outcome::Owned,
         |values| answer(values, |values| values.many(5, writer)), write_writers_outcome,
         read_writers_outcome, whole;

@@ -54,6 +54,15 @@ pub(super) async fn load(
     Ok(Some(LoadedState { state, since }))
 }
 
+/// The state of a share as it is stored, for who is no owner and works while there is none.
+pub(crate) async fn load_state(
+    store: &dyn Store,
+    share: ShareId,
+    limits: Limits,
+) -> Result<Option<ShareState>, Fault> {
+    Ok(load(store, share, limits).await?.map(|loaded| loaded.state))
+}
+
 impl Owner {
     /// Throws the state away and loads what is stored.
     pub(super) async fn reload(&mut self) -> Result<(), Fault> {

@@ -1,15 +1,19 @@
-//! Creating shares.
+//! Creating shares, and backups of all of them.
 
 use std::rc::Rc;
 
 use capnp::Error;
-use share_model::{CreateShare, CreatedShare, GrantId, Refusal};
+use share_model::{BackupMade, CreateShare, CreatedShare, GrantId, Refusal};
 use share_proto::share_capnp::share_factory;
 use share_proto::wire;
 
+use super::backup::Backup;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
+use super::refused::Refused;
+use crate::backup::OpenBackup;
 use crate::factory::creation;
+use crate::fault::Fault;
 use crate::owner::Outcome;
 
 /// A redeemed factory.
@@ -34,6 +38,18 @@ impl ShareFactory {
         let create = door.hub.create(creation(self.grant, request));
         door.within(create).await
     }
+
+    /// Copying takes as long as the store is large: it has a deadline of its own.
+    async fn make_backup(&self) -> Outcome<OpenBackup> {
+        let _call = self.connection.begin_call()?;
+        let door = &self.connection.door;
+        let deadline = door.limits.backup_deadline;
+        tokio::time::timeout(deadline, door.backups.make())
+            .await
+            .unwrap_or(Err(Fault::Deadline {
+                ms: deadline.as_millis(),
+            }))
+    }
 }
 
 impl share_factory::Server for ShareFactory {
@@ -45,6 +61,30 @@ impl share_factory::Server for ShareFactory {
         let outcome = self.create(params).await;
         let outcome = outcome.map_err(|fault| exception(&fault))?;
         wire::write_create_outcome(&outcome, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn backup(
+        self: Rc<Self>,
+        _: share_factory::BackupParams,
+        mut results: share_factory::BackupResults,
+    ) -> Result<(), Error> {
+        let made = self.make_backup().await;
+        let made = made.map_err(|fault| exception(&fault))?;
+        let (backup, outcome): (_, Result<BackupMade, Refusal>) = match made {
+            Ok(backup) => {
+                let made = backup.made();
+                let backup = Backup::new(Rc::clone(&self.connection), backup);
+                (capnp_rpc::new_client(backup), Ok(made))
+            }
+            Err(refusal) => (
+                capnp_rpc::new_client(Refused(refusal.clone())),
+                Err(refusal),
+            ),
+        };
+        let mut results = results.get();
+        wire::write_backup_outcome(&outcome, results.reborrow().init_outcome());
+        results.set_backup(backup);
         Ok(())
     }
 }

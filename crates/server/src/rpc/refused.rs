@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::Refusal;
-use share_proto::share_capnp::{share_factory, snapshot, subscription};
+use share_proto::share_capnp::{backup, share_factory, snapshot, subscription};
 use share_proto::wire;
 
 /// Refuses everything.
@@ -22,6 +22,16 @@ impl snapshot::Server for Refused {
     }
 }
 
+impl backup::Server for Refused {
+    async fn read(
+        self: Rc<Self>,
+        _: backup::ReadParams,
+        _: backup::ReadResults,
+    ) -> Result<(), Error> {
+        Err(Error::failed(self.0.to_string()))
+    }
+}
+
 impl subscription::Server for Refused {}
 
 impl share_factory::Server for Refused {
@@ -31,6 +41,17 @@ impl share_factory::Server for Refused {
         mut results: share_factory::CreateShareResults,
     ) -> Result<(), Error> {
         wire::write_create_outcome(&Err(self.0.clone()), results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn backup(
+        self: Rc<Self>,
+        _: share_factory::BackupParams,
+        mut results: share_factory::BackupResults,
+    ) -> Result<(), Error> {
+        let mut results = results.get();
+        wire::write_backup_outcome(&Err(self.0.clone()), results.reborrow().init_outcome());
+        results.set_backup(capnp_rpc::new_client(Self::clone(&self)));
         Ok(())
     }
 }

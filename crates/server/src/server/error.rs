@@ -3,8 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use share_model::RefError;
+use share_engine::RecordError;
+use share_model::{RefError, ShareId};
 
+use crate::journal::JournalError;
 use crate::store::StoreError;
 
 /// Why a server does not start, or ends. Each message says what to do.
@@ -45,6 +47,21 @@ pub enum ServerError {
     /// The store can't be opened, or failed; what was acked is on disk.
     #[error("the store failed: {0}")]
     Store(#[source] StoreError),
+    /// The authority journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The server's record of its journal can't be read.
+    #[error("the server's record of its journal can't be read: restore the folder from a backup")]
+    JournalRecord,
+    /// A share's records contradict the rules.
+    #[error("the records of share {share} can't be applied: restore the folder from a backup")]
+    Records {
+        /// The share.
+        share: ShareId,
+        /// What is wrong.
+        #[source]
+        source: RecordError,
+    },
     /// The file with the factory's ref can't be read.
     #[error("{} does not hold a factory's ref: remove it, and the next start writes a new one", .file.display())]
     FactoryFile {

@@ -1,6 +1,6 @@
 //! What a server is started with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::hub::HubLimits;
@@ -13,6 +13,14 @@ use crate::store::SqliteStoreOptions;
 pub struct ServerOptions {
     /// The data folder; made if it is missing.
     pub data: PathBuf,
+    /// The authority journal: a file outside the data folder and apart from its backups, which knows
+    /// what authority has ended, so that restoring a backup does not bring it back. Made if it is
+    /// missing and the data folder was never served with one. By default beside the data folder,
+    /// named as it with `.journal`.
+    pub journal: PathBuf,
+    /// Begins a new journal in place of one that is lost. Only if the data folder was not put back
+    /// from a copy since: nothing would end again what ended after the copy.
+    pub new_journal: bool,
     /// `HOST:PORT` under which clients reach the server, for the refs that it hands out. Empty: the
     /// address on which it listens.
     pub advertise: Vec<String>,
@@ -29,8 +37,11 @@ pub struct ServerOptions {
 impl ServerOptions {
     /// The defaults, on this data folder.
     pub fn new(data: impl Into<PathBuf>) -> Self {
+        let data = data.into();
         Self {
-            data: data.into(),
+            journal: default_journal(&data),
+            new_journal: false,
+            data,
             advertise: Vec::new(),
             rpc_threads: 1,
             store: SqliteStoreOptions::default(),
@@ -38,6 +49,20 @@ impl ServerOptions {
             seams: Seams::system(),
         }
     }
+}
+
+/// Where the journal of a data folder lies if nothing else is said: beside the folder, named as it
+/// with `.journal`.
+pub fn default_journal(data: &Path) -> PathBuf {
+    let beside = |folder: &Path| {
+        let mut name = folder.file_name()?.to_owned();
+        name.push(".journal");
+        Some(folder.with_file_name(name))
+    };
+    // A folder such as `.` has a name only where it really lies.
+    beside(data)
+        .or_else(|| beside(&std::fs::canonicalize(data).ok()?))
+        .unwrap_or_else(|| data.join("../share.journal"))
 }
 
 /// Bounds of a server.

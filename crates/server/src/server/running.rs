@@ -1,20 +1,23 @@
 //! A server that runs, and how it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::error::ServerError;
 use super::place::Place;
 use crate::hub::Hub;
+use crate::journal::JournaledStore;
 
 /// A server that runs. End it with [`RunningServer::drain`]; if it is dropped, it ends by itself, but
 /// nobody knows when.
 #[derive(Debug)]
 pub struct RunningServer {
     pub(super) address: String,
+    pub(super) store: Arc<JournaledStore>,
     pub(super) hub: Hub,
     pub(super) drain_doors: watch::Sender<bool>,
     pub(super) drain_hub: watch::Sender<bool>,
@@ -46,6 +49,7 @@ impl RunningServer {
     pub async fn drain(self) -> Result<(), ServerError> {
         let Self {
             address,
+            store,
             hub,
             drain_doors,
             drain_hub,
@@ -73,6 +77,12 @@ impl RunningServer {
         drain_hub.send_replace(true);
         drop(hub);
         result = result.and(hub_place.join(deadline).await);
+        if let Err(error) = store.mark().await {
+            // What was acked is durable all the same; only a folder that is put back is noticed
+            // less surely.
+            warn!(%error, "the journal does not know how far the store has come");
+        }
+        drop(store);
         info!(address, "server ended");
         result
     }

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod checkpoint_stream;
+mod copying;
 mod fault;
 mod log;
 mod meta;
@@ -21,9 +22,10 @@ mod writer;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 
 use async_trait::async_trait;
+use rusqlite::InterruptHandle;
 use tokio::sync::{Mutex, oneshot};
 
 use share_model::seam::{Entropy, Executor, Files, NotAccepted, SqliteSettings, Worker};
@@ -31,13 +33,18 @@ use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareV
 
 use self::checkpoint::{Finished, Generation};
 use self::checkpoint_stream::Encoder;
+use self::copying::Given;
 use self::fault::ReadError;
 use self::log::PreparedCommit;
-use self::opening::Folder;
 use self::reader::{FollowBounds, Reader};
 use self::shared::Shared;
 use self::writer::{Job, Work, Writer, WriterBounds};
-use super::{Checkpoint, CommitOutcome, Loaded, ServerRecord, ShareCommit, Store, StoreError};
+use super::{
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, Store, StoreError,
+};
+
+pub(crate) use copying::utc_name;
+pub(crate) use opening::{FILE, Folder, LOCK};
 
 /// Pieces of a left-over that are deleted in one transaction.
 const DISCARD_PIECES: u64 = 16;
@@ -91,11 +98,15 @@ pub struct SqliteStore {
     // last, for the last connection tidies up the write-ahead log.
     follows: Worker<ReadJob>,
     loads: Worker<ReadJob>,
+    copies: Worker<ReadJob>,
     writer: Worker<Job>,
     shared: Arc<Shared>,
     /// One checkpoint is written at a time; the newest generation that was given out.
     generation: Mutex<Generation>,
-    history: HistoryId,
+    /// Held for a look or a change only.
+    history: PlainMutex<HistoryId>,
+    /// Ends a copy that is under way.
+    copy_interrupt: Arc<InterruptHandle>,
     piece_bytes: usize,
     _folder: Folder,
 }
@@ -124,6 +135,7 @@ impl SqliteStore {
         let generation =
             checkpoint::newest_generation(&connection).map_err(|error| read_error(error.into()))?;
         let shared = Shared::new(folder.file.clone(), tail, options.waiting_bytes_max);
+        shared.found(last_position);
         let shared = Arc::new(shared);
         let bounds = WriterBounds {
             group_bytes: options.group_bytes,
@@ -132,16 +144,20 @@ impl SqliteStore {
         };
         let mut writer = Writer::new(connection, Arc::clone(&shared), bounds, last_position)
             .map_err(|error| read_error(error.into()))?;
-        let start_reader = |name| {
-            let connection = folder.open_reader(&options.settings)?;
+        let start_reader = |name, connection| {
             let mut reader = Reader::new(connection, Arc::clone(&shared));
             let run = move |jobs: Vec<ReadJob>| jobs.into_iter().for_each(|job| job(&mut reader));
             Worker::start(options.executor, name, options.queue_max, 1, run)
                 .map_err(thread_error(&folder))
         };
+        let open_reader = || folder.open_reader(&options.settings);
+        let copying = open_reader()?;
+        let copy_interrupt = Arc::new(copying.get_interrupt_handle());
         Ok(Self {
-            follows: start_reader("share-store-follow")?,
-            loads: start_reader("share-store-load")?,
+            follows: start_reader("share-store-follow", open_reader()?)?,
+            loads: start_reader("share-store-load", open_reader()?)?,
+            copies: start_reader("share-store-copy", copying)?,
+            copy_interrupt,
             writer: Worker::start(
                 options.executor,
                 "share-store-write",
@@ -152,7 +168,7 @@ impl SqliteStore {
             .map_err(thread_error(&folder))?,
             shared,
             generation: Mutex::new(generation),
-            history,
+            history: PlainMutex::new(history),
             piece_bytes: options.piece_bytes.max(1),
             _folder: folder,
         })
@@ -282,6 +298,16 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Reads everything that is stored, and says what is damaged. Takes as long as that takes.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        let check = |reader: &mut Reader| copying::check(reader.connection());
+        self.read(&self.copies, check).await
+    }
+
+    fn known_history(&self) -> HistoryId {
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Deletes every generation that no checkpoint names.
     async fn discard_left_overs(&self) -> Result<(), StoreError> {
         let oldest = |reader: &mut Reader| Ok(checkpoint::left_over(reader.connection())?);
@@ -367,8 +393,30 @@ impl Store for SqliteStore {
     async fn history(&self) -> Result<HistoryId, StoreError> {
         match self.shared.stopped() {
             Some(stopped) => Err(stopped),
-            None => Ok(self.history),
+            None => Ok(self.known_history()),
         }
+    }
+
+    async fn renew_history(&self, history: HistoryId) -> Result<(), StoreError> {
+        self.write(0, Work::History(history)).await?;
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history;
+        Ok(())
+    }
+
+    async fn extent(&self) -> Result<Extent, StoreError> {
+        match self.shared.stopped() {
+            Some(stopped) => Err(stopped),
+            None => Ok(self.shared.extent()),
+        }
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, StoreError> {
+        let given = Given::new(Arc::clone(&self.copy_interrupt));
+        let (to, is_up) = (to.to_owned(), given.is_up());
+        let copy = move |reader: &mut Reader| copying::copy(reader.connection(), &to, &is_up);
+        let copied = self.read(&self.copies, copy).await;
+        given.done();
+        copied
     }
 
     async fn server_record(&self, name: &str) -> Result<Option<ServerRecord>, StoreError> {
@@ -425,11 +473,18 @@ fn thread_error(folder: &Folder) -> impl Fn(std::io::Error) -> StoreError {
     }
 }
 
+/// A copy that is under way ends, or closing would wait for it.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.copy_interrupt.interrupt();
+    }
+}
+
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
             .field("file", &self.shared.file)
-            .field("history", &self.history)
+            .field("history", &self.known_history())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use share_model::{Ack, Cursor, Epoch, OpOutcome, RefusalCode, RefusalDetail, Seq
 
 use super::client::{Outcome, Session};
 use super::lane::Lane;
-use super::world::{World, connect_tcp, over_tcp, real_time, simulated};
+use super::world::{World, connect_tcp, data_in, over_tcp, real_time, simulated};
 
 fn applied(cursors: &[u64]) -> Vec<OpOutcome> {
     let cursors = cursors.iter().map(|cursor| Cursor::new(*cursor));
@@ -66,8 +66,8 @@ fn redeem_claim_and_append_pipeline_without_waiting_for_an_answer() {
 fn the_same_works_over_tcp_with_a_thread_for_each_part() {
     real_time(async || {
         let folder = tempfile::tempdir().unwrap();
-        let server = over_tcp(folder.path()).await;
-        let client = connect_tcp(server.address(), folder.path()).await;
+        let server = over_tcp(&data_in(&folder)).await;
+        let client = connect_tcp(server.address(), &data_in(&folder)).await;
         let share_ref = client.owner_ref(1).await;
         let mut lane = Lane::new(1);
         let session = client.session(&share_ref);

@@ -5,13 +5,14 @@ use capnp::capability::FromClientHook as _;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp, twoparty};
 use share_model::seam::SeededEntropy;
 use share_model::{
-    Ack, Batch, BumpEpoch, Bumped, Claimed, CreateShare, CreatedShare, Envelope, Epoch, FactoryRef,
-    LogPosition, Origin, OriginKind, Redeemed, Refusal, RequestId, Secret, Seq, ShareRef,
-    SnapshotAt, WriterInfo,
+    Ack, BackupMade, Batch, BumpEpoch, Bumped, Claimed, CreateShare, CreatedShare, Envelope, Epoch,
+    FactoryRef, LogPosition, Origin, OriginKind, Redeemed, Refusal, RequestId, Secret, Seq,
+    ShareRef, SnapshotAt, WriterInfo,
 };
 use share_proto::persistent_capnp::persistent;
 use share_proto::share_capnp::{
-    appender, bootstrap, share_factory, share_ref, share_session, sink, snapshot, subscription,
+    appender, backup, bootstrap, share_factory, share_ref, share_session, sink, snapshot,
+    subscription,
 };
 use share_proto::wire::{self, ClaimRequest, DocumentEntry};
 use share_server::Io;
@@ -93,6 +94,14 @@ impl Client {
         wire::write_factory_ref(&self.factory, request.get().init_ref());
         request.get().set_protocol_version(1);
         request.send().pipeline.get_factory()
+    }
+
+    /// Makes a backup, without reading it.
+    pub(crate) async fn begin_backup(&self) -> Outcome<(backup::Client, BackupMade)> {
+        let response = self.factory().backup_request().send().promise.await?;
+        let outcome = wire::read_backup_outcome(response.get()?.get_outcome()?).unwrap();
+        let backup = response.get()?.get_backup()?;
+        Ok(outcome.map(|made| (backup, made)))
     }
 
     pub(crate) async fn create(&self, share: &CreateShare) -> Outcome<CreatedShare> {
@@ -234,6 +243,31 @@ impl Writer {
             let response = sent.promise.await?;
             let outcome = response.get()?.get_outcome()?;
             Ok(wire::read_append_outcome(outcome, entries).unwrap())
+        }
+    }
+}
+
+/// The next piece of a backup, and whether it is the last.
+pub(crate) async fn piece(
+    backup: &backup::Client,
+    bytes_max: u32,
+) -> Result<(Vec<u8>, bool), Error> {
+    let mut request = backup.read_request();
+    request.get().set_bytes_max(bytes_max);
+    let response = request.send().promise.await?;
+    let response = response.get()?;
+    Ok((response.get_data()?.to_vec(), response.get_done()))
+}
+
+/// The rest of a backup.
+pub(crate) async fn rest(backup: &backup::Client) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let (piece, done) = piece(backup, 0).await.unwrap();
+        assert!(!piece.is_empty() && piece.len() <= 1 << 20);
+        bytes.extend(piece);
+        if done {
+            return bytes;
         }
     }
 }

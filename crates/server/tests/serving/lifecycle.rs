@@ -8,7 +8,7 @@ use share_server::{Server, ServerError, ServerOptions, TcpListener, pipes};
 use super::client::creation;
 use super::lane::Lane;
 use super::reader::{Reader, beginning};
-use super::world::{World, factory_ref, over_tcp, real_time, simulated, soon};
+use super::world::{World, data_in, factory_ref, over_tcp, real_time, simulated, soon};
 
 #[test]
 fn everything_is_there_after_a_restart() {
@@ -21,12 +21,12 @@ fn everything_is_there_after_a_restart() {
         lane.history = Some(claimed.await.unwrap().unwrap().history);
         let batch = lane.puts(&["a", "b"]);
         writer.append(&batch).await.unwrap().unwrap();
-        let factory = factory_ref(world.folder.path()).expose();
+        let factory = factory_ref(&world.data()).expose();
         let world = World::on(world.end().await, |options| {
             options.seams.entropy = std::sync::Arc::new(share_model::seam::SeededEntropy::new(8));
         })
         .await;
-        assert_eq!(factory_ref(world.folder.path()).expose(), factory);
+        assert_eq!(factory_ref(&world.data()).expose(), factory);
         let client = world.connect().await;
         let session = client.session(&share_ref);
         let (writer, claimed) = session.claim(&lane.claim_again());
@@ -50,15 +50,15 @@ fn everything_is_there_after_a_restart() {
 fn a_missing_factory_file_is_replaced_and_refs_handed_out_before_still_work() {
     simulated(async || {
         let world = World::start().await;
-        let old = factory_ref(world.folder.path());
+        let old = factory_ref(&world.data());
         let folder = world.end().await;
-        std::fs::remove_file(folder.path().join("factory.ref")).unwrap();
+        std::fs::remove_file(data_in(&folder).join("factory.ref")).unwrap();
         let world = World::on(folder, |options| {
             options.advertise = vec!["example.org:7420".to_owned()];
             options.seams.entropy = std::sync::Arc::new(share_model::seam::SeededEntropy::new(8));
         })
         .await;
-        let new = factory_ref(world.folder.path());
+        let new = factory_ref(&world.data());
         assert_ne!(new.grant, old.grant);
         assert_eq!(new.addresses, ["example.org:7420"]);
         for factory in [old, new] {
@@ -81,9 +81,9 @@ fn a_missing_factory_file_is_replaced_and_refs_handed_out_before_still_work() {
 fn a_factory_file_that_is_no_ref_is_an_error_that_says_what_to_do() {
     simulated(async || {
         let folder = World::start().await.end().await;
-        std::fs::write(folder.path().join("factory.ref"), "nonsense").unwrap();
+        std::fs::write(data_in(&folder).join("factory.ref"), "nonsense").unwrap();
         let (_connector, listener) = pipes(1024);
-        let error = Server::start(ServerOptions::new(folder.path()), listener)
+        let error = Server::start(ServerOptions::new(data_in(&folder)), listener)
             .await
             .unwrap_err();
         assert!(
@@ -98,13 +98,14 @@ fn a_factory_file_that_is_no_ref_is_an_error_that_says_what_to_do() {
 fn a_file_that_was_written_before_its_grant_was_stored_is_taken_as_it_is() {
     simulated(async || {
         let world = World::start().await;
-        let factory = factory_ref(world.folder.path());
+        let factory = factory_ref(&world.data());
         world.end().await;
         // A fresh store, as after a crash between file and record.
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("factory.ref"), factory.expose()).unwrap();
+        std::fs::create_dir(data_in(&folder)).unwrap();
+        std::fs::write(data_in(&folder).join("factory.ref"), factory.expose()).unwrap();
         let world = World::on(folder, |_| {}).await;
-        assert_eq!(factory_ref(world.folder.path()).expose(), factory.expose());
+        assert_eq!(factory_ref(&world.data()).expose(), factory.expose());
         let client = world.connect().await;
         client.create(&creation(1)).await.unwrap().unwrap();
         world.end().await;
@@ -116,7 +117,7 @@ fn only_its_owner_may_read_the_factory_file() {
     simulated(async || {
         use std::os::unix::fs::PermissionsExt as _;
         let world = World::start().await;
-        let file = world.folder.path().join("factory.ref");
+        let file = world.data().join("factory.ref");
         assert_eq!(
             std::fs::metadata(file).unwrap().permissions().mode() & 0o777,
             0o600
@@ -129,12 +130,12 @@ fn only_its_owner_may_read_the_factory_file() {
 fn a_port_in_use_and_a_folder_in_use_are_told_apart() {
     real_time(async || {
         let folder = tempfile::tempdir().unwrap();
-        let server = over_tcp(folder.path()).await;
+        let server = over_tcp(&data_in(&folder)).await;
         let error = TcpListener::bind(server.address()).await.unwrap_err();
         assert!(matches!(error, ServerError::PortInUse { .. }), "{error:?}");
         assert!(error.to_string().contains(server.address()), "{error}");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let error = Server::start(ServerOptions::new(folder.path()), listener)
+        let error = Server::start(ServerOptions::new(data_in(&folder)), listener)
             .await
             .unwrap_err();
         assert!(
@@ -142,7 +143,7 @@ fn a_port_in_use_and_a_folder_in_use_are_told_apart() {
             "{error:?}"
         );
         server.drain().await.unwrap();
-        over_tcp(folder.path()).await.drain().await.unwrap();
+        over_tcp(&data_in(&folder)).await.drain().await.unwrap();
     });
 }
 

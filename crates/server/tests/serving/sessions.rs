@@ -90,7 +90,7 @@ fn a_factory_ref_with_another_secret_creates_nothing() {
         let world = World::start().await;
         let client = world.connect().await;
         let mut request = client.bootstrap.redeem_factory_request();
-        let mut factory = super::world::factory_ref(world.folder.path());
+        let mut factory = super::world::factory_ref(&world.data());
         factory.secret = Secret::from_bytes([1; 32]);
         share_proto::wire::write_factory_ref(&factory, request.get().init_ref());
         request.get().set_protocol_version(1);

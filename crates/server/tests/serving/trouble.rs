@@ -1,13 +1,15 @@
 //! A store that can be told what trouble to make.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
 use share_server::store::{
-    Checkpoint, CommitOutcome, Loaded, ServerRecord, ShareCommit, SqliteStore, Store, StoreError,
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, SqliteStore,
+    Store, StoreError,
 };
 use tokio::sync::watch;
 
@@ -174,6 +176,21 @@ impl Store for TroubledStore {
 
     async fn history(&self) -> Result<HistoryId, StoreError> {
         self.inner.history().await
+    }
+
+    async fn renew_history(&self, history: HistoryId) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.renew_history(history).await
+    }
+
+    async fn extent(&self) -> Result<Extent, StoreError> {
+        self.check()?;
+        self.inner.extent().await
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, StoreError> {
+        self.check()?;
+        self.inner.copy_to(to).await
     }
 
     async fn server_record(&self, name: &str) -> Result<Option<ServerRecord>, StoreError> {

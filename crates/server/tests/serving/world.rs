@@ -1,7 +1,7 @@
 //! A server in a temporary folder, and connections to it.
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use share_model::seam::{Executor, SeededEntropy, SimulatedClock, SystemFiles};
@@ -43,9 +43,14 @@ pub(crate) struct World {
     connector: PipeConnector,
 }
 
+/// The data folder in a test's own folder, in which the journal lies beside it.
+pub(crate) fn data_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
 /// The options of a server whose world is simulated.
-pub(crate) fn options(folder: &Path) -> ServerOptions {
-    let mut options = ServerOptions::new(folder);
+pub(crate) fn options(data: &Path) -> ServerOptions {
+    let mut options = ServerOptions::new(data);
     options.store.executor = Executor::Inline;
     options.seams = Seams {
         clock: Arc::new(SimulatedClock::starting_at(UnixMs::new(1_800_000_000_000))),
@@ -67,9 +72,10 @@ impl World {
 
     /// A world on a folder that exists.
     pub(crate) async fn on(folder: TempDir, change: impl FnOnce(&mut ServerOptions)) -> Self {
-        let mut options = options(folder.path());
+        let data = data_in(&folder);
+        let mut options = options(&data);
         change(&mut options);
-        let store = open(folder.path(), &options.store);
+        let store = open(&data, &options.store);
         let store = Arc::new(TroubledStore::new(store));
         let (connector, listener) = pipes(64 << 10);
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
@@ -84,9 +90,17 @@ impl World {
         }
     }
 
+    pub(crate) fn data(&self) -> PathBuf {
+        data_in(&self.folder)
+    }
+
+    pub(crate) async fn stream(&self) -> impl share_server::Io + use<> {
+        self.connector.connect().await.unwrap()
+    }
+
     pub(crate) async fn connect(&self) -> Client {
-        let stream = self.connector.connect().await.unwrap();
-        Client::new(stream, factory_ref(self.folder.path()))
+        let stream = self.stream().await;
+        Client::new(stream, factory_ref(&self.data()))
     }
 
     /// Ends the server in order, and gives the folder.
@@ -97,28 +111,28 @@ impl World {
     }
 }
 
-fn open(folder: &Path, options: &SqliteStoreOptions) -> SqliteStore {
-    SqliteStore::open(folder, options, &SystemFiles, &SeededEntropy::new(1)).unwrap()
+pub(crate) fn open(data: &Path, options: &SqliteStoreOptions) -> SqliteStore {
+    SqliteStore::open(data, options, &SystemFiles, &SeededEntropy::new(1)).unwrap()
 }
 
 /// The ref that the server wrote.
-pub(crate) fn factory_ref(folder: &Path) -> FactoryRef {
-    let text = std::fs::read_to_string(folder.join("factory.ref")).unwrap();
+pub(crate) fn factory_ref(data: &Path) -> FactoryRef {
+    let text = std::fs::read_to_string(data.join("factory.ref")).unwrap();
     text.trim().parse().unwrap()
 }
 
 /// A server on threads of its own, over TCP.
-pub(crate) async fn over_tcp(folder: &Path) -> RunningServer {
+pub(crate) async fn over_tcp(data: &Path) -> RunningServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    Server::start(ServerOptions::new(folder), listener)
+    Server::start(ServerOptions::new(data), listener)
         .await
         .unwrap()
 }
 
 /// Connects to a server over TCP.
-pub(crate) async fn connect_tcp(address: &str, folder: &Path) -> Client {
+pub(crate) async fn connect_tcp(address: &str, data: &Path) -> Client {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    Client::new(stream, factory_ref(folder))
+    Client::new(stream, factory_ref(data))
 }
 
 /// Waits with a bound; `what` is what is waited for.

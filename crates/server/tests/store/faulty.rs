@@ -1,6 +1,7 @@
 //! A store that makes conflicts and unknowns around a real one, and the way of an owner through
 //! them.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use share_engine::Record;
 use share_model::seam::{Entropy, SeededEntropy};
 use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
 use share_server::store::{
-    Checkpoint, CommitOutcome, Loaded, ServerRecord, ShareCommit, Store, StoreError,
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, Store, StoreError,
 };
 
 /// How often each fault was made.
@@ -136,6 +137,18 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn history(&self) -> Result<HistoryId, StoreError> {
         self.inner.history().await
+    }
+
+    async fn renew_history(&self, history: HistoryId) -> Result<(), StoreError> {
+        self.inner.renew_history(history).await
+    }
+
+    async fn extent(&self) -> Result<Extent, StoreError> {
+        self.inner.extent().await
+    }
+
+    async fn copy_to(&self, to: &Path) -> Result<Copied, StoreError> {
+        self.inner.copy_to(to).await
     }
 
     async fn server_record(&self, name: &str) -> Result<Option<ServerRecord>, StoreError> {

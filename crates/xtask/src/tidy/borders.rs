@@ -72,14 +72,18 @@ fn is_test_file(path: &str) -> bool {
     path.contains("/tests/") || path.starts_with("tests/") || stem_of(path) == "tests"
 }
 
-/// In the command line's crate only the files of `serve` name the server.
+/// In the command line's crate only the files of `serve` and `restore` name the server.
 pub(super) fn server_in_cli(tree: &Tree) -> Vec<Violation> {
-    let is_serve = |path: &str| stem_of(path) == "serve" || path.contains("/serve/");
+    let is_of = |path: &str, command: &str| {
+        stem_of(path) == command || path.contains(&format!("/{command}/"))
+    };
+    let may_name = |path: &str| is_of(path, "serve") || is_of(path, "restore");
     words_in(
         tree,
-        |path| path.starts_with("crates/cli/src/") && !is_serve(path),
+        |path| path.starts_with("crates/cli/src/") && !may_name(path),
         |word| {
-            let what = "only the `serve` command names the server, move this to its file";
+            let what =
+                "only the `serve` and `restore` commands name the server, move this to their files";
             (!word.is_literal && word.text == "share_server").then(|| what.to_owned())
         },
     )
@@ -125,12 +129,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_named_outside_the_serve_command_is_found() {
+    fn the_server_named_outside_serve_and_restore_is_found() {
         let named =
             "use clap::Args;\n// share_server is fine in a comment\nuse share_server::Server;";
         let tree = Tree::of(&[
             ("crates/cli/src/demo.rs", named),
             ("crates/cli/src/commands/serve.rs", named),
+            ("crates/cli/src/commands/restore.rs", named),
             ("crates/server/src/lib.rs", named),
         ]);
         assert_found(

@@ -167,7 +167,7 @@ impl NewRow {
 }
 
 /// CRC-32 over share, version and body: finds a body that was damaged, and one in a wrong place.
-fn body_check(share: ShareId, version: ShareVersion, body: &[u8]) -> u32 {
+pub(super) fn body_check(share: ShareId, version: ShareVersion, body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&share.to_bytes());
     hasher.update(&version.get().to_le_bytes());

@@ -24,6 +24,14 @@ pub(super) fn history(connection: &Connection) -> rusqlite::Result<HistoryId> {
         .query_row([], |row| Ok(HistoryId::from_bytes(row.get(0)?)))
 }
 
+/// Replaces the history id.
+pub(super) fn set_history(connection: &Connection, history: HistoryId) -> rusqlite::Result<()> {
+    connection
+        .prepare("UPDATE meta SET value = ?1 WHERE name = 'history'")?
+        .execute([history.to_bytes()])?;
+    Ok(())
+}
+
 /// The position in the log through which `share_index` has every row.
 pub(super) fn indexed_through(connection: &Connection) -> rusqlite::Result<u64> {
     connection

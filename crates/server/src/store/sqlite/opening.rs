@@ -15,12 +15,13 @@ use super::fault::{ReadError, store_error};
 use super::migration::{self, APPLICATION_ID};
 use super::tail::{Head, Tail};
 use super::{log, meta, share_index};
+use crate::restore::install;
 use crate::store::StoreError;
 
 /// The store's file in its folder.
-const FILE: &str = "shares.sqlite";
+pub(crate) const FILE: &str = "shares.sqlite";
 /// Held by the process that has the store open.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 /// There once the store was created: without it, an empty file is a new store; with it, a lost one.
 const CREATED: &str = "created";
 
@@ -39,7 +40,7 @@ const CACHE_KIB: i32 = 64 << 10;
 
 /// A folder that this process has for itself.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     pub(super) file: PathBuf,
     /// Ends with this value: to be dropped after every connection.
     _lock: FileLock,
@@ -47,7 +48,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Makes the folder if it is missing, and takes its lock.
-    pub(super) fn take(path: &Path, files: &dyn Files) -> Result<Self, StoreError> {
+    pub(crate) fn take(path: &Path, files: &dyn Files) -> Result<Self, StoreError> {
         files
             .create_private_dir(path)
             .map_err(io_error("create folder", path))?;
@@ -57,6 +58,8 @@ impl Folder {
             .ok_or_else(|| StoreError::Locked {
                 folder: path.to_owned(),
             })?;
+        // What a restore had decided before a crash is done first, whoever comes.
+        install::finish(path, &mut |_| Ok(())).map_err(io_error("finish the restore of", path))?;
         Ok(Self {
             file: path.join(FILE),
             _lock: lock,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::tail::Tail;
-use crate::store::StoreError;
+use crate::store::{Extent, StoreError};
 
 /// What the writer, the readers and the callers of one open store share.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub(super) struct Shared {
     tail: Mutex<Tail>,
     /// Why the store has stopped, once it has.
     stopped: watch::Sender<Option<Arc<str>>>,
+    /// The position of the last record that was found at opening or committed since.
+    last: AtomicU64,
+    /// The position of the last record that is certainly synced; 0: no commit yet.
+    durable: AtomicU64,
     waiting_bytes: AtomicU64,
     waiting_bytes_max: u64,
 }
@@ -27,8 +31,28 @@ impl Shared {
             file,
             tail: Mutex::new(tail),
             stopped: watch::Sender::new(None),
+            last: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
             waiting_bytes: AtomicU64::new(0),
             waiting_bytes_max,
+        }
+    }
+
+    /// The log was found to end at `position`; nobody knows whether all of it was synced.
+    pub(super) fn found(&self, position: u64) {
+        self.last.store(position, Ordering::Release);
+    }
+
+    /// A commit was synced, and with it all that stands before it; the log ends at `position`.
+    pub(super) fn synced(&self, position: u64) {
+        self.last.store(position, Ordering::Release);
+        self.durable.store(position, Ordering::Release);
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        Extent {
+            records: self.last.load(Ordering::Acquire),
+            durable: self.durable.load(Ordering::Acquire),
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use share_model::{ShareId, ShareVersion};
+use share_model::{HistoryId, ShareId, ShareVersion};
 
 use super::checkpoint::{Finished, Generation};
 use super::log::{PreparedCommit, RowHeader};
@@ -59,6 +59,8 @@ pub(super) enum Work {
     FinishCheckpoint(Finished),
     /// Deletes some pieces of a left-over.
     Discard { generation: Generation, pieces: u64 },
+    /// Another history id.
+    History(HistoryId),
 }
 
 /// Bounds of the writer.
@@ -82,6 +84,10 @@ pub(super) struct Writer {
     last_position: u64,
     /// Pages in the write-ahead log, as of the last commit.
     wal_pages: Arc<AtomicU32>,
+    /// Pages that it had when it was copied last. While a reader holds on to it, as a backup does,
+    /// it does not begin again, and to look at all of it at every commit would cost more than it
+    /// gives.
+    copied_pages: u32,
 }
 
 /// Rows of the transaction that is open.
@@ -121,6 +127,7 @@ impl Writer {
             bounds,
             last_position,
             wal_pages,
+            copied_pages: 0,
         })
     }
 
@@ -202,6 +209,7 @@ impl Writer {
             });
         }
         self.last_position += staged.rows.len() as u64;
+        self.shared.synced(self.last_position);
         let mut tail = self.shared.tail();
         for (share, row) in staged.rows {
             tail.push(share, row);
@@ -261,6 +269,10 @@ impl Writer {
             }
             Work::Discard { generation, pieces } => {
                 checkpoint::discard(&self.connection, *generation, *pieces)?;
+                CommitOutcome::Done
+            }
+            Work::History(history) => {
+                meta::set_history(&self.connection, *history)?;
                 CommitOutcome::Done
             }
         };
@@ -354,7 +366,12 @@ impl Writer {
         if self.shared.tail().row_count() >= self.bounds.index_rows {
             self.index_tail();
         }
-        if self.wal_pages.load(Ordering::Relaxed) >= self.bounds.wal_pages {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        if pages < self.copied_pages {
+            self.copied_pages = 0;
+        }
+        if pages >= self.copied_pages.saturating_add(self.bounds.wal_pages) {
+            self.copied_pages = pages;
             self.copy_wal();
         }
     }
