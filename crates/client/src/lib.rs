@@ -62,10 +62,12 @@ pub use connection::{
 };
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{
-    DependencyDetails, DependsOn, Enqueued, Failure, GroupDetails, Grouping, Heard, LostOps, NewOp,
-    OpDetails, Outbox, OutboxError, OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery,
+    AgentOutbox, AgentSession, Claim, ClaimedOps, DelegateOptions, DelegatedCycle, Delegation,
+    DelegationError, DependencyDetails, DependsOn, Ending, Enqueued, Failure, Gone,
+    GroupDetails, Grouping, Heard, LeaseEvent, LeaseEventKind, LostOps, NewOp, OpDetails,
+    Outbox, OutboxError, OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery,
     RecoveryEvent, RefUse, Resolution, ResolveError, Retention, RetryPolicy, Row, RowFilter,
-    RowPosition, RowState, ShareStatus, Stop,
+    RowPosition, RowState, Scope, ScopeError, ShareStatus, Stop,
 };
 pub use registry::{
     NameError, OpenAnswer, OpenError, OpenSession, OpenedSession, PendingShare, RefUpdate, Registry,

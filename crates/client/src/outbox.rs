@@ -45,6 +45,10 @@ use share_model::{OpId, OutboxKey, ShareId, ShareRef};
 use tokio::sync::{broadcast, watch};
 
 pub use details::{DependencyDetails, GroupDetails, OpDetails};
+pub use delegation::{
+    AgentOutbox, AgentSession, Claim, ClaimedOps, DelegateOptions, DelegatedCycle, Delegation,
+    DelegationError, Ending, Gone, LeaseEvent, LeaseEventKind, Scope, ScopeError,
+};
 pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
 pub use error::OutboxError;
 pub(crate) use lease::Turn;
@@ -231,6 +235,17 @@ impl Outbox {
         ops: Vec<NewOp>,
         grouping: Grouping,
     ) -> Result<Vec<Enqueued>, OutboxError> {
+        self.enqueue_by(None, share, ops, grouping).await
+    }
+
+    /// Enqueues ops, as those of an agent session if one is named.
+    async fn enqueue_by(
+        &self,
+        session: Option<delegation::Acting>,
+        share: ShareId,
+        ops: Vec<NewOp>,
+        grouping: Grouping,
+    ) -> Result<Vec<Enqueued>, OutboxError> {
         let options = &self.inner.options;
         let with_ids = ops.into_iter().map(|op| {
             let id = op.id;
@@ -247,9 +262,12 @@ impl Outbox {
             limits: options.limits,
         };
         let enqueued = match options.sqlite.pages_max {
-            None => self.run(move |db| enqueue::enqueue(db, call)).await?,
+            None => {
+                self.run(move |db| delegation::enqueue(db, session.as_ref(), call))
+                    .await?
+            }
             Some(_) => {
-                self.run_in_room(move |db| enqueue::enqueue(db, call.clone()))
+                self.run_in_room(move |db| delegation::enqueue(db, session.as_ref(), call.clone()))
                     .await?
             }
         };

@@ -162,6 +162,10 @@ uuid_id! {
     /// Makes minting repeatable: the same request id gives the same answer.
     RequestId
 }
+uuid_id! {
+    /// Names an event of a delegation lease; that of a claim names the claim as well.
+    LeaseEventId
+}
 bytes_id! {
     /// The public name of an outbox: the first 16 bytes of SHA-256 over its key.
     OutboxId, 16
@@ -195,6 +199,10 @@ counter! {
 counter! {
     /// How often a writer has been claimed; a claim is compare-and-set on it.
     Incarnation, u64
+}
+counter! {
+    /// How often a parent has delegated a scope of a share. From 1.
+    Cycle, u64
 }
 counter! {
     /// How many commits a share has seen: what the store's compare-and-set compares.

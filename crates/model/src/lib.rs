@@ -29,8 +29,8 @@ pub use document::{Document, MutationError, StoredValue};
 pub use fingerprint::{Chain, Fingerprint};
 pub use grant::{Origin, OriginError, OriginKind, Right, Rights};
 pub use ids::{
-    BatchId, Cursor, Epoch, GrantId, HistoryId, Incarnation, Nonce, OpId, OutboxId, RequestId, Seq,
-    ShareId, ShareVersion, UnixMs, WriterId,
+    BatchId, Cursor, Cycle, Epoch, GrantId, HistoryId, Incarnation, LeaseEventId, Nonce, OpId,
+    OutboxId, RequestId, Seq, ShareId, ShareVersion, UnixMs, WriterId,
 };
 pub use json::{json_bytes, json_depth};
 pub use limits::Limits;

@@ -1,21 +1,28 @@
 //! What an op must keep to be stored: the limits of its share, and the rules that no state of the
 //! document can mend.
 
-use share_model::{Document, Limits, Mutation, MutationError, OpId, Seq};
+use share_model::{Document, Limits, Mutation, MutationError, OpId, Origin, Seq};
 
 use super::enqueue::NewOp;
 use super::error::OutboxError;
 use super::ops::NewRow;
 
 /// Refuses an op that its share could never apply.
-pub(super) fn check_op(op: &NewOp, id: OpId, limits: &Limits) -> Result<(), OutboxError> {
+pub(super) fn check_op(
+    op: &NewOp,
+    id: OpId,
+    origin: Option<&Origin>,
+    limits: &Limits,
+) -> Result<(), OutboxError> {
     let (count, max) = (op.depends_on.len(), limits.dependencies_max);
     if count > max as usize {
         return Err(OutboxError::TooManyDependencies { op: id, count, max });
     }
     check_mutation(&op.mutation, limits)
         .map_err(|error| OutboxError::InvalidOp { op: id, error })?;
-    let (bytes, max) = (op.mutation.bytes() as u64, limits.batch_bytes_max);
+    let origin_bytes = origin.map_or(0, |origin| origin.id().len());
+    let bytes = (op.mutation.bytes() + origin_bytes) as u64;
+    let max = limits.batch_bytes_max;
     if bytes > max {
         return Err(OutboxError::OpTooLarge { op: id, bytes, max });
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 use share_model::{
-    Cursor, Dependency, Entry, EntryBody, Fingerprint, Identity, Limits, Mutation, Op, OpId, Seq,
-    ShareId, UnixMs,
+    Cursor, Dependency, Entry, EntryBody, Fingerprint, Identity, Limits, Mutation, Op, OpId,
+    Origin, Seq, ShareId, UnixMs,
 };
 
 use super::admission::{check_group, check_op, ends};
@@ -83,6 +83,15 @@ pub(super) struct Call {
 
 /// Stores all ops of the call, or none.
 pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, OutboxError> {
+    enqueue_for(db, call, None)
+}
+
+/// Stores all ops of the call as those of `origin`, or none.
+pub(super) fn enqueue_for(
+    db: &Connection,
+    call: Call,
+    origin: Option<&Origin>,
+) -> Result<Vec<Enqueued>, OutboxError> {
     let mut lane = lanes::get(db, call.share)?;
     if lane
         .stop
@@ -95,8 +104,10 @@ pub(super) fn enqueue(db: &Connection, call: Call) -> Result<Vec<Enqueued>, Outb
     let mut rows = Vec::with_capacity(call.ops.len());
     let mut ids = HashMap::new();
     for (new, id) in call.ops {
-        check_op(&new, id, &limits)?;
-        let row = next_row(db, &mut lane, &ids, (new, id), call.now)?;
+        check_op(&new, id, origin, &limits)?;
+        let mut row = next_row(db, &mut lane, &ids, (new, id), call.now)?;
+        row.entry.origin = origin.cloned();
+        row.mutation_bytes = row.entry.bytes();
         let identity = Identity {
             outbox: lane.outbox(),
             seq: row.entry.seq,

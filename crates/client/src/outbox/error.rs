@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use share_model::{Cursor, MutationError, OpId, Seq, ShareId};
 
+use super::delegation::DelegationError;
+
 /// Why an outbox could not be opened, or did not take something. Nothing was stored then.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +96,10 @@ pub enum OutboxError {
         ops_max: u32,
         bytes_max: u64,
     },
+    /// A delegation lease does not allow it. The share's leases stay as they were, but for claims
+    /// that had run out.
+    #[error(transparent)]
+    Delegation(#[from] Box<DelegationError>),
     /// An atomic group without ops, of which nothing could come.
     #[error("an atomic group has no ops")]
     EmptyGroup { expected_cursor: Option<Cursor> },

@@ -24,7 +24,7 @@ pub(crate) struct NewRow {
     pub(crate) op_id: OpId,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) chain: Chain,
-    /// Of the mutation: what counts against a batch's limit.
+    /// Of the mutation and the origin: what counts against a batch's limit.
     pub(crate) mutation_bytes: u64,
     pub(crate) group: Option<Group>,
     pub(crate) enqueued_at: UnixMs,
