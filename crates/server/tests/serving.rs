@@ -7,6 +7,7 @@ mod serving {
     mod appending;
     mod backup;
     mod client;
+    mod journal;
     mod lane;
     mod lifecycle;
     mod overload;

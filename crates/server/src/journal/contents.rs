@@ -94,8 +94,8 @@ impl Contents {
                 self.shares.entry(share).or_default().deleted = Some((origin, at));
                 self.open.insert(share);
             }
-            Entry::Marked(mark) => {
-                self.open = mark.open.iter().copied().collect();
+            Entry::Marked(mut mark) => {
+                self.open = mark.open.drain(..).collect();
                 self.marks.retain(|old| old.history != mark.history);
                 self.marks.push_back(mark);
                 if self.marks.len() > HISTORIES_MAX {
@@ -190,7 +190,8 @@ impl Contents {
     /// The last mark of a history; whether the store has had another one since.
     pub(crate) fn mark(&self, history: HistoryId) -> Option<(&Mark, bool)> {
         let mark = self.marks.iter().find(|mark| mark.history == history)?;
-        let is_past = self.marks.back().is_some_and(|newest| newest != mark);
+        let newest = self.marks.back()?;
+        let is_past = newest.history != history;
         Some((mark, is_past))
     }
 
