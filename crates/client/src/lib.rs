@@ -63,18 +63,18 @@ pub use connection::{
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{
     AgentOutbox, AgentSession, Claim, ClaimedOps, DelegateOptions, DelegatedCycle, Delegation,
-    DelegationError, DependencyDetails, DependsOn, Ending, Enqueued, Failure, Gone,
-    GroupDetails, Grouping, Heard, LeaseEvent, LeaseEventKind, LostOps, NewOp, OpDetails,
-    Outbox, OutboxError, OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery,
-    RecoveryEvent, RefUse, Resolution, ResolveError, Retention, RetryPolicy, Row, RowFilter,
-    RowPosition, RowState, Scope, ScopeError, ShareStatus, Stop,
+    DelegationError, DependencyDetails, DependsOn, Ending, Enqueued, Failure, Gone, GroupDetails,
+    Grouping, Heard, LeaseEvent, LeaseEventKind, LostOps, NewOp, OpDetails, Outbox, OutboxError,
+    OutboxOptions, Outcome, OutcomeEvent, Outcomes, Recovery, RecoveryEvent, RefUse, Resolution,
+    ResolveError, Retention, RetryPolicy, Row, RowFilter, RowPosition, RowState, Scope, ScopeError,
+    ShareStatus, Stop,
 };
 pub use registry::{
-    NameError, OpenAnswer, OpenError, OpenSession, OpenedSession, PendingShare, RefUpdate, Registry,
-    RegistryEntry, RegistryError, RegistryFilter, RegistryOptions, RegistryPosition, Reserved,
-    SessionName, Sighting,
+    NameError, OpenAnswer, OpenError, OpenSession, OpenedSession, PendingShare, RefUpdate,
+    Registry, RegistryEntry, RegistryError, RegistryFilter, RegistryOptions, RegistryPosition,
+    Reserved, SessionName, Sighting,
 };
 pub use replay::{
-    BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, LockWait,
+    BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, HeldShares,
     Progress, StoppedShare,
 };

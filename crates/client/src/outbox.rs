@@ -51,7 +51,7 @@ pub use delegation::{
 };
 pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
 pub use error::OutboxError;
-pub(crate) use lease::Turn;
+pub(crate) use lease::{HeldBy, Holder, LeaseLook, RENEWAL, Turn};
 pub use options::{OutboxOptions, Retention, RetryPolicy};
 pub use outcome::{Failure, Outcome, OutcomeEvent};
 pub use outcomes::{Heard, Outcomes};
@@ -73,8 +73,8 @@ const RESERVE_DIVISOR: u32 = 8;
 
 /// A durable queue of ops for shares, in one file.
 ///
-/// A handle: clones mean the same outbox. Several processes may open one file; a [`Flusher`] takes
-/// turns with those of other processes.
+/// A handle: clones mean the same outbox. Several processes may open one file; each share is
+/// replayed by one [`Flusher`] at a time.
 ///
 /// ```
 /// use share_client::{NewOp, Outbox, OutboxOptions};
@@ -109,6 +109,8 @@ struct Inner {
     path: PathBuf,
     options: OutboxOptions,
     storage: Storage,
+    /// What tells the file from a copy of it.
+    file: Option<String>,
     /// Counts up when there may be something new to replay.
     changes: watch::Sender<u64>,
     outcomes: broadcast::Sender<OutcomeEvent>,
@@ -138,6 +140,7 @@ impl Outbox {
     /// then left as it was.
     pub fn open(path: &Path, options: OutboxOptions) -> Result<Self, OutboxError> {
         let db = file::open(path, &options)?;
+        let file = lease::file_identity(path, &options);
         let storage = Storage::start(options.executor, db).map_err(|source| OutboxError::Open {
             path: path.into(),
             source: Arc::new(source),
@@ -147,6 +150,7 @@ impl Outbox {
                 path: path.into(),
                 options,
                 storage,
+                file,
                 changes: watch::Sender::new(0),
                 outcomes: broadcast::Sender::new(EVENTS_MAX),
             }),

@@ -15,6 +15,6 @@ mod report;
 mod traffic;
 
 pub use handle::{Flusher, FlusherError};
-pub use options::{FlushOptions, FlusherOptions, LockWait};
+pub use options::{FlushOptions, FlusherOptions, HeldShares};
 pub use progress::Progress;
 pub use report::{BlockedShare, FlushReport, StoppedShare};

@@ -42,6 +42,16 @@ pub enum ClientError {
         /// What it said.
         reason: String,
     },
+    /// Another flusher has the share's lease and replays it: this side was not asked.
+    #[error("process {pid} of host `{host}` has replayed it since {since_unix_ms} (Unix time, ms)")]
+    HeldElsewhere {
+        /// The process, by its number there.
+        pid: u32,
+        /// Its machine or container.
+        host: String,
+        /// When it took the lease.
+        since_unix_ms: u64,
+    },
     /// A bug of the other side, or a message that can't be read.
     #[error("the server failed: {reason}")]
     Failed {
@@ -59,6 +69,7 @@ impl ClientError {
             Self::Refused(_)
             | Self::Overloaded { .. }
             | Self::Unimplemented { .. }
+            | Self::HeldElsewhere { .. }
             | Self::Failed { .. } => false,
         }
     }

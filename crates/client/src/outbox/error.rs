@@ -56,6 +56,17 @@ pub enum OutboxError {
     #[error("the outbox holds {what} that can't be read: restore the file from a copy")]
     Unreadable { what: &'static str },
 
+    /// Another flusher replays the share, of this process or another.
+    #[error("process {pid} of host `{host}` replays share {share}")]
+    LeaseHeld {
+        share: ShareId,
+        pid: u32,
+        host: String,
+    },
+    /// Another flusher has taken the share's replay over; what was sent is not lost.
+    #[error("the lease of share {share} was lost: another flusher replays it")]
+    LeaseLost { share: ShareId },
+
     /// The outbox holds no ref for the share.
     #[error("the outbox knows no share {share}: give it a ref of the share first")]
     UnknownShare { share: ShareId },

@@ -1,6 +1,8 @@
 //! Table `lane`: one row per lane. A share has one lane of its own at a time; those that it had
 //! before were left, with what is settled in them.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use share_model::{
     Chain, HistoryId, Incarnation, Limits, Nonce, OutboxId, OutboxKey, Seq, ShareId, ShareRef,
@@ -165,6 +167,18 @@ pub(crate) fn retained(db: &Connection) -> Result<Vec<ShareId>, OutboxError> {
          (SELECT 1 FROM lane JOIN op ON op.lane = lane.number \
          WHERE lane.share = own.share AND op.seq <= lane.answered_through) ORDER BY number",
     )
+}
+
+/// The next seq of every share's own lane.
+pub(crate) fn tails(db: &Connection) -> Result<BTreeMap<ShareId, Seq>, OutboxError> {
+    let mut statement =
+        db.prepare_cached("SELECT share, next_seq FROM lane WHERE left_at IS NULL")?;
+    let mut rows = statement.query([])?;
+    let mut tails = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        tails.insert(ShareId::from_bytes(bytes(row, 0)?), seq(row, 1)?);
+    }
+    Ok(tails)
 }
 
 fn shares(db: &Connection, sql: &str) -> Result<Vec<ShareId>, OutboxError> {

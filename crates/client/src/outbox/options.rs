@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use share_model::Limits;
 use share_model::seam::{
-    Clock, Entropy, Executor, Files, SqliteSettings, SystemClock, SystemEntropy, SystemFiles,
+    Clock, Entropy, Executor, Files, Processes, SqliteSettings, SystemClock, SystemEntropy,
+    SystemFiles, SystemProcesses,
 };
 
 /// How an outbox is opened. The default is right for an agent; the seams are for simulations.
@@ -28,6 +29,8 @@ pub struct OutboxOptions {
     pub entropy: Arc<dyn Entropy>,
     /// The file system for folder, ignore file and locks.
     pub files: Arc<dyn Files>,
+    /// Which processes live, to tell whether a lease still means something.
+    pub processes: Arc<dyn Processes>,
     /// The limits for ops of a share whose server has not told its own yet.
     pub limits: Limits,
     /// Cut batches to at most this many ops, where the server would take more.
@@ -48,6 +51,7 @@ impl Default for OutboxOptions {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::default()),
             files: Arc::new(SystemFiles),
+            processes: Arc::new(SystemProcesses),
             limits: Limits::DEFAULT,
             batch_ops_max: None,
             batch_bytes_max: None,

@@ -70,9 +70,9 @@ impl Outbox {
     /// Prepares a claim, if there is something to send, or if it is `wanted` in any case. What is to
     /// be sent is taken when there is a connection to send it on.
     pub(crate) async fn open_lane(&self, turn: Turn, wanted: bool) -> Result<Opening, OutboxError> {
-        let options = self.options().clone();
+        let (options, claimant) = (self.options().clone(), self.claimant());
         self.run(move |db| {
-            let lane = turn.lane(db)?;
+            let lane = turn.take(db, &claimant)?;
             if lane.stop.is_some() {
                 return Ok(Opening::Standing);
             }

@@ -109,6 +109,25 @@ impl Storage {
             Err(NotAccepted::Ended(_)) => Err(OutboxError::Closed),
         }
     }
+
+    /// Runs `work` in its turn, if there is a place for it; nobody hears what became of it.
+    pub(super) fn run_unheard<F>(&self, work: F)
+    where
+        F: FnOnce(&Connection) -> Result<(), OutboxError> + Send + 'static,
+    {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return;
+        };
+        let (reply, _) = oneshot::channel();
+        let task = Task {
+            work: Some(work),
+            done: None,
+            reply,
+            _place: place,
+        };
+        // Not taken, it is not done: the caller counts on neither.
+        drop(self.worker.submit(Box::new(task)));
+    }
 }
 
 struct Group {

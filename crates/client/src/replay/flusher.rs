@@ -1,24 +1,23 @@
 //! Which shares are replayed, and who waits for them.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
-use share_model::ShareId;
-use share_model::seam::FileLock;
+use share_model::{Seq, ShareId, UnixMs};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::FlusherError;
 use super::lane::LaneReplay;
-use super::options::{FlushOptions, FlusherOptions, LockWait};
+use super::options::{FlushOptions, FlusherOptions, HeldShares};
 use super::progress::Progress;
 use super::report::{BlockedShare, FlushReport, StoppedShare};
 use super::traffic::Traffic;
+use crate::connection::ClientError;
 use crate::link::Link;
-use crate::outbox::{Outbox, OutboxError, ShareStatus, Turn};
+use crate::outbox::{HeldBy, Holder, LeaseLook, Outbox, OutboxError, RENEWAL, ShareStatus};
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -42,10 +41,14 @@ pub(super) struct Supervisor {
     options: Rc<FlusherOptions>,
     link: Rc<dyn Link>,
     traffic: Rc<Traffic>,
-    /// Held while this flusher is the file's one.
-    lock: Option<FileLock>,
     active: BTreeSet<ShareId>,
     replays: Replays,
+    /// Shares that other flushers replay, as last seen.
+    held: BTreeMap<ShareId, Held>,
+    /// The next seq of each share at the last poll.
+    tails: BTreeMap<ShareId, Seq>,
+    /// Has the leases of the shares that are replayed; goes after the replays.
+    holder: Holder,
     waiters: Vec<Waiter>,
 }
 
@@ -57,13 +60,15 @@ impl Supervisor {
         progress: watch::Sender<Progress>,
     ) -> Self {
         Self {
+            holder: Holder::new(&outbox),
             outbox,
             traffic: Rc::new(Traffic::new(progress, options.shares_at_once)),
             options: Rc::new(options),
             link,
-            lock: None,
             active: BTreeSet::new(),
             replays: FuturesUnordered::new(),
+            held: BTreeMap::new(),
+            tails: BTreeMap::new(),
             waiters: Vec::new(),
         }
     }
@@ -74,6 +79,11 @@ impl Supervisor {
         mut commands: mpsc::Receiver<Command>,
     ) -> Result<(), FlusherError> {
         let ended = self.serve(&mut commands).await;
+        self.replays.clear();
+        if let Err(error) = self.holder.end().await {
+            // Whoever comes finds that the holder is gone, if not in the file.
+            tracing::info!(%error, "leases were not released");
+        }
         for (_, reply) in self.waiters.drain(..) {
             let error = ended.as_ref().err().cloned().unwrap_or(FlusherError::Ended);
             // Who no longer waits needs no answer.
@@ -87,12 +97,12 @@ impl Supervisor {
         let clock = self.outbox.options().clock.clone();
         // Looks go on beside the replays, so that neither holds up the other.
         let mut looking: Option<LocalBoxFuture<'static, Result<Look, OutboxError>>> = None;
-        let mut is_due = true;
+        let (mut is_due, mut is_poll) = (true, false);
         loop {
             if is_due && looking.is_none() {
                 changes.mark_unchanged();
-                looking = Some(self.look()?);
-                is_due = false;
+                looking = Some(self.look(is_poll));
+                (is_due, is_poll) = (false, false);
             }
             let tick = clock.sleep(self.tick());
             tokio::select! {
@@ -107,8 +117,11 @@ impl Supervisor {
                 Some((share, ended)) = self.replays.next() => {
                     self.active.remove(&share);
                     match ended {
-                        // Another process holds the file; looked at again with the next turn.
-                        Ok(()) | Err(OutboxError::Busy) => {}
+                        // Looked at again with the next turn.
+                        Ok(()) | Err(OutboxError::Busy | OutboxError::LeaseHeld { .. }) => {}
+                        Err(error @ OutboxError::LeaseLost { .. }) => {
+                            tracing::info!(%share, %error, "replay left to another flusher");
+                        }
                         Err(error) => return Err(error.into()),
                     }
                 }
@@ -121,7 +134,7 @@ impl Supervisor {
                 }
                 () = self.traffic.turned.notified() => {}
                 _ = changes.changed() => {}
-                () = tick => {}
+                () = tick => is_poll = true,
             }
             is_due = true;
         }
@@ -139,52 +152,60 @@ impl Supervisor {
             .unwrap_or(self.options.poll_interval);
         soonest
             .min(self.options.poll_interval)
+            .min(RENEWAL)
             .max(std::time::Duration::from_millis(10))
     }
 
     /// Begins to look at what is to be done, and for whom.
-    fn look(&mut self) -> Result<LocalBoxFuture<'static, Result<Look, OutboxError>>, FlusherError> {
-        let may_replay = self.lock.is_some() || self.take_lock()?;
+    fn look(&mut self, is_poll: bool) -> LocalBoxFuture<'static, Result<Look, OutboxError>> {
         self.waiters.retain(|(_, reply)| !reply.is_closed());
-        let (outbox, waiters) = (self.outbox.clone(), self.waiters.len());
-        Ok(Box::pin(async move {
-            let (replayable, retained) = match may_replay {
-                true => (outbox.replayable().await?, outbox.retained().await?),
-                false => (Vec::new(), Vec::new()),
-            };
+        let (outbox, holder, waiters) = (self.outbox.clone(), self.holder.id(), self.waiters.len());
+        Box::pin(async move {
+            let leases = outbox.leases(holder).await?;
+            let replayable = outbox.replayable().await?;
+            let retained = outbox.retained().await?;
             let shares = match waiters {
                 0 => Vec::new(),
                 _ => outbox.shares().await?,
             };
             Ok(Look {
+                is_poll,
+                leases,
                 replayable,
                 retained: retained.into_iter().collect(),
                 shares,
                 waiters,
             })
-        }))
+        })
     }
 
     fn act_on(&mut self, look: Look) {
         let now = self.outbox.options().clock.now();
+        self.note_held(&look, now);
+        if look.is_poll {
+            self.note_tails(&look);
+        }
         let is_due = |share: &&ShareId| {
             let last = self.traffic.checked(**share);
             self.options.check_is_due(last, now)
         };
         let checks: Vec<_> = look.retained.iter().filter(is_due).copied().collect();
         for share in look.replayable.iter().copied().chain(checks) {
-            if self.active.insert(share) {
+            if !self.held.contains_key(&share) && self.active.insert(share) {
+                let (outbox, turn) = (self.outbox.clone(), self.holder.turn(share));
                 let replay = LaneReplay {
                     outbox: self.outbox.clone(),
                     link: Rc::clone(&self.link),
                     options: Rc::clone(&self.options),
                     traffic: Rc::clone(&self.traffic),
                     share,
-                    turn: Turn { share },
+                    turn,
                     is_retained: look.retained.contains(&share),
                 };
-                self.replays
-                    .push(Box::pin(async move { (share, replay.run().await) }));
+                self.replays.push(Box::pin(async move {
+                    let ended = replay.run().await;
+                    (share, ended.and(outbox.release(turn).await))
+                }));
             }
         }
         // Who came after the look began may wait for ops that it did not see.
@@ -198,16 +219,31 @@ impl Supervisor {
         }
     }
 
-    fn take_lock(&mut self) -> Result<bool, FlusherError> {
-        let path = lock_path(&self.outbox);
-        let files = &self.outbox.options().files;
-        self.lock = files
-            .try_lock(&path)
-            .map_err(|error| FlusherError::lock(&path, error))?;
-        match (&self.lock, self.options.lock) {
-            (Some(_), _) => Ok(true),
-            (None, LockWait::Wait) => Ok(false),
-            (None, LockWait::Refuse) => Err(FlusherError::Locked { path }),
+    /// Keeps since when each share that others replay has not moved.
+    fn note_held(&mut self, look: &Look, now: UnixMs) {
+        let earlier = std::mem::take(&mut self.held);
+        for (share, by) in &look.leases.held {
+            // What it was held up by here says nothing about who replays it now.
+            self.traffic.unblock(*share);
+            let (by, ended) = (by.clone(), look.ended(*share));
+            let since = match earlier.get(share) {
+                Some(held) if held.by == by && held.ended == ended => held.since,
+                _ => now,
+            };
+            self.held.insert(*share, Held { by, ended, since });
+        }
+    }
+
+    /// What another process enqueued is nobody's to tell: a replay that runs must be told to look.
+    fn note_tails(&mut self, look: &Look) {
+        let is_longer = |share: &ShareId| look.leases.tails.get(share) > self.tails.get(share);
+        let has_news = look
+            .replayable
+            .iter()
+            .any(|share| self.active.contains(share) && is_longer(share));
+        self.tails.clone_from(&look.leases.tails);
+        if has_news {
+            self.outbox.nudge();
         }
     }
 
@@ -216,10 +252,25 @@ impl Supervisor {
         self.options.check_interval.is_some()
             && self.traffic.checked(share).is_none()
             && self.traffic.blocked(share).is_none()
+            && !self.held.contains_key(&share)
+    }
+
+    /// Why a flush gives up on a share with unsettled ops, if it does.
+    fn gives_up(&self, share: ShareId, options: &FlushOptions) -> Option<ClientError> {
+        let (since, error) = match self.held.get(&share) {
+            Some(held) if options.held == HeldShares::Report => return Some(held.error()),
+            Some(held) => (held.since, held.error()),
+            None => {
+                let blocked = self.traffic.blocked(share)?;
+                (blocked.since, blocked.error)
+            }
+        };
+        let now = self.outbox.options().clock.now();
+        let waited = now.get().saturating_sub(since.get());
+        (u128::from(waited) >= options.give_up_after?.as_millis()).then_some(error)
     }
 
     fn report(&self, look: &Look, options: &FlushOptions) -> Option<FlushReport> {
-        let now = self.outbox.options().clock.now();
         let mut report = FlushReport {
             shares: 0,
             progress: self.traffic.progress(),
@@ -241,14 +292,10 @@ impl Supervisor {
                     pending,
                 });
             } else if pending > 0 {
-                let blocked = self.traffic.blocked(share)?;
-                let since = now.get().saturating_sub(blocked.since.get());
-                if u128::from(since) < options.give_up_after?.as_millis() {
-                    return None;
-                }
+                let error = self.gives_up(share, options)?;
                 report.blocked.push(BlockedShare {
                     share,
-                    error: blocked.error,
+                    error,
                     pending,
                 });
             } else if look.retained.contains(&share) && self.is_unchecked(share) {
@@ -260,8 +307,30 @@ impl Supervisor {
     }
 }
 
+/// A share that another flusher replays.
+struct Held {
+    by: HeldBy,
+    /// So many of its ops had ended; not known while nobody waits.
+    ended: Option<u64>,
+    /// When that was first seen.
+    since: UnixMs,
+}
+
+impl Held {
+    fn error(&self) -> ClientError {
+        ClientError::HeldElsewhere {
+            pid: self.by.pid,
+            host: self.by.host.clone(),
+            since_unix_ms: self.by.since.get(),
+        }
+    }
+}
+
 /// What a look at the outbox saw.
 struct Look {
+    /// It was time to look for what other processes did.
+    is_poll: bool,
+    leases: LeaseLook,
     replayable: Vec<ShareId>,
     /// Shares of which the outbox holds ops that their server has answered for.
     retained: BTreeSet<ShareId>,
@@ -269,6 +338,15 @@ struct Look {
     shares: Vec<ShareStatus>,
     /// So many waited when it began.
     waiters: usize,
+}
+
+impl Look {
+    /// How many of the share's ops have ended; `None` if nobody waited.
+    fn ended(&self, share: ShareId) -> Option<u64> {
+        let status = self.shares.iter().find(|status| status.share == share)?;
+        let next = self.leases.tails.get(&share)?;
+        Some(next.get().saturating_sub(1).saturating_sub(status.pending))
+    }
 }
 
 /// What the look that goes on, if one does, has seen.
@@ -281,11 +359,4 @@ async fn seen(
     let seen = look.await;
     *looking = None;
     seen
-}
-
-/// Beside the outbox: whoever locks it replays.
-fn lock_path(outbox: &Outbox) -> PathBuf {
-    let mut name = outbox.path().file_name().unwrap_or_default().to_owned();
-    name.push(".flusher");
-    outbox.path().with_file_name(name)
 }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -26,21 +25,6 @@ const COMMANDS_MAX: usize = 16;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlusherError {
-    /// Another flusher, of this process or another, replays the file.
-    #[error("another flusher holds `{}`", path.display())]
-    Locked {
-        /// The lock.
-        path: PathBuf,
-    },
-    /// The lock could not be looked at.
-    #[error("lock `{}`", path.display())]
-    Lock {
-        /// The lock.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: Arc<io::Error>,
-    },
     /// The outbox failed. What it holds is kept.
     #[error("the outbox failed")]
     Outbox(#[from] OutboxError),
@@ -52,18 +36,11 @@ pub enum FlusherError {
     Ended,
 }
 
-impl FlusherError {
-    pub(super) fn lock(path: &Path, error: io::Error) -> Self {
-        Self::Lock {
-            path: path.into(),
-            source: Arc::new(error),
-        }
-    }
-}
-
 /// Replays an outbox in the background, until it is stopped or dropped.
 ///
-/// One flusher at a time replays a file, by a lock beside it.
+/// One flusher at a time replays a share, by a lease in the outbox's file: it leaves to others, of this
+/// process or another, what they replay, and takes over when they have let go of it or are verified
+/// gone.
 ///
 /// ```no_run
 /// # use share_client::{Flusher, FlusherOptions, Outbox};
@@ -157,8 +134,8 @@ impl Flusher {
         )
     }
 
-    /// Waits until every op of every share has an outcome, or only a person can go on. While a
-    /// server can't be reached, it waits on; see [`Flusher::flush_with`].
+    /// Waits until every op of every share has an outcome, whoever sends it, or only a person can go
+    /// on. While a server can't be reached, it waits on; see [`Flusher::flush_with`].
     ///
     /// # Errors
     ///

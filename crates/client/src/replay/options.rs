@@ -25,13 +25,12 @@ pub struct FlusherOptions {
     pub answer_timeout: Duration,
     /// How long a connection is kept when there is nothing to send.
     pub idle_timeout: Duration,
-    /// How often the file is looked at for ops that another process enqueued.
+    /// How often the file is looked at for ops that another process enqueued, and for shares that
+    /// another flusher has let go of.
     pub poll_interval: Duration,
     /// How often the server of a share with nothing to send is looked at: if it was restored from a
     /// backup, what it lost is sent again. Also once when the flusher begins. `None`: never.
     pub check_interval: Option<Duration>,
-    /// What to do while another process replays the same file.
-    pub lock: LockWait,
 }
 
 impl Default for FlusherOptions {
@@ -46,7 +45,6 @@ impl Default for FlusherOptions {
             idle_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(1),
             check_interval: Some(Duration::from_secs(300)),
-            lock: LockWait::Wait,
         }
     }
 }
@@ -64,13 +62,14 @@ impl FlusherOptions {
     }
 }
 
-/// What a flusher does while another one, of this process or another, replays the same file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockWait {
-    /// Wait until that one has ended.
+/// What a flush does about shares that another flusher, of this process or another, replays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeldShares {
+    /// Wait until their ops have ended, whoever sends them.
+    #[default]
     Wait,
-    /// End with [`FlusherError::Locked`](crate::FlusherError::Locked).
-    Refuse,
+    /// Leave them to it, and report them as blocked.
+    Report,
 }
 
 /// What a flush waits for.
@@ -79,6 +78,8 @@ pub struct FlushOptions {
     /// Only this share; `None`: each.
     pub share: Option<ShareId>,
     /// Give up when nothing that is left has moved for so long, since the server can't be reached or
-    /// asks to wait; `None`: never.
+    /// asks to wait, or whoever else replays it gets nowhere; `None`: never.
     pub give_up_after: Option<Duration>,
+    /// What to do about shares that another flusher replays.
+    pub held: HeldShares,
 }

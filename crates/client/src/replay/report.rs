@@ -17,7 +17,8 @@ pub struct FlushReport {
     pub pending: u64,
     /// Shares whose replay waits for a person.
     pub stopped: Vec<StoppedShare>,
-    /// Shares on which the flush gave up; empty unless it was told to give up.
+    /// Shares on which the flush gave up, or that it left to another flusher; empty unless it was told
+    /// to.
     pub blocked: Vec<BlockedShare>,
 }
 
@@ -51,7 +52,7 @@ pub struct StoppedShare {
 pub struct BlockedShare {
     /// The share.
     pub share: ShareId,
-    /// Why, as last seen.
+    /// Why, as last seen. [`ClientError::HeldElsewhere`] names the process that replays it.
     pub error: ClientError,
     /// Ops that are kept.
     pub pending: u64,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use share_client::{
-    Backoff, ClientError, Connector, FlushOptions, Flusher, FlusherError, FlusherOptions, LockWait,
-    NewOp, Outbox, OutboxError, Stream,
+    Backoff, ClientError, Connector, FlushOptions, Flusher, FlusherOptions, NewOp, OutboxError,
+    Stream,
 };
 use share_model::seam::{Clock, SimulatedClock};
 use share_model::{Mutation, UnixMs};
@@ -147,58 +147,6 @@ async fn an_idle_connection_is_left_and_made_again_when_there_is_something() {
             );
             flusher.stop().await.unwrap();
             running.await.unwrap();
-        })
-        .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_second_flusher_of_the_same_file_is_told_or_waits_its_turn() {
-    let world = World::new(1);
-    world
-        .server
-        .borrow_mut()
-        .script(Call::Connect, vec![Fault::LostRequest; 50]);
-    let outbox = world.with_ops([op(1)]).await;
-    let run = |outbox: &Outbox, lock| {
-        let link = Rc::new(ToServer(Rc::clone(&world.server)));
-        let options = FlusherOptions {
-            lock,
-            ..world.flushing.clone()
-        };
-        Flusher::run_local_over(outbox, options, link)
-    };
-    LocalSet::new()
-        .run_until(async {
-            let (first, running) = run(&outbox, LockWait::Refuse);
-            let running = tokio::task::spawn_local(running);
-            let once = FlushOptions {
-                give_up_after: Some(Duration::from_millis(1)),
-                ..FlushOptions::default()
-            };
-            first.flush_with(once).await.unwrap();
-
-            let second = world.open();
-            let (refused, refusing) = run(&second, LockWait::Refuse);
-            let refusing = tokio::task::spawn_local(refusing);
-            assert!(matches!(
-                refused.flush().await,
-                Err(FlusherError::Locked { .. })
-            ));
-            refusing.await.unwrap();
-
-            let (waiting, waiting_run) = run(&second, LockWait::Wait);
-            let waiting_run = tokio::task::spawn_local(waiting_run);
-            let connections = world.server.borrow().script[&Call::Connect].len();
-            first.stop().await.unwrap();
-            running.await.unwrap();
-            assert_eq!(
-                world.server.borrow().script[&Call::Connect].len(),
-                connections
-            );
-            let report = waiting.flush().await.unwrap();
-            assert_eq!(report.progress.applied, 1);
-            waiting.stop().await.unwrap();
-            waiting_run.await.unwrap();
         })
         .await;
 }

@@ -6,6 +6,7 @@ mod answers;
 mod claims;
 mod drop_points;
 mod flushing;
+mod leases;
 mod refusals;
 mod replan;
 mod server;
