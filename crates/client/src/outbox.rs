@@ -6,6 +6,7 @@
 
 mod admission;
 mod batches;
+mod coalesce;
 mod cut;
 mod delegation;
 mod details;
@@ -64,6 +65,7 @@ pub(crate) use send::Taken;
 pub use status::{Resolution, Row, RowFilter, RowPosition, ShareStatus};
 pub use stop::Stop;
 
+use coalesce::Single;
 use outcomes::EVENTS_MAX;
 use worker::Storage;
 
@@ -251,6 +253,7 @@ impl Outbox {
         grouping: Grouping,
     ) -> Result<Vec<Enqueued>, OutboxError> {
         let options = &self.inner.options;
+        let may_merge = options.coalesce && Single::may_be(&ops, grouping);
         let with_ids = ops.into_iter().map(|op| {
             let id = op.id;
             (
@@ -266,6 +269,7 @@ impl Outbox {
             limits: options.limits,
         };
         let enqueued = match options.sqlite.pages_max {
+            _ if may_merge => self.enqueue_single(Single::of(session, call)).await?,
             None => {
                 self.run(move |db| delegation::enqueue(db, session.as_ref(), call))
                     .await?
@@ -277,6 +281,25 @@ impl Outbox {
         };
         self.changed();
         Ok(enqueued)
+    }
+
+    /// Enqueues an op that may merge with its neighbours.
+    async fn enqueue_single(&self, single: Single) -> Result<Vec<Enqueued>, OutboxError> {
+        let pages_max = self.inner.options.sqlite.pages_max;
+        loop {
+            let tried = self.inner.storage.enqueue(single.clone(), pages_max).await;
+            match tried {
+                Err(OutboxError::Full)
+                    if pages_max.is_some() && self.run(prune::for_room).await? => {}
+                tried => return tried.map(|enqueued| vec![enqueued]),
+            }
+        }
+    }
+
+    /// Enqueues that have no op of their own, since this outbox was opened here: they wait for the
+    /// same commit as an earlier one and went into its op ([`OutboxOptions::coalesce`]).
+    pub fn coalesced(&self) -> u64 {
+        self.inner.storage.coalesced()
     }
 
     /// Runs work that enqueues. In an outbox with a bound, settled ops give up their room before

@@ -67,6 +67,9 @@ pub struct Enqueued {
     pub id: OpId,
     /// What other outboxes depend on it by.
     pub identity: Identity,
+    /// The op stands for several calls that waited for the same commit, this one among them: seq, id
+    /// and identity are the same for all of them.
+    pub coalesced: bool,
 }
 
 /// What a call enqueues.
@@ -146,6 +149,7 @@ pub(super) fn enqueue_for(
             seq: row.entry.seq,
             fingerprint: row.fingerprint,
         },
+        coalesced: false,
     });
     Ok(enqueued.collect())
 }

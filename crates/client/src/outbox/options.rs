@@ -37,6 +37,9 @@ pub struct OutboxOptions {
     pub batch_ops_max: Option<u32>,
     /// Cut batches to at most this many bytes, where the server would take more.
     pub batch_bytes_max: Option<u64>,
+    /// Whether enqueues that wait for the same commit may become one op where that comes to the same:
+    /// `put` after `put` on one key, `appendText` after `appendText` on one string.
+    pub coalesce: bool,
     /// How long settled ops are kept.
     pub retention: Retention,
     /// How long rejected ops are tried again.
@@ -55,6 +58,7 @@ impl Default for OutboxOptions {
             limits: Limits::DEFAULT,
             batch_ops_max: None,
             batch_bytes_max: None,
+            coalesce: true,
             retention: Retention::default(),
             retry: RetryPolicy::default(),
         }

@@ -360,7 +360,12 @@ fn stands_for(
 /// An op that was enqueued before, as its call answered then; its seq may be another by now.
 fn enqueued(db: &Connection, share: ShareId, id: OpId) -> Result<Option<Enqueued>, OutboxError> {
     let found = ops::identity_of(db, share, id)?;
-    Ok(found.map(|(seq, identity)| Enqueued { seq, id, identity }))
+    Ok(found.map(|(seq, identity)| Enqueued {
+        seq,
+        id,
+        identity,
+        coalesced: false,
+    }))
 }
 
 /// A person has decided.

@@ -1,36 +1,66 @@
 //! The one thread that touches the file, and its group commit: every job that waits runs in one
 //! transaction, and no job is answered before that transaction has reached stable storage.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, ErrorCode};
+use share_model::ShareId;
 use share_model::seam::{Executor, NotAccepted, Worker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::check_reserve;
+use super::coalesce::{self, Single};
+use super::enqueue::Enqueued;
 use super::error::OutboxError;
 
 /// Jobs that may wait for the storage; callers beyond it wait for a place.
 const QUEUE_MAX: usize = 1024;
 /// Jobs of one transaction.
 const GROUP_MAX: usize = 256;
+/// How often a transaction is begun anew while other processes have the file, each time after the
+/// connection's own time of waiting: with many writers somebody is unlucky for long. Nothing that
+/// waits behind it goes first, so that a process's ops keep their order.
+const BEGINS_MAX: u32 = 6;
+
+/// What waits for the storage.
+enum Job {
+    Work(Box<dyn Work>),
+    Enqueue(Box<Enqueuing>),
+}
+
+impl Job {
+    fn finish(self, group: Result<(), OutboxError>) {
+        match self {
+            Self::Work(work) => work.finish(group),
+            Self::Enqueue(enqueuing) => enqueuing.answer.finish(group),
+        }
+    }
+}
 
 /// A unit of storage work: atomic within its group's transaction.
-trait Job: Send {
+trait Work: Send {
     /// Does the work; `false` takes back what it wrote.
     fn run(&mut self, db: &Connection) -> bool;
     /// Answers, after the group's commit; an error stands for the whole group.
     fn finish(self: Box<Self>, group: Result<(), OutboxError>);
 }
 
-struct Task<T, F> {
-    work: Option<F>,
-    done: Option<Result<T, OutboxError>>,
-    reply: oneshot::Sender<Result<T, OutboxError>>,
-    /// The job's place in the queue, free again when it is answered.
-    _place: OwnedSemaphorePermit,
+/// An enqueue that may merge with its neighbours.
+struct Enqueuing {
+    single: Single,
+    /// The outbox has a bound.
+    pages_max: Option<u32>,
+    answer: Answer<Enqueued>,
 }
 
-impl<T, F> Job for Task<T, F>
+struct Task<T, F> {
+    work: Option<F>,
+    answer: Answer<T>,
+}
+
+impl<T, F> Work for Task<T, F>
 where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, OutboxError> + Send,
@@ -41,11 +71,35 @@ where
         };
         let done = work(db);
         let keep = done.is_ok();
-        self.done = Some(done);
+        self.answer.done = Some(done);
         keep
     }
 
     fn finish(self: Box<Self>, group: Result<(), OutboxError>) {
+        self.answer.finish(group);
+    }
+}
+
+/// What a job came to, and who waits for it.
+struct Answer<T> {
+    done: Option<Result<T, OutboxError>>,
+    reply: oneshot::Sender<Result<T, OutboxError>>,
+    /// The job's place in the queue, free again when it is answered.
+    _place: OwnedSemaphorePermit,
+}
+
+impl<T> Answer<T> {
+    fn new(place: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<Result<T, OutboxError>>) {
+        let (reply, answer) = oneshot::channel();
+        let waiting = Self {
+            done: None,
+            reply,
+            _place: place,
+        };
+        (waiting, answer)
+    }
+
+    fn finish(self, group: Result<(), OutboxError>) {
         let answer = match (self.done, group) {
             // A job's own error is the better one: it was taken back whatever became of the group.
             (Some(Err(error)), _) | (_, Err(error)) => Err(error),
@@ -60,13 +114,20 @@ where
 /// Hands work to the storage thread.
 #[derive(Debug)]
 pub(super) struct Storage {
-    worker: Worker<Box<dyn Job>>,
+    worker: Worker<Job>,
     places: Arc<Semaphore>,
+    /// Enqueues that have no op of their own.
+    coalesced: Arc<AtomicU64>,
 }
 
 impl Storage {
     pub(super) fn start(executor: Executor, db: Connection) -> std::io::Result<Self> {
-        let mut group = Group { db, closed: false };
+        let coalesced = Arc::new(AtomicU64::new(0));
+        let mut group = Group {
+            db,
+            closed: false,
+            coalesced: Arc::clone(&coalesced),
+        };
         let worker = Worker::start(
             executor,
             "share-outbox",
@@ -79,6 +140,7 @@ impl Storage {
         Ok(Self {
             worker,
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            coalesced,
         })
     }
 
@@ -92,22 +154,13 @@ impl Storage {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| OutboxError::Closed)?;
-        let (reply, answer) = oneshot::channel();
+        let (answer, done) = Answer::new(self.place().await?);
         let task = Task {
             work: Some(work),
-            done: None,
-            reply,
-            _place: place,
+            answer,
         };
-        match self.worker.submit(Box::new(task)) {
-            Ok(()) => answer.await.unwrap_or(Err(OutboxError::Closed)),
-            Err(NotAccepted::Full(_)) => Err(OutboxError::Busy),
-            Err(NotAccepted::Ended(_)) => Err(OutboxError::Closed),
-        }
+        self.submit(Job::Work(Box::new(task)))?;
+        done.await.unwrap_or(Err(OutboxError::Closed))
     }
 
     /// Runs `work` in its turn, if there is a place for it; nobody hears what became of it.
@@ -118,15 +171,47 @@ impl Storage {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return;
         };
-        let (reply, _) = oneshot::channel();
+        let (answer, _) = Answer::new(place);
         let task = Task {
             work: Some(work),
-            done: None,
-            reply,
-            _place: place,
+            answer,
         };
         // Not taken, it is not done: the caller counts on neither.
-        drop(self.worker.submit(Box::new(task)));
+        drop(self.submit(Job::Work(Box::new(task))));
+    }
+
+    /// Enqueues an op, or lets it go into that of a neighbour, and returns after the commit. What
+    /// fails has taken no effect.
+    pub(super) async fn enqueue(
+        &self,
+        single: Single,
+        pages_max: Option<u32>,
+    ) -> Result<Enqueued, OutboxError> {
+        let (answer, done) = Answer::new(self.place().await?);
+        let enqueuing = Enqueuing {
+            single,
+            pages_max,
+            answer,
+        };
+        self.submit(Job::Enqueue(Box::new(enqueuing)))?;
+        done.await.unwrap_or(Err(OutboxError::Closed))
+    }
+
+    /// Enqueues that have no op of their own, so far.
+    pub(super) fn coalesced(&self) -> u64 {
+        self.coalesced.load(Ordering::Relaxed)
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, OutboxError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.map_err(|_| OutboxError::Closed)
+    }
+
+    fn submit(&self, job: Job) -> Result<(), OutboxError> {
+        self.worker.submit(job).map_err(|refused| match refused {
+            NotAccepted::Full(_) => OutboxError::Busy,
+            NotAccepted::Ended(_) => OutboxError::Closed,
+        })
     }
 }
 
@@ -134,10 +219,11 @@ struct Group {
     db: Connection,
     /// A commit failed: what is on stable storage is not known any more, so nothing is acked.
     closed: bool,
+    coalesced: Arc<AtomicU64>,
 }
 
 impl Group {
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    fn commit(&mut self, mut jobs: Vec<Job>) {
         let result = self.try_commit(&mut jobs);
         if result.is_err() && !self.db.is_autocommit() && self.db.execute_batch("ROLLBACK").is_err()
         {
@@ -148,20 +234,24 @@ impl Group {
         }
     }
 
-    fn try_commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), OutboxError> {
+    fn try_commit(&mut self, jobs: &mut [Job]) -> Result<(), OutboxError> {
         if self.closed {
             return Err(OutboxError::Closed);
         }
-        self.db.execute_batch("BEGIN IMMEDIATE")?;
-        for job in jobs {
-            self.db.execute_batch("SAVEPOINT job")?;
-            if job.run(&self.db) {
-                self.db.execute_batch("RELEASE job")?;
-            } else if self.db.is_autocommit() {
-                // The failure took the whole transaction back with it.
-                return Err(OutboxError::Busy);
-            } else {
-                self.db.execute_batch("ROLLBACK TO job; RELEASE job")?;
+        self.begin()?;
+        let mut merged = 0;
+        for unit in units(jobs) {
+            match unit.as_slice() {
+                only @ [_] => drop(self.attempt(jobs, only)?),
+                several => match self.attempt(jobs, several)? {
+                    Some(count) => merged += count,
+                    // Together it did not work: whose fault it is shows when each is by itself.
+                    None => {
+                        for each in several {
+                            self.attempt(jobs, &[*each])?;
+                        }
+                    }
+                },
             }
         }
         self.db.execute_batch("COMMIT").map_err(|error| {
@@ -173,7 +263,106 @@ impl Group {
             );
             self.closed |= !nothing_committed;
             OutboxError::from(error)
-        })
+        })?;
+        self.coalesced.fetch_add(merged, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Begins the transaction, however many other processes want to.
+    fn begin(&self) -> Result<(), OutboxError> {
+        let mut begun = Err(OutboxError::Busy);
+        for _ in 0..BEGINS_MAX {
+            begun = self
+                .db
+                .execute_batch("BEGIN IMMEDIATE")
+                .map_err(OutboxError::from);
+            if !matches!(begun, Err(OutboxError::Busy)) {
+                break;
+            }
+        }
+        begun
+    }
+
+    /// Does the jobs `unit` as one, or takes back what they wrote. How many calls have no op of
+    /// their own; `None` if it was taken back.
+    fn attempt(&self, jobs: &mut [Job], unit: &[usize]) -> Result<Option<u64>, OutboxError> {
+        self.db.execute_batch("SAVEPOINT job")?;
+        let done = run(&self.db, jobs, unit);
+        if done.is_some() {
+            self.db.execute_batch("RELEASE job")?;
+        } else if self.db.is_autocommit() {
+            // The failure took the whole transaction back with it.
+            return Err(OutboxError::Busy);
+        } else {
+            self.db.execute_batch("ROLLBACK TO job; RELEASE job")?;
+        }
+        Ok(done)
+    }
+}
+
+/// Which jobs are done as one: neighbours that may merge, of which only enqueues of other shares
+/// stand in between. By the place of the first.
+fn units(jobs: &[Job]) -> Vec<Vec<usize>> {
+    let mut units: Vec<Vec<usize>> = Vec::with_capacity(jobs.len());
+    // Of each share, the unit of its last enqueue, and that.
+    let mut open: HashMap<ShareId, (usize, &Single)> = HashMap::new();
+    for (at, job) in jobs.iter().enumerate() {
+        let Job::Enqueue(enqueuing) = job else {
+            // It may do anything, so that nothing behind it goes before it.
+            open.clear();
+            units.push(vec![at]);
+            continue;
+        };
+        let single = &enqueuing.single;
+        let unit = match open.get(&single.share()) {
+            Some((unit, before)) if single.may_follow(before) => *unit,
+            _ => {
+                units.push(Vec::new());
+                units.len() - 1
+            }
+        };
+        if let Some(unit) = units.get_mut(unit) {
+            unit.push(at);
+        }
+        open.insert(single.share(), (unit, single));
+    }
+    units
+}
+
+/// Does the jobs `unit`, one piece of work or enqueues that may merge; `None` if nothing of it may
+/// be kept.
+fn run(db: &Connection, jobs: &mut [Job], unit: &[usize]) -> Option<u64> {
+    if let [only] = unit
+        && let Some(Job::Work(work)) = jobs.get_mut(*only)
+    {
+        return work.run(db).then_some(0);
+    }
+    let calls: Vec<&Enqueuing> = unit
+        .iter()
+        .filter_map(|at| enqueuing(jobs.get(*at)?))
+        .collect();
+    let singles: Vec<&Single> = calls.iter().map(|call| &call.single).collect();
+    let pages_max = calls.iter().find_map(|call| call.pages_max);
+    let done = coalesce::enqueue(db, &singles).and_then(|done| {
+        pages_max.map_or(Ok(()), |pages_max| check_reserve(db, pages_max))?;
+        Ok(done)
+    });
+    let (answers, merged) = match done {
+        Ok(done) => (done.answers, Some(done.merged)),
+        Err(error) => (vec![Err(error); unit.len()], None),
+    };
+    for (at, answer) in unit.iter().zip(answers) {
+        if let Some(Job::Enqueue(enqueuing)) = jobs.get_mut(*at) {
+            enqueuing.answer.done = Some(answer);
+        }
+    }
+    merged
+}
+
+fn enqueuing(job: &Job) -> Option<&Enqueuing> {
+    match job {
+        Job::Enqueue(enqueuing) => Some(enqueuing),
+        Job::Work(_) => None,
     }
 }
 
