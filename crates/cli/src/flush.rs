@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use share_client::{FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, Outbox};
+use share_client::{
+    ClientError, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, Outbox,
+};
 use share_model::ShareId;
 
 use crate::error::{CliError, Kind};
@@ -38,6 +40,7 @@ pub(crate) async fn to_the_end(
     let options = FlushOptions {
         share: share.into(),
         give_up_after: Some(PATIENCE),
+        ..FlushOptions::default()
     };
     let report = with_progress(&flusher, options).await.map_err(failed)?;
     flusher.stop().await.map_err(failed)?;
@@ -92,9 +95,13 @@ pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
         } else {
             Kind::Refused
         };
+        let hint = match blocked.error {
+            ClientError::HeldElsewhere { .. } => "that process sends them; `share outbox` lists them",
+            _ => "`share replay` sends them once the server is back",
+        };
         return Err(CliError::new(kind, message)
             .caused_by(blocked.error.clone())
-            .hint("`share replay` sends them once the server is back"));
+            .hint(hint));
     }
     Ok(())
 }
