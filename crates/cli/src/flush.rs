@@ -8,6 +8,7 @@ use share_client::{
 use share_model::ShareId;
 
 use crate::error::{CliError, Kind};
+use crate::printable::printable;
 use crate::ui::Progress;
 
 /// How long a command tries to move anything before it gives up; what is left is kept.
@@ -79,7 +80,7 @@ pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
         let message = format!(
             "the replay of share {} has stopped: {} ({}); {} ops are kept",
             stopped.share,
-            stopped.stop.message,
+            printable(&stopped.stop.message),
             stopped.stop.code.name(),
             stopped.pending
         );

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 refused or not found, the user can act; 2 wrong usage; 3 the server could
 //! not be reached, safe to retry; 255 a bug.
 
+mod age;
 mod commands;
 mod connect;
 mod counts;
@@ -10,8 +11,10 @@ mod demo;
 mod error;
 mod flush;
 mod json_lines;
+mod op_arg;
 mod origin;
 mod printable;
+mod recovery;
 mod ref_arg;
 mod run;
 mod state_file;

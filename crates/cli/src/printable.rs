@@ -1,87 +1,103 @@
-//! Text that others chose, made fit for a terminal.
+//! Text of others, made safe for a terminal: what an op holds, and what a server says, may have been
+//! written to steer the terminal of whoever reads it.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::Write;
 
 use serde::Serialize;
-use share_model::Origin;
 
-/// Characters of an origin's id that a person is shown.
-const ID_CHARS_MAX: usize = 40;
+use crate::error::{CliError, Kind};
+use crate::ui;
 
-/// The text with its control characters, and what turns the direction of writing, as escapes: they
-/// would move the cursor, hide a line or make one up.
+/// Whether a terminal does something at this character other than show it in its place: controls
+/// (DEL and those of eight bits included), line separators, and what turns the direction of text.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// The text on one line, with escapes for what a terminal would not show.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_steering) {
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    let mut printed = String::with_capacity(text.len() + 8);
+    let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_steering(c) {
-            // Writing to a string never fails.
-            let _ = write!(printed, "{}", c.escape_unicode());
+        if is_unsafe(c) {
+            safe.extend(c.escape_default());
         } else {
-            printed.push(c);
+            safe.push(c);
         }
     }
-    Cow::Owned(printed)
+    Cow::Owned(safe)
 }
 
-fn is_steering(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// An origin for a person: kind and id on one short line.
-pub(crate) fn origin(origin: &Origin) -> String {
-    format!("{} {}", origin.kind().name(), short(origin.id()))
-}
-
-/// An id for a person: printable, and cut where it is long.
-pub(crate) fn short(id: &str) -> String {
-    match id.char_indices().nth(ID_CHARS_MAX) {
-        None => printable(id).into_owned(),
-        Some((at, _)) => format!("{}…", printable(&id[..at])),
+/// The text, cut after `max` characters; whether it was.
+pub(crate) fn cut(text: &str, max: usize) -> (&str, bool) {
+    match text.char_indices().nth(max) {
+        None => (text, false),
+        Some((at, _)) => (&text[..at], true),
     }
 }
 
-/// An origin for a script.
-#[derive(Debug, Serialize)]
-pub(crate) struct OriginLine<'a> {
-    /// user, agent, system or import.
-    kind: &'static str,
-    id: &'a str,
+/// Writes one value as one line of JSON to stdout: the same value, with escapes for what a terminal
+/// would not show.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), CliError> {
+    let line = serde_json::to_string(value)
+        .map_err(|error| CliError::new(Kind::Bug, "render the answer as JSON").caused_by(error))?;
+    ui::data(escape_json(&line))
 }
 
-impl<'a> From<&'a Origin> for OriginLine<'a> {
-    fn from(origin: &'a Origin) -> Self {
-        Self {
-            kind: origin.kind().name(),
-            id: origin.id(),
+/// JSON has such characters in its strings only, where an escape says the same.
+fn escape_json(line: &str) -> Cow<'_, str> {
+    if !line.contains(is_unsafe) {
+        return Cow::Borrowed(line);
+    }
+    let mut safe = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if is_unsafe(c) {
+            // None of them is beyond the basic plane; writing to a string can't fail.
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
         }
     }
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]
 mod tests {
-    use share_model::OriginKind;
-
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_written_out() {
-        assert_eq!(printable("part/ü"), "part/ü");
+    fn what_steers_a_terminal_is_shown_as_an_escape() {
+        let steering = "a\u{1b}[2Jb\u{9b}31m\r\n\u{7f}\u{202e}c";
         assert_eq!(
-            printable("a\u{1b}[2Jb\n\u{9b}\u{202e}"),
-            "a\\u{1b}[2Jb\\u{a}\\u{9b}\\u{202e}"
+            printable(steering),
+            r"a\u{1b}[2Jb\u{9b}31m\r\n\u{7f}\u{202e}c"
         );
+        assert_eq!(printable("plain é 漢"), "plain é 漢");
     }
 
     #[test]
-    fn an_origin_takes_one_short_line() {
-        let made = |id: String| origin(&Origin::new(OriginKind::Agent, id, 1024).unwrap());
-        assert_eq!(made("ses\n1".into()), "agent ses\\u{a}1");
-        assert_eq!(made("ü".repeat(40)), format!("agent {}", "ü".repeat(40)));
-        assert_eq!(made("ü".repeat(41)), format!("agent {}…", "ü".repeat(40)));
+    fn json_says_the_same_without_a_character_that_steers_a_terminal() {
+        let text = "a\u{1b}[2J\u{9b}\u{7f}\u{202e}é";
+        let line = serde_json::to_string(text).unwrap();
+        let safe = escape_json(&line);
+        assert_eq!(safe, r#""a\u001b[2J\u009b\u007f\u202eé""#);
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("añb", 2), ("añ", true));
+        assert_eq!(cut("añb", 3), ("añb", false));
     }
 }

@@ -36,6 +36,12 @@ impl StateArg {
 
     /// Opens the outbox that is there.
     pub(crate) fn open_existing(&self, options: OutboxOptions) -> Result<Outbox, CliError> {
+        self.existing()?;
+        self.open(options)
+    }
+
+    /// The file that is meant, if it is there.
+    pub(crate) fn existing(&self) -> Result<PathBuf, CliError> {
         let path = self.path()?;
         if !path.exists() {
             return Err(
@@ -43,7 +49,20 @@ impl StateArg {
                     .hint("name the file with `--state FILE`; `share append` makes one"),
             );
         }
-        self.open(options)
+        Ok(path)
+    }
+
+    /// What to add to a command so that it means the same outbox: empty, or begins with a space.
+    pub(crate) fn as_typed(&self) -> String {
+        let Some(path) = &self.state else {
+            return String::new();
+        };
+        let path = path.display().to_string();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+        match path.chars().all(is_plain) {
+            true => format!(" --state {path}"),
+            false => format!(" --state '{}'", path.replace('\'', r"'\''")),
+        }
     }
 }
 

@@ -46,13 +46,17 @@ fn ops_are_appended_and_seen_by_everyone() {
     let keys: Vec<_> = row.as_object().unwrap().keys().cloned().collect();
     let names = [
         "share",
+        "outbox",
         "seq",
+        "was",
         "opId",
         "batchId",
         "state",
         "attempts",
+        "enqueuedAt",
         "nextAttemptAt",
         "error",
+        "resolution",
     ];
     assert_eq!(keys, names);
     assert_eq!(
@@ -82,7 +86,7 @@ fn with_the_server_away_ops_are_kept_and_replayed_when_it_is_back() {
     assert_eq!(
         parse(&replayed.out),
         json!({"shares": 1, "sent": 2, "resent": 0, "applied": 2, "duplicates": 0,
-            "rejected": 0, "inDoubt": 0, "pending": 0})
+            "rejected": 0, "inDoubt": 0, "pending": 0, "recoveries": []})
     );
     let shown = place.share(&["show", "@owner.ref"]);
     assert_eq!(shown.out, "a\t{\"t\":\"hello\"}\n");

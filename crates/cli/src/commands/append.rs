@@ -3,9 +3,9 @@
 use std::io::{self, BufRead, Read};
 
 use share_client::{Grouping, NewOp, OutboxError, OutboxOptions, RetryPolicy};
-use share_model::{Seq, ShareId};
+use share_model::ShareId;
 
-use crate::counts::{self, Counts};
+use crate::counts::{self, OpLines};
 use crate::error::CliError;
 use crate::flush::{self, Ending};
 use crate::ref_arg::{self, RefArg};
@@ -62,20 +62,11 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         } else {
             flush::once(&outbox, share).await?
         };
-        let ends = enqueued
-            .first()
-            .zip(enqueued.last())
-            .map(|(first, last)| (first.seq, last.seq));
-        let counts = match ends {
-            Some(ends @ (first, _)) => {
-                let line_of = |seq: Seq| {
-                    let at = usize::try_from(seq.get() - first.get()).ok()?;
-                    lines.get(at).copied()
-                };
-                counts::count(&outbox, share, ends, line_of).await?
-            }
-            None => Counts::default(),
-        };
+        let mut stored = OpLines::default();
+        for (line, op) in lines.iter().zip(&enqueued) {
+            stored.note(*line, op.id);
+        }
+        let counts = counts::count(&outbox, share, &stored).await?;
         if args.json {
             ui::json(&counts)?;
         } else {

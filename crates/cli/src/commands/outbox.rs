@@ -1,119 +1,93 @@
-//! `share outbox`: what the outbox holds.
+//! `share outbox`: what the outbox holds, and what a person decides about it.
+
+mod decide;
+mod list;
+mod show;
 
 use clap::Subcommand;
 use serde::Serialize;
-use share_client::{OutboxOptions, Row, RowFilter};
+use share_client::{Resolution, Row};
 
 use crate::error::CliError;
-use crate::state_file::StateArg;
-use crate::{run, ui};
 
-/// Rows that are read at once.
-const PAGE: usize = 1000;
-
-/// Show what the outbox holds.
+/// Show what the outbox holds, and decide about ops that were not applied.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
-    list: ListArgs,
+    list: list::ListArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the ops, oldest first (the default)
-    List(ListArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct ListArgs {
-    #[command(flatten)]
-    state: StateArg,
-    /// One JSON object a line: share, seq, opId, batchId, state, attempts, nextAttemptAt, error
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    share: String,
-    seq: u64,
-    op_id: String,
-    batch_id: Option<String>,
-    state: &'static str,
-    attempts: u32,
-    /// Milliseconds since 1970; null: as soon as possible, or never again.
-    next_attempt_at: Option<u64>,
-    error: Option<String>,
-}
-
-impl Line {
-    fn of(row: &Row) -> Self {
-        Self {
-            share: row.share.to_string(),
-            seq: row.seq.get(),
-            op_id: row.op_id.to_string(),
-            batch_id: row.batch_id.map(|id| id.to_string()),
-            state: row.state.name(),
-            attempts: row.attempts,
-            next_attempt_at: row.next_attempt_at.map(share_model::UnixMs::get),
-            error: row.error.clone(),
-        }
-    }
+    List(list::ListArgs),
+    /// Show all that is known of an op
+    Show(show::ShowArgs),
+    /// Send ops that were given up, or are in doubt, as new ones
+    ///
+    /// The new op says the same and stands at the end; `share replay` sends it. An op in doubt may
+    /// have been applied: look at the share first (`share show`), or it may be there twice. The ops
+    /// of an atomic group are sent together, whichever of them is named. Safe to repeat: an op is
+    /// sent as a new one once.
+    Retry(decide::RetryArgs),
+    /// Let ops go that were given up, or are in doubt
+    ///
+    /// They are not counted any more and stay listed until their retention is over. The ops of an
+    /// atomic group go together, whichever of them is named. Safe to repeat.
+    Drop(decide::DropArgs),
 }
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
-    let list = match args.action {
-        Some(Action::List(list)) => list,
-        None => args.list,
-    };
-    run::block_on(async {
-        let outbox = list.state.open_existing(OutboxOptions::default())?;
-        let mut after = None;
-        let mut is_first = true;
-        loop {
-            let rows = outbox
-                .rows(RowFilter::default(), after, PAGE)
-                .await
-                .map_err(|error| CliError::refused("read the outbox").caused_by(error))?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.position());
-            for row in &rows {
-                let line = Line::of(row);
-                if list.json {
-                    ui::json(&line)?;
-                    continue;
-                }
-                if std::mem::take(&mut is_first) {
-                    ui::data(format!(
-                        "{:32}  {:>8}  {:32}  {:>8}  state",
-                        "share", "seq", "op", "attempts"
-                    ))?;
-                }
-                ui::data(text(&line))?;
-            }
-        }
-        if is_first && !list.json {
-            ui::note("the outbox is empty");
-        }
-        Ok(())
-    })
+    match args.action {
+        None => list::run(&args.list),
+        Some(Action::List(list)) => list::run(&list),
+        Some(Action::Show(show)) => show::run(&show),
+        Some(Action::Retry(retry)) => decide::retry(&retry),
+        Some(Action::Drop(drop)) => decide::drop_ops(&drop),
+    }
 }
 
-fn text(line: &Line) -> String {
-    let Line {
-        share,
-        seq,
-        op_id,
-        attempts,
-        state,
-        ..
-    } = line;
-    let error = line
-        .error
-        .as_deref()
-        .map_or(String::new(), |error| format!(": {error}"));
-    format!("{share}  {seq:>8}  {op_id}  {attempts:>8}  {state}{error}")
+/// Where an op was enqueued that was re-queued since.
+#[derive(Serialize)]
+struct WasLine {
+    outbox: String,
+    seq: u64,
+}
+
+impl WasLine {
+    fn of(row: &Row) -> Option<Self> {
+        row.was.map(|was| Self {
+            outbox: was.outbox.to_string(),
+            seq: was.seq.get(),
+        })
+    }
+}
+
+/// What a person decided.
+#[derive(Serialize)]
+#[serde(tag = "decision", rename_all = "camelCase")]
+enum ResolutionLine {
+    SentAsNew { replacement: String },
+    Dropped,
+}
+
+impl ResolutionLine {
+    fn of(row: &Row) -> Option<Self> {
+        row.resolution.map(|resolution| match resolution {
+            Resolution::SentAsNew(new) => Self::SentAsNew {
+                replacement: new.to_string(),
+            },
+            Resolution::Dropped => Self::Dropped,
+        })
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::SentAsNew { replacement } => format!("sent as {replacement}"),
+            Self::Dropped => "let go".to_owned(),
+        }
+    }
 }

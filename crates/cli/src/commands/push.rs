@@ -8,10 +8,10 @@ use std::time::Duration;
 use share_client::{
     Backoff, FlusherOptions, Grouping, Outbox, OutboxError, OutboxOptions, RetryPolicy,
 };
-use share_model::{Seq, ShareId};
+use share_model::ShareId;
 
 use self::recorded::Line;
-use crate::counts::{self, Counts};
+use crate::counts::{self, Counts, OpLines};
 use crate::error::CliError;
 use crate::flush::{self, Ending};
 use crate::ref_arg::{self, RefArg};
@@ -120,41 +120,7 @@ struct Pushed {
     /// Ops that the outbox held already.
     skipped: u64,
     /// The recording's ops, whenever they were enqueued.
-    runs: SeqRuns,
-}
-
-/// Ops of one line that stand next to each other in the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct SeqRun {
-    first: Seq,
-    last: Seq,
-    line: u64,
-}
-
-/// Which ops are those of the recording, in ascending order: others may have been enqueued between.
-#[derive(Debug, Default)]
-struct SeqRuns(Vec<SeqRun>);
-
-impl SeqRuns {
-    fn note(&mut self, line: u64, seq: Seq) {
-        match self.0.last_mut() {
-            Some(run) if run.line == line && run.last.next() == seq => run.last = seq,
-            _ => self.0.push(SeqRun {
-                first: seq,
-                last: seq,
-                line,
-            }),
-        }
-    }
-
-    /// The line on which an op stands; `None` if it is not of this recording.
-    fn line_of(&self, seq: Seq) -> Option<u64> {
-        let at = self.0.partition_point(|run| run.last < seq);
-        self.0
-            .get(at)
-            .filter(|run| run.first <= seq)
-            .map(|run| run.line)
-    }
+    ops: OpLines,
 }
 
 impl Pushed {
@@ -163,7 +129,7 @@ impl Pushed {
             outbox,
             share,
             skipped: 0,
-            runs: SeqRuns::default(),
+            ops: OpLines::default(),
         }
     }
 
@@ -183,7 +149,7 @@ impl Pushed {
             Ok(enqueued) => {
                 enqueued
                     .iter()
-                    .for_each(|op| self.runs.note(number, op.seq));
+                    .for_each(|op| self.ops.note(number, op.id));
                 return Ok(());
             }
             // A line is stored as a whole; one by one works out however it came to be otherwise.
@@ -191,41 +157,22 @@ impl Pushed {
             Err(error) => return Err(attempted(error)),
         }
         for op in ops {
-            match self.outbox.enqueue(self.share, op).await {
-                Ok(op) => self.runs.note(number, op.seq),
-                Err(OutboxError::OpIdTaken { seq, .. }) => {
-                    self.runs.note(number, seq);
+            let id = op.id;
+            let id = match self.outbox.enqueue(self.share, op).await {
+                Ok(op) => op.id,
+                Err(OutboxError::OpIdTaken { op, .. }) if Some(op) == id => {
                     self.skipped += 1;
+                    op
                 }
                 Err(error) => return Err(attempted(error)),
-            }
+            };
+            self.ops.note(number, id);
         }
         Ok(())
     }
 
     /// Counts what became of all ops of the recording, and names those that were not applied.
     async fn count(&self) -> Result<Counts, CliError> {
-        let (Some(first), Some(last)) = (self.runs.0.first(), self.runs.0.last()) else {
-            return Ok(Counts::default());
-        };
-        let ends = (first.first, last.last);
-        counts::count(&self.outbox, self.share, ends, |seq| self.runs.line_of(seq)).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ops_of_others_between_those_of_a_recording_are_on_no_line() {
-        let mut runs = SeqRuns::default();
-        for (line, seq) in [(2, 3), (2, 4), (2, 7), (5, 8)] {
-            runs.note(line, Seq::new(seq));
-        }
-        let lines: Vec<_> = (2..=9).map(|seq| runs.line_of(Seq::new(seq))).collect();
-        let (two, five) = (Some(2), Some(5));
-        assert_eq!(lines, [None, two, two, None, None, two, five, None]);
-        assert_eq!(runs.0.len(), 3);
+        counts::count(&self.outbox, self.share, &self.ops).await
     }
 }

@@ -8,6 +8,8 @@ use tokio::signal::ctrl_c;
 
 use crate::error::CliError;
 use crate::flush::{self, Ending};
+use crate::printable::{json as json_line, printable};
+use crate::recovery::{self, Told};
 use crate::state_file::StateArg;
 use crate::{run, ui};
 
@@ -25,7 +27,10 @@ pub(crate) struct Args {
     /// Only say what would be sent
     #[arg(long)]
     dry_run: bool,
-    /// One JSON object: shares, sent, resent, applied, duplicates, rejected, inDoubt, pending
+    /// One JSON object: shares, sent, resent, applied, duplicates, rejected, inDoubt, pending, and
+    /// recoveries: what was done meanwhile about a copied outbox or a restored server, each with
+    /// number, share, at (ms since 1970), what (requeued, fedAgain, requeuedAll), reason, ops, and
+    /// the seqs that are lost or unchecked (outbox, first, last)
     #[arg(long)]
     json: bool,
 }
@@ -41,6 +46,7 @@ struct Line {
     rejected: u64,
     in_doubt: u64,
     pending: u64,
+    recoveries: Vec<Told>,
 }
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
@@ -49,23 +55,29 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         if args.dry_run {
             return dry_run(&statuses(&outbox).await?, args.json);
         }
+        let before = recovery::newest(&outbox).await?;
         let flusher = flush::start(&outbox, FlusherOptions::default())?;
+        let mut told = before;
         if args.watch {
             ui::note("replaying until Ctrl-C");
-            watch(&outbox).await?;
+            told = watch(&outbox, before, args.json).await?;
         }
         let ending = flush::to_the_end(flusher, None).await?;
         let Ending::Tried(report) = &ending else {
             return Ok(());
         };
-        say(&Line::of(report), args.json)?;
+        let recoveries = recovery::after(&outbox, before).await?;
+        if !args.json {
+            tell(&recoveries, told);
+        }
+        say(&Line::of(report, recoveries), args.json)?;
         let pending = report.pending;
         flush::finish(ending, pending)
     })
 }
 
 impl Line {
-    fn of(report: &FlushReport) -> Self {
+    fn of(report: &FlushReport, recoveries: Vec<Told>) -> Self {
         let FlushReport {
             shares,
             progress,
@@ -81,8 +93,18 @@ impl Line {
             rejected: progress.rejected,
             in_doubt: progress.in_doubt,
             pending: *pending,
+            recoveries,
         }
     }
+}
+
+/// Says what was done after the event with this number; the number of the last one.
+fn tell(recoveries: &[Told], after: u64) -> u64 {
+    let new = recoveries.iter().filter(|told| told.number() > after);
+    new.fold(after, |_, told| {
+        told.say();
+        told.number()
+    })
 }
 
 async fn statuses(outbox: &Outbox) -> Result<Vec<ShareStatus>, CliError> {
@@ -92,16 +114,23 @@ async fn statuses(outbox: &Outbox) -> Result<Vec<ShareStatus>, CliError> {
         .map_err(|error| CliError::refused("read the outbox").caused_by(error))
 }
 
-/// Waits for Ctrl-C; says once of each share whose replay waits for a person.
-async fn watch(outbox: &Outbox) -> Result<(), CliError> {
+/// Waits for Ctrl-C; says once of each share whose replay waits for a person, and what was done
+/// after the event with this number; the number of the last one said.
+async fn watch(outbox: &Outbox, after: u64, json: bool) -> Result<u64, CliError> {
     let mut told = Vec::new();
+    let mut after = after;
     let mut rounds = tokio::time::interval(ROUND);
     loop {
         tokio::select! {
             pressed = ctrl_c() => {
-                return pressed.map_err(|error| CliError::refused("wait for Ctrl-C").caused_by(error));
+                return pressed
+                    .map(|()| after)
+                    .map_err(|error| CliError::refused("wait for Ctrl-C").caused_by(error));
             }
             _ = rounds.tick() => {}
+        }
+        if !json {
+            after = tell(&recovery::after(outbox, after).await?, after);
         }
         for status in statuses(outbox).await? {
             let Some(stop) = status.stopped else { continue };
@@ -110,7 +139,7 @@ async fn watch(outbox: &Outbox) -> Result<(), CliError> {
                 ui::warning(format!(
                     "the replay of share {} has stopped: {}; {}",
                     status.share,
-                    stop.message,
+                    printable(&stop.message),
                     stop.hint()
                 ));
             }
@@ -121,7 +150,7 @@ async fn watch(outbox: &Outbox) -> Result<(), CliError> {
 fn dry_run(shares: &[ShareStatus], json: bool) -> Result<(), CliError> {
     if json {
         let sum = |count: fn(&ShareStatus) -> u64| shares.iter().map(count).sum();
-        return ui::json(&Line {
+        return json_line(&Line {
             shares: shares.len() as u64,
             sent: 0,
             resent: 0,
@@ -130,13 +159,13 @@ fn dry_run(shares: &[ShareStatus], json: bool) -> Result<(), CliError> {
             rejected: sum(|status| status.dead_letters),
             in_doubt: sum(|status| status.in_doubt),
             pending: sum(|status| status.pending),
+            recoveries: Vec::new(),
         });
     }
     for status in shares {
-        let stopped = status
-            .stopped
-            .as_ref()
-            .map_or(String::new(), |stop| format!(", stopped: {}", stop.message));
+        let stopped = status.stopped.as_ref().map_or(String::new(), |stop| {
+            format!(", stopped: {}", printable(&stop.message))
+        });
         ui::data(format!(
             "share {}: {} ops would be sent{stopped}",
             status.share, status.pending
@@ -150,7 +179,7 @@ fn dry_run(shares: &[ShareStatus], json: bool) -> Result<(), CliError> {
 
 fn say(line: &Line, json: bool) -> Result<(), CliError> {
     if json {
-        return ui::json(line);
+        return json_line(line);
     }
     let Line {
         shares,
@@ -161,6 +190,7 @@ fn say(line: &Line, json: bool) -> Result<(), CliError> {
         rejected,
         in_doubt,
         pending,
+        recoveries: _,
     } = line;
     ui::data(format!(
         "shares {shares}, sent {sent}, of these again {resent}; applied {applied}, \

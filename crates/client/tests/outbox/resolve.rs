@@ -8,7 +8,7 @@ use share_client::{
 use share_model::seam::SqliteSettings;
 use share_model::{Cursor, Mutation, OpId, Seq};
 
-use crate::folder::{Folder, SHARE, named, put, rows, seqs};
+use crate::folder::{Folder, SHARE, named, put, reference, rows, seqs};
 
 // Outcomes as they stand in a row, by hand: the format, then the end.
 /// Given up by a copy.
@@ -193,9 +193,11 @@ async fn dependencies_stay_but_one_that_was_sent_as_new_is_a_dependency_on_that(
         ..named(3, put("b", "2"))
     };
     outbox.enqueue(SHARE, both).await.unwrap();
+    outbox.enqueue(SHARE, on(4, 2)).await.unwrap();
     end(&folder, 1, APPLIED);
-    end(&folder, 2, DEAD);
-    end(&folder, 3, DEAD);
+    for seq in 2..=4 {
+        end(&folder, seq, DEAD);
+    }
     let second = outbox.send_as_new(SHARE, id(2)).await.unwrap();
     let third = outbox.send_as_new(SHARE, id(3)).await.unwrap();
     assert_eq!(
@@ -211,6 +213,8 @@ async fn dependencies_stay_but_one_that_was_sent_as_new_is_a_dependency_on_that(
         depends_on(&outbox, third.id).await,
         [first[0].identity, second.identity]
     );
+    let fourth = outbox.send_as_new(SHARE, id(4)).await.unwrap();
+    assert_eq!(depends_on(&outbox, fourth.id).await, [second.identity]);
 }
 
 #[tokio::test]
@@ -398,9 +402,14 @@ async fn a_decision_whose_new_op_finds_no_room_is_not_taken() {
         "{error}"
     );
     assert_eq!(row(&outbox, 1).await.resolution, None);
-    drop(outbox);
-    let outbox = folder.outbox_with(bounded(1024)).await;
+    // What is settled gives up its room.
     let held = rows(&outbox).await.len() as u64;
+    for seq in [2, 3] {
+        end(&folder, seq, APPLIED);
+    }
+    let settled = "UPDATE lane SET settled_through = 3, settled_ops = 2";
+    let db = Connection::open(folder.path()).unwrap();
+    db.execute_batch(settled).unwrap();
     let new = outbox.send_as_new(SHARE, id(1)).await.unwrap();
     assert_eq!(new.seq, Seq::new(held + 1));
 }
@@ -438,12 +447,22 @@ async fn an_op_is_found_by_the_beginning_of_its_id() {
     };
     assert_eq!(found(9).await, [3, 2]);
     assert_eq!(found(1).await, [3]);
+    let other = share_model::ShareRef {
+        share: share_model::ShareId::from_bytes([8; 16]),
+        ..reference()
+    };
+    let of_other = other.share;
+    outbox.use_ref(other).await.unwrap();
+    for bytes in [[1, 9], [1, 8]] {
+        outbox.enqueue(of_other, op(bytes)).await.unwrap();
+    }
+    assert_eq!(found(9).await, [3, 2, 2, 1]);
+    assert_eq!(found(3).await, [3, 2, 2]);
     let (first, last) = ends(7);
     let none = outbox.rows_between(None, (first, last), 9).await;
     assert_eq!(none.unwrap(), []);
-    let of_other = Some(share_model::ShareId::from_bytes([8; 16]));
-    let none = outbox.rows_between(of_other, ends(1), 9).await;
-    assert_eq!(none.unwrap(), []);
+    let rows = outbox.rows_between(Some(of_other), ends(1), 9).await;
+    assert!(rows.unwrap().iter().all(|row| row.share == of_other));
 }
 
 #[tokio::test]
