@@ -14,5 +14,9 @@ pub(crate) fn block_on<T>(
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Kind::Bug, "start the runtime").caused_by(error))?;
-    LocalSet::new().block_on(&runtime, future)
+    let done = LocalSet::new().block_on(&runtime, future);
+    // A name that is still being looked up, for a connection that nobody wants any more, holds
+    // nobody up.
+    runtime.shutdown_background();
+    done
 }
