@@ -16,6 +16,7 @@ mod origin;
 mod printable;
 mod recovery;
 mod ref_arg;
+mod registry_arg;
 mod run;
 mod state_file;
 mod ui;

@@ -162,7 +162,8 @@ fn unreadable(path: &Path) -> CliError {
     .hint("if no share is owed to you from before, remove the file")
 }
 
-fn origin() -> Result<Origin, CliError> {
+/// Whoever runs the command.
+pub(super) fn origin() -> Result<Origin, CliError> {
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_default();
