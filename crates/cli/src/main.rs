@@ -4,6 +4,7 @@
 //! not be reached, safe to retry; 255 a bug.
 
 mod age;
+mod agent_arg;
 mod commands;
 mod connect;
 mod counts;

@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, Read};
 
-use share_client::{Grouping, NewOp, OutboxError, OutboxOptions, RetryPolicy};
+use share_client::{AgentSession, Grouping, NewOp, OutboxError, OutboxOptions, RetryPolicy};
 use share_model::ShareId;
 
+use crate::agent_arg::{agent, explained};
 use crate::counts::{self, OpLines};
 use crate::error::CliError;
 use crate::flush::{self, Ending};
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     share: Option<RefArg>,
     #[command(flatten)]
     state: StateArg,
+    /// Append as this agent session, within what `share lease` lets it
+    #[arg(long = "as", value_name = "SESSION", value_parser = agent)]
+    session: Option<AgentSession>,
     /// Store the ops and send nothing
     #[arg(long)]
     no_flush: bool,
@@ -53,10 +57,14 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             .use_ref(share_ref)
             .await
             .map_err(|error| CliError::refused("keep the share's ref").caused_by(error))?;
-        let enqueued = outbox
-            .enqueue_all(share, ops, Grouping::Loose)
-            .await
-            .map_err(|error| not_stored(share, error))?;
+        let stored = match args.session {
+            None => outbox.enqueue_all(share, ops, Grouping::Loose).await,
+            Some(session) => {
+                let agent = outbox.agent(session);
+                agent.enqueue_all(share, ops, Grouping::Loose).await
+            }
+        };
+        let enqueued = stored.map_err(|error| not_stored(share, error))?;
         let ending = if args.no_flush {
             Ending::NotTried
         } else {
@@ -106,7 +114,7 @@ fn read() -> Result<Vec<(u64, NewOp)>, CliError> {
 }
 
 fn not_stored(share: ShareId, error: OutboxError) -> CliError {
-    CliError::refused(format!("store the ops for share {share}"))
-        .caused_by(error)
-        .hint("nothing was stored")
+    let what = CliError::refused(format!("store the ops for share {share}"))
+        .hint("nothing was stored");
+    explained(what, error)
 }
