@@ -404,6 +404,39 @@ fn a_listing_is_held_up_by_no_server_and_no_worktree() {
     assert_eq!(problem(4, "outboxProblem"), "it is gone");
 }
 
+/// Neither servers nor worktrees of most of them are there any more.
+#[test]
+fn ten_thousand_sessions_are_listed() {
+    let place = Place::new();
+    let _serving = place.serve("127.0.0.1:0");
+    opened(&open(&place, "s"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let away = listener.local_addr().expect("an address");
+    drop(listener);
+    let db = Connection::open(place.path(REGISTRY)).expect("the registry opens");
+    let columns =
+        "project, factory, request, title, origin_kind, origin_id, created_at, last_seen_at";
+    let sql = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9999) \
+         INSERT INTO entry ({columns}, session, share, ref, state_file) \
+         SELECT {columns}, CAST(n AS BLOB), CAST(printf('%016d', n) AS BLOB), \
+         'share://{away}/' || lower(hex(printf('%016d', n))) || substr(ref, instr(ref, '?') - 33), \
+         CAST('/gone/' || n AS BLOB) FROM entry, n"
+    );
+    assert_eq!(db.execute(&sql, []).expect("the registry is filled"), 9_999);
+    drop(db);
+    let entries = list(&place, &[]);
+    assert_eq!(entries.len(), 10_000);
+    assert_eq!(entries[0]["live"], json!(true));
+    for (at, entry) in entries.iter().enumerate().skip(1) {
+        assert_eq!(entry["session"], json!(at.to_string()));
+        assert_eq!(
+            (&entry["live"], &entry["pendingOps"]),
+            (&json!(false), &Value::Null)
+        );
+    }
+}
+
 #[test]
 fn a_released_name_gets_a_new_share_and_the_old_ones_ref_is_kept() {
     let place = Place::new();

@@ -344,27 +344,35 @@ impl Registry {
         .await
     }
 
-    /// Records what a server told of a share at redeem. Within a history the cursor never falls, and
-    /// the epoch never does. `false` if the share is not registered.
+    /// Records what servers told of shares at redeem, all at once. Within a history the cursor never
+    /// falls, and the epoch never does. Shares that are not registered are passed over; answers how
+    /// many entries were concerned.
     ///
     /// # Errors
     ///
-    /// If the storage fails.
-    pub async fn seen(&self, redeemed: &Redeemed) -> Result<bool, RegistryError> {
-        let share = redeemed.share;
-        let new = Sighting {
-            history: redeemed.history,
-            cursor: redeemed.cursor,
-            epoch: redeemed.epoch,
-            at: self.inner.options.clock.now(),
-        };
+    /// If the storage fails; then nothing is recorded.
+    pub async fn seen(&self, redeemed: &[Redeemed]) -> Result<usize, RegistryError> {
+        let at = self.inner.options.clock.now();
+        let told = redeemed.iter().map(|redeemed| {
+            let new = Sighting {
+                history: redeemed.history,
+                cursor: redeemed.cursor,
+                epoch: redeemed.epoch,
+                at,
+            };
+            (redeemed.share, new)
+        });
+        let told: Vec<_> = told.collect();
         self.run(move |db| {
-            let entries = table::by_share(db, share)?;
-            for entry in &entries {
-                let merged = entry.sighting.map_or(new, |old| new.after(&old));
-                table::set_sighting(db, entry.number, &merged)?;
+            let mut concerned = 0;
+            for (share, new) in told {
+                for entry in table::by_share(db, share)? {
+                    let merged = entry.sighting.map_or(new, |old| new.after(&old));
+                    table::set_sighting(db, entry.number, &merged)?;
+                    concerned += 1;
+                }
             }
-            Ok(!entries.is_empty())
+            Ok(concerned)
         })
         .await
     }

@@ -10,7 +10,7 @@ use share_client::{Registry, RegistryEntry, RegistryFilter};
 use tokio::time::Instant;
 
 use self::line::Line;
-use self::servers::Servers;
+use self::servers::{Servers, Told};
 use crate::error::CliError;
 use crate::registry_arg::RegistryArg;
 use crate::{age, printable, run, ui};
@@ -73,17 +73,17 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
 }
 
 /// What servers told is known from now on, also when they are away.
-async fn remember(registry: &Registry, told: &[servers::Told]) {
-    for told in told {
-        if let servers::Told::Now(redeemed) = told
-            && let Err(error) = registry.seen(redeemed).await
-        {
-            // The listing is right all the same.
-            ui::warning(format!(
-                "the registry did not keep what servers told: {error}"
-            ));
-            return;
-        }
+async fn remember(registry: &Registry, told: &[Told]) {
+    let now = told.iter().filter_map(Told::now);
+    let now: Vec<_> = now.cloned().collect();
+    if now.is_empty() {
+        return;
+    }
+    if let Err(error) = registry.seen(&now).await {
+        // The listing is right all the same.
+        ui::warning(format!(
+            "the registry did not keep what servers told: {error}"
+        ));
     }
 }
 

@@ -27,6 +27,15 @@ pub(super) enum Told {
     NotAsked,
 }
 
+impl Told {
+    pub(super) fn now(&self) -> Option<&Redeemed> {
+        match self {
+            Self::Now(redeemed) => Some(redeemed),
+            Self::Nothing(_) | Self::NotAsked => None,
+        }
+    }
+}
+
 /// The servers of the machine's shares, and which of them are away.
 #[derive(Debug)]
 pub(super) struct Servers {
