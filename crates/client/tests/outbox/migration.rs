@@ -250,6 +250,30 @@ async fn a_migration_that_fails_half_way_leaves_version_1() {
     assert_eq!(contents(&place.file()), before);
 }
 
+/// This version makes another plan where version 1 stood still for its lane.
+#[tokio::test]
+async fn a_share_that_version_1_stopped_for_its_lane_goes_on() {
+    for (code, stays) in [
+        ("writerForked", false),
+        ("historyChanged", false),
+        ("gone", true),
+    ] {
+        let place = Place(tempfile::tempdir().unwrap());
+        let lane = LaneOf1 {
+            reference: reference(),
+            pruned: 0,
+            rows: Vec::new(),
+            batches: Vec::new(),
+            settled_through: 0,
+            answered_through: 0,
+            stop: Some((code, "why")),
+        };
+        version_1::write(&place.file(), &[lane]);
+        let shares = open(&place.file()).shares().await.unwrap();
+        assert_eq!(shares[0].stopped.is_some(), stays, "{code}");
+    }
+}
+
 /// Not a test of its own: what the next one starts, twice at once.
 #[tokio::test]
 async fn child_that_opens_the_outbox() {

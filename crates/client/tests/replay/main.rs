@@ -7,7 +7,10 @@ mod claims;
 mod drop_points;
 mod flushing;
 mod leases;
+mod letters;
 mod refusals;
 mod replan;
 mod server;
+#[path = "../outbox/version_1.rs"]
+mod version_1;
 mod world;
