@@ -158,6 +158,12 @@ fn keep_a_copy(
     }
     with_new_file(path, Some(&name), seams, |new| {
         db.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
+        let copied = connect(new, seams, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if version_of(&copied)? != version {
+            // Another process has migrated the file just now, and kept its copy before.
+            return Ok(());
+        }
+        drop(copied);
         fs::File::open(new)?.sync_all()?;
         Ok(fs::rename(new, &copy)?)
     })
@@ -199,7 +205,7 @@ fn connect(path: &Path, seams: Seams<'_>, flags: OpenFlags) -> rusqlite::Result<
 /// Refuses a file that is not ours, newer, or not whole; does not write. The version that wrote it.
 fn check(db: &Connection, format: &Format) -> Result<u32, FileError> {
     let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = version_of(db)?;
     if is_blank(db)? {
         // What SQLite makes of a file that is shorter than a page.
         let detail = "it is cut off before its first page".into();
@@ -220,6 +226,10 @@ fn check(db: &Connection, format: &Format) -> Result<u32, FileError> {
         return Err(FileError::Damaged(verdict));
     }
     Ok(version)
+}
+
+fn version_of(db: &Connection) -> rusqlite::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// SQLite takes a last page that is cut short as one that ends in zeros.
@@ -267,4 +277,38 @@ fn set_up(db: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
 /// Readers of another process don't hold up the writer.
 fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use share_model::seam::{SystemEntropy, SystemFiles};
+
+    use super::*;
+
+    /// Two processes found the same old file; the other one was faster.
+    #[test]
+    fn what_another_process_has_migrated_meanwhile_is_not_kept_as_the_old_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let db = Connection::open(&path).unwrap();
+        let (sqlite, entropy) = (SqliteSettings::default(), SystemEntropy::default());
+        let seams = Seams {
+            sqlite: &sqlite,
+            files: &SystemFiles,
+            entropy: &entropy,
+        };
+        db.execute_batch("CREATE TABLE t (a); PRAGMA user_version = 2")
+            .unwrap();
+        keep_a_copy(&path, &db, (1, seams)).unwrap();
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<_> = names.collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["db"]);
+        keep_a_copy(&path, &db, (2, seams)).unwrap();
+        assert_eq!(names(), ["db", "db.version-2"]);
+    }
 }
