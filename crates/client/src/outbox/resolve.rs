@@ -10,7 +10,9 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
-use share_model::{Cursor, EntryBody, Identity, Limits, OpId, RejectReason, Seq, ShareId, UnixMs};
+use share_model::{
+    Cursor, EntryBody, Identity, Limits, OpId, Origin, RejectReason, Seq, ShareId, UnixMs,
+};
 
 use super::Outbox;
 use super::enqueue::{self, DependsOn, Enqueued, Grouping, NewOp};
@@ -167,16 +169,18 @@ fn send_as_new(
         check_cursor(op, group, &rows)?;
     }
     let ids: Vec<OpId> = rows.iter().map(|_| new_id()).collect();
+    let (ops, origin) = anew(db, &held.lane, &rows, &ids)?;
     let call = enqueue::Call {
         share,
-        ops: anew(db, &held.lane, &rows, &ids)?,
+        ops,
         grouping: group.map_or(Grouping::Loose, |group| Grouping::Atomic {
             expected_cursor: group.expected_cursor,
         }),
         now,
         limits: *limits,
     };
-    let sent = enqueue::enqueue(db, call)?;
+    // A person decides, so no claim of an agent session stands in the way.
+    let sent = enqueue::enqueue_for(db, call, origin.as_ref())?;
     for (row, id) in rows.iter().zip(&ids) {
         record(db, &held.lane, row.seq, (Resolution::SentAsNew(*id), now))?;
     }
@@ -279,14 +283,15 @@ fn check_cursor(op: OpId, group: Group, rows: &[Row]) -> Result<(), ResolveError
     Ok(())
 }
 
-/// The same ops, to be enqueued under `ids`.
+/// The same ops, to be enqueued under `ids`, and whose they are: those of a group were enqueued by one.
 fn anew(
     db: &Connection,
     lane: &Lane,
     rows: &[Row],
     ids: &[OpId],
-) -> Result<Vec<(NewOp, OpId)>, ResolveError> {
+) -> Result<(Vec<(NewOp, OpId)>, Option<Origin>), ResolveError> {
     let mut together = HashMap::new();
+    let mut origin = None;
     let mut new = Vec::with_capacity(rows.len());
     for (row, id) in rows.iter().zip(ids) {
         let (entry, _) = ops::entry_at(db, lane.number, row.seq)?;
@@ -303,6 +308,7 @@ fn anew(
             });
         }
         together.insert(identity, *id);
+        origin = entry.origin;
         let op = NewOp {
             id: Some(*id),
             depends_on,
@@ -310,7 +316,7 @@ fn anew(
         };
         new.push((op, *id));
     }
-    Ok(new)
+    Ok((new, origin))
 }
 
 /// The identity that stands for a dependency now: of what it was sent as, if it was sent as a new

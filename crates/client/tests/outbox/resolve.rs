@@ -6,7 +6,7 @@ use share_client::{
     ResolveError, Row, RowState,
 };
 use share_model::seam::SqliteSettings;
-use share_model::{Cursor, Mutation, OpId, Seq};
+use share_model::{Cursor, Mutation, OpId, Origin, OriginKind, Seq};
 
 use crate::folder::{Folder, SHARE, named, put, reference, rows, seqs};
 
@@ -177,6 +177,31 @@ async fn there_is_nothing_to_decide_about_an_op_that_is_tried_or_applied_or_not_
         );
     }
     assert_eq!(seqs(&outbox).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_new_op_has_the_origin_of_the_old_one() {
+    let folder = Folder::new();
+    let outbox = with_a_dead_letter(&folder).await;
+    // Format 2: the entry as it was, then the origin: agent `s`, at 9.
+    let db = Connection::open(folder.path()).unwrap();
+    let entry: Vec<u8> = db
+        .query_row("SELECT entry FROM op WHERE seq = 1", [], |row| row.get(0))
+        .unwrap();
+    let with_origin = [&[2], &entry[1..], &[1, 1, 1, b's', 9]].concat();
+    db.execute("UPDATE op SET entry = ?1 WHERE seq = 1", [with_origin])
+        .unwrap();
+    let origin = Origin::new(OriginKind::Agent, "s".into(), 9).unwrap();
+    let of = |op| {
+        let outbox = &outbox;
+        async move {
+            let details = outbox.op_details(SHARE, op).await.unwrap();
+            details.unwrap().origin
+        }
+    };
+    let new = outbox.send_as_new(SHARE, id(1)).await.unwrap();
+    assert_eq!(of(new.id).await, Some(origin));
+    assert_eq!(of(id(2)).await, None);
 }
 
 #[tokio::test]
