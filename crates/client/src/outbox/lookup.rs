@@ -1,12 +1,12 @@
 //! Finding an op by what a person, or another op, knows of it.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use share_model::{Identity, OpId, Seq, ShareId};
+use share_model::{Fingerprint, Identity, OpId, Seq, ShareId};
 
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::ops;
-use super::sql::{bytes, seq};
+use super::sql::{bytes, int, seq};
 use super::status::{self, Row};
 
 /// Where the op with this id is held for the share.
@@ -23,30 +23,57 @@ pub(super) fn by_id(
     Ok(None)
 }
 
-/// Where the op with this identity is held for the share: in its first lane, or re-queued.
+/// Where the op with this identity is held for the share: in its first lane, or re-queued into a
+/// later one.
 pub(super) fn by_identity(
     db: &Connection,
     share: ShareId,
     identity: Identity,
 ) -> Result<Option<(Lane, Seq)>, OutboxError> {
     for lane in lanes::of_share(db, share)?.into_iter().rev() {
-        // A fingerprint goes along with its op from lane to lane.
-        let held = db
-            .prepare_cached("SELECT seq FROM op WHERE lane = ?1 AND fingerprint = ?2")?
-            .query_row(
-                params![lane.number, identity.fingerprint.to_bytes()],
-                |row| Ok(seq(row, 0)),
-            )
-            .optional()?
-            .transpose()?;
+        let is_first = lane.outbox() == identity.outbox;
+        let held = match is_first {
+            true => fingerprint_at(db, &lane, identity.seq)?
+                .filter(|fingerprint| *fingerprint == identity.fingerprint)
+                .map(|_| identity.seq),
+            false => requeued(db, &lane, identity)?,
+        };
         if let Some(seq) = held {
-            let (entry, _) = ops::entry_at(db, lane.number, seq)?;
-            if entry.identity(lane.outbox()) == identity {
-                return Ok(Some((lane, seq)));
-            }
+            return Ok(Some((lane, seq)));
+        }
+        if is_first {
+            // An op goes to later lanes only, and they were looked at before.
+            break;
         }
     }
     Ok(None)
+}
+
+fn fingerprint_at(
+    db: &Connection,
+    lane: &Lane,
+    at: Seq,
+) -> Result<Option<Fingerprint>, OutboxError> {
+    db.prepare_cached("SELECT fingerprint FROM op WHERE lane = ?1 AND seq = ?2")?
+        .query_row(params![lane.number, int(at.get())], |row| Ok(bytes(row, 0)))
+        .optional()?
+        .transpose()
+        .map(|found| found.map(Fingerprint::from_bytes))
+}
+
+/// The seq in a later lane: its fingerprint goes along with an op. Looks through the whole lane.
+fn requeued(db: &Connection, lane: &Lane, identity: Identity) -> Result<Option<Seq>, OutboxError> {
+    let held = db
+        .prepare_cached("SELECT seq FROM op WHERE lane = ?1 AND fingerprint = ?2")?
+        .query_row(
+            params![lane.number, identity.fingerprint.to_bytes()],
+            |row| Ok(seq(row, 0)),
+        )
+        .optional()?
+        .transpose()?;
+    let Some(seq) = held else { return Ok(None) };
+    let (entry, _) = ops::entry_at(db, lane.number, seq)?;
+    Ok((entry.identity(lane.outbox()) == identity).then_some(seq))
 }
 
 /// Up to `limit` ops of the share, or of any, whose ids are from `first` to `last`: by share, then by

@@ -1,5 +1,8 @@
 //! What a person decides about ops that were given up or are in doubt.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
 use rusqlite::Connection;
 use share_client::{
     DependsOn, Enqueued, Grouping, NewOp, Outbox, OutboxError, OutboxOptions, Resolution,
@@ -437,6 +440,68 @@ async fn a_decision_whose_new_op_finds_no_room_is_not_taken() {
     db.execute_batch(settled).unwrap();
     let new = outbox.send_as_new(SHARE, id(1)).await.unwrap();
     assert_eq!(new.seq, Seq::new(held + 1));
+}
+
+const CHILD: &str = "SHARE_CLIENT_DECIDING_CHILD";
+
+/// Not a test of its own: what the next one starts, and kills.
+#[tokio::test]
+async fn child_that_decides_until_it_is_killed() {
+    let Ok(path) = std::env::var(CHILD) else {
+        return;
+    };
+    let outbox = Outbox::open(path.as_ref(), OutboxOptions::default()).unwrap();
+    for number in 1..=200 {
+        outbox.send_as_new(SHARE, id(number)).await.unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "decided").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_a_decision_and_its_new_op_are_both_there_or_neither() {
+    let folder = Folder::new();
+    let outbox = folder.outbox().await;
+    for number in 1..=200 {
+        let op = named(number, put("a", "1"));
+        outbox.enqueue(SHARE, op).await.unwrap();
+        end(&folder, number.into(), DEAD);
+    }
+    drop(outbox);
+    let mut decided_before = 0;
+    for round in 1..=3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "resolve::child_that_decides_until_it_is_killed"])
+            .arg("--nocapture")
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let decided = lines.filter(|line| line.as_ref().unwrap().contains("decided"));
+        // Those of the rounds before are decided again, with the same answer.
+        let heard = decided.take(round * 40).count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let outbox = folder.outbox().await;
+        let rows = rows(&outbox).await;
+        let replacements: Vec<_> = rows
+            .iter()
+            .filter_map(|row| match row.resolution {
+                Some(Resolution::SentAsNew(new)) => Some(new),
+                _ => None,
+            })
+            .collect();
+        let new: Vec<_> = rows[200..].iter().map(|row| row.op_id).collect();
+        assert_eq!(replacements, new);
+        assert!(
+            new.len() >= heard.max(decided_before),
+            "{} of {heard}",
+            new.len()
+        );
+        decided_before = new.len();
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use share_client::{
     ClientError, DependsOn, Failure, FlushOptions, Heard, NewOp, Outbox, Outcome, Resolution,
-    Retention, Row, RowState,
+    ResolveError, Retention, Row, RowState,
 };
 use share_model::{
     Cursor, EntryBody, Fingerprint, Identity, MutationError, OutboxId, Refusal, RefusalCode,
@@ -369,6 +369,37 @@ async fn a_decision_stands_when_the_outbox_goes_to_another_lane() {
     let old = row(&outbox, 1).await;
     assert_eq!(old.resolution, Some(Resolution::SentAsNew(new.id)));
     assert_eq!(world.server.borrow().log, [op_id(2), new.id]);
+}
+
+/// A dependency is found by its identity in whichever lane it is now.
+#[tokio::test(start_paused = true)]
+async fn a_dependency_in_another_lane_is_still_the_one_to_decide_first() {
+    let world = World::new(1);
+    let dependent = NewOp {
+        depends_on: vec![DependsOn::Op(op_id(1))],
+        ..op(2)
+    };
+    let outbox = world.with_ops([op(1), dependent]).await;
+    reject(&world, 1, &RejectReason::DependencyUnknown(FOREIGN), 9);
+    // Both go to another lane before they end.
+    world
+        .server
+        .borrow_mut()
+        .script(Call::Claim, [Fault::LostReply]);
+    assert_eq!(flush_once(&world, &outbox).await, 2);
+    world.server.borrow_mut().claim_as_a_copy();
+    world.flush(&outbox).await;
+    assert_eq!(world.states(&outbox).await, ["dead-letter", "dead-letter"]);
+    assert!(row(&outbox, 1).await.was.is_some());
+    let refused = outbox.send_as_new(SHARE, op_id(2)).await.unwrap_err();
+    assert!(
+        matches!(refused, ResolveError::DependencyUndecided { dependency, .. } if dependency == op_id(1)),
+        "{refused}"
+    );
+    let first = outbox.send_as_new(SHARE, op_id(1)).await.unwrap();
+    let second = outbox.send_as_new(SHARE, op_id(2)).await.unwrap();
+    world.flush(&outbox).await;
+    assert_eq!(world.server.borrow().log, [first.id, second.id]);
 }
 
 /// What it had sent is sent the same, so that the server knows it again.
