@@ -39,12 +39,15 @@
 //! # }
 //! ```
 //!
+//! Which session has which share on a machine, with the owner's refs, stands in a file of its own
+//! ([`Registry`]), so that a lost worktree loses no share.
+//!
 //! [`Outbox`] and [`Flusher`] may be used from any task of any runtime. What reads a share or
 //! creates one ([`Session`], [`Follower`], [`create_share`]) holds Cap'n Proto's objects, which
 //! belong to one thread: it needs a [`tokio::task::LocalSet`], or [`on_own_thread`].
 //!
 //! Time, randomness, files, connections and the storage thread come in through seams
-//! ([`OutboxOptions`], [`FlusherOptions`]), so that a simulation owns all of them.
+//! ([`OutboxOptions`], [`FlusherOptions`], [`RegistryOptions`]), so that a simulation owns all of them.
 
 mod backoff;
 mod connection;

@@ -98,3 +98,68 @@ impl Storage {
         Ok(done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(db: &Connection) -> Result<(), RegistryError> {
+        db.execute("INSERT INTO t VALUES (1)", [])?;
+        Ok(())
+    }
+
+    fn count(db: &Connection) -> Result<u32, RegistryError> {
+        Ok(db.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)
+    }
+
+    fn storage() -> StorageHandle {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "PRAGMA foreign_keys = ON; CREATE TABLE t (a); CREATE TABLE p (a INTEGER PRIMARY KEY); \
+             CREATE TABLE c (a REFERENCES p (a) DEFERRABLE INITIALLY DEFERRED)",
+        )
+        .unwrap();
+        StorageHandle::start(Executor::OwnThread, db).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_that_fails_takes_back_what_it_wrote() {
+        let storage = storage();
+        let fails = |db: &Connection| -> Result<(), RegistryError> {
+            insert(db)?;
+            Err(RegistryError::NoRoom)
+        };
+        assert!(storage.run(fails).await.is_err());
+        storage.run(insert).await.unwrap();
+        assert_eq!(storage.run(count).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_commit_nothing_is_acked_any_more() {
+        let storage = storage();
+        // A foreign key that is checked at commit stands in for a commit that fails.
+        let broken = storage
+            .run(|db| Ok(db.execute("INSERT INTO c VALUES (9)", [])?))
+            .await;
+        assert!(
+            matches!(broken, Err(RegistryError::Storage(_))),
+            "{broken:?}"
+        );
+        let after = storage.run(insert).await;
+        assert!(matches!(after, Err(RegistryError::Closed)), "{after:?}");
+    }
+
+    #[tokio::test]
+    async fn more_calls_than_may_wait_wait_for_a_place() {
+        let storage = Arc::new(storage());
+        let calls = (0..4 * QUEUE_MAX).map(|_| {
+            let storage = Arc::clone(&storage);
+            tokio::spawn(async move { storage.run(insert).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.unwrap().unwrap();
+        }
+        let all = u32::try_from(4 * QUEUE_MAX).unwrap();
+        assert_eq!(storage.run(count).await.unwrap(), all);
+    }
+}
