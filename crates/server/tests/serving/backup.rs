@@ -1,16 +1,22 @@
 //! Backups of a server that goes on, and restoring them.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use ring::digest;
 use share_model::seam::SeededEntropy;
-use share_model::{RefusalCode, ShareRef};
+use share_model::{Cursor, LoggedOp, RefusalCode, ShareRef};
+use share_server::store::Store;
 use share_server::{RestoreJournal, RestoreOptions, Restored, default_journal, restore};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use super::client::{Client, bump, piece, rest, secret};
 use super::lane::Lane;
-use super::world::{World, data_in, options, simulated, soon};
+use super::world::{
+    World, connect_tcp, data_in, open, options, over_tcp, real_time, simulated, soon,
+};
 
 /// A backup of the world, in a file of its folder.
 async fn backed_up(world: &World, client: &Client) -> PathBuf {
@@ -314,6 +320,84 @@ fn only_its_owner_may_read_what_a_restore_wrote() {
             "created",
         ] {
             assert_eq!(mode(&data_in(&folder).join(name)), 0o600, "{name}");
+        }
+    });
+}
+
+/// The whole log of a share in a data folder that no server has.
+async fn log(data: &Path, share_ref: &ShareRef) -> Vec<LoggedOp> {
+    let store = open(data, &options(data).store);
+    let ops = store.follow(share_ref.share, Cursor::ZERO, 1 << 20, 1 << 30);
+    ops.await.unwrap()
+}
+
+#[test]
+fn a_backup_under_load_is_the_log_up_to_one_op_with_all_that_was_acked_before() {
+    real_time(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let data = data_in(&folder);
+        let server = over_tcp(&data).await;
+        let client = connect_tcp(server.address(), &data).await;
+        let share_ref = client.owner_ref(1).await;
+        let mut lane = Lane::new(1);
+        let (writer, claimed) = client.session(&share_ref).claim(&lane.claim());
+        claimed.await.unwrap().unwrap();
+        let acked = watch::Sender::new(0_u64);
+        let (seen, stop) = (acked.subscribe(), Rc::new(Cell::new(false)));
+        let is_over = Rc::clone(&stop);
+        let appending = tokio::task::spawn_local(async move {
+            while !is_over.get() {
+                writer
+                    .append(&lane.puts(&["a", "b"]))
+                    .await
+                    .unwrap()
+                    .unwrap();
+                acked.send_modify(|acked| *acked += 2);
+            }
+        });
+        let until = async |ops: u64| {
+            let reached = soon("more acks", async {
+                seen.clone().wait_for(|acked| *acked >= ops).await.map(drop)
+            });
+            reached.await.unwrap();
+        };
+        let mut backups = Vec::new();
+        for round in 1..=3 {
+            until(round * 40).await;
+            let before = *seen.borrow();
+            let (backup, _) = client.begin_backup().await.unwrap().unwrap();
+            // Appends go on while the backup is held.
+            // No borrow across the wait, in which the sender has to get at it.
+            let now = *seen.borrow();
+            until(now + 20).await;
+            let file = folder.path().join(format!("backup-{round}"));
+            std::fs::write(&file, rest(&backup).await).unwrap();
+            backups.push((before, file));
+        }
+        stop.set(true);
+        appending.await.unwrap();
+        drop(client);
+        server.drain().await.unwrap();
+        let whole = log(&data, &share_ref).await;
+        for (before, file) in backups {
+            let place = tempfile::tempdir().unwrap();
+            let told = restore(restoring(&place, |options| {
+                options.file = file;
+                options.journal = RestoreJournal::At(default_journal(&data));
+            }));
+            assert_eq!(told.await.unwrap().shares, 1);
+            let found = log(&data_in(&place), &share_ref).await;
+            let is_complete = found.len() as u64 >= before && found.len() < whole.len();
+            assert!(
+                is_complete,
+                "{} of {}, {before} before",
+                found.len(),
+                whole.len()
+            );
+            assert!(
+                found == whole[..found.len()],
+                "it is not the log up to an op"
+            );
         }
     });
 }

@@ -1,8 +1,8 @@
 //! What every store keeps: one suite against the trait, run against each implementation.
 
 use share_model::seam::Executor;
-use share_model::{Cursor, Seq, ShareId, ShareVersion, WriterId};
-use share_server::store::{CommitOutcome, ServerRecord, ShareCommit, Store, StoreError};
+use share_model::{Cursor, HistoryId, Seq, ShareId, ShareVersion, WriterId};
+use share_server::store::{CommitOutcome, Extent, ServerRecord, ShareCommit, Store, StoreError};
 
 use super::faulty::{FaultyStore, persist};
 use super::opened::{open, small};
@@ -250,6 +250,60 @@ async fn the_history_id_stays(store: &dyn Store) {
     assert_eq!(store.history().await.unwrap(), first);
 }
 
+async fn another_history_id_stays_too(store: &dyn Store) {
+    let new = HistoryId::from_bytes([9; 16]);
+    assert_ne!(store.history().await.unwrap(), new);
+    store.renew_history(new).await.unwrap();
+    assert_eq!(store.history().await.unwrap(), new);
+}
+
+async fn the_extent_counts_all_records_and_only_what_is_synced_is_durable(store: &dyn Store) {
+    assert_eq!(store.extent().await.unwrap(), Extent::default());
+    let mut stories = [Story::new(1), Story::new(2)];
+    for records in 1..=8 {
+        let story = &mut stories[usize::from(records % 2 == 0)];
+        story.append(1, &["x", "y"]);
+        commit(store, vec![story.commit(1)]).await;
+        let extent = store.extent().await.unwrap();
+        assert_eq!(extent.records, records);
+        // After a commit of unknown outcome that is found, it is not known.
+        assert!(extent.durable <= records);
+    }
+}
+
+async fn a_copy_holds_everything_that_was_done_before_and_nothing_of_what_came_after(
+    store: &dyn Store,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stories = [Story::new(1), Story::new(2), Story::new(3)];
+    for (round, story) in stories.iter_mut().enumerate() {
+        for _ in 0..=5 * round {
+            story.append(1, &["alpha", "be"]);
+            commit(store, vec![story.commit(1)]).await;
+        }
+    }
+    let checkpoint = stories[2].checkpoint(&[("k", r#""some text""#)]);
+    let share = stories[2].share;
+    store.checkpoint(share, checkpoint).await.unwrap();
+    let file = folder.path().join("shares.sqlite");
+    let copied = store.copy_to(&file).await.unwrap();
+    assert_eq!((copied.shares, copied.format), (3, 1));
+    let then = stories.clone();
+    stories[0].append(1, &["later"]);
+    commit(store, vec![stories[0].commit(1)]).await;
+    stories[0].assert_kept(store).await;
+    let copy = open(folder.path(), &small(Executor::Inline));
+    for story in &then {
+        story.assert_kept(&copy).await;
+    }
+    assert_eq!(
+        copy.history().await.unwrap(),
+        store.history().await.unwrap()
+    );
+    let listed = copy.shares(None, 10).await.unwrap();
+    assert_eq!(listed.len(), 3);
+}
+
 macro_rules! conformance {
     ($($rule:ident),* $(,)?) => {
         mod sqlite_on_its_own_thread {
@@ -295,4 +349,7 @@ conformance! {
     shares_are_listed_in_order_and_in_pages,
     a_server_record_is_replaced_by_compare_and_set,
     the_history_id_stays,
+    another_history_id_stays_too,
+    the_extent_counts_all_records_and_only_what_is_synced_is_durable,
+    a_copy_holds_everything_that_was_done_before_and_nothing_of_what_came_after,
 }

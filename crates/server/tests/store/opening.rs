@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use share_model::HistoryId;
 use share_model::seam::Executor;
-use share_server::store::{SqliteStore, SqliteStoreOptions, Store, StoreError};
+use share_server::store::{Extent, SqliteStore, SqliteStoreOptions, Store, StoreError};
 
 use super::faulty::persist;
 use super::opened::{open, small, try_open};
@@ -64,6 +65,59 @@ async fn everything_committed_is_there_after_opening_again() {
             assert_eq!((record.version, record.bytes.as_slice()), (1, &b"x"[..]));
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_found_at_opening_is_durable_only_after_the_next_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut story = Story::new(1);
+    story.claim();
+    let store = open(folder.path(), &small(Executor::Inline));
+    persist(&store, story.commit(1)).await;
+    store
+        .renew_history(HistoryId::from_bytes([9; 16]))
+        .await
+        .unwrap();
+    drop(store);
+    let store = open(folder.path(), &small(Executor::Inline));
+    assert_eq!(
+        store.history().await.unwrap(),
+        HistoryId::from_bytes([9; 16])
+    );
+    let extent = |records, durable| Extent { records, durable };
+    assert_eq!(store.extent().await.unwrap(), extent(1, 0));
+    // A commit of anything syncs all that stands before it.
+    store.put_server_record("name", 0, b"x".to_vec()).await;
+    assert_eq!(store.extent().await.unwrap(), extent(1, 1));
+}
+
+#[tokio::test]
+async fn a_copy_that_nobody_waits_for_ends_and_commits_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), &small(Executor::OwnThread));
+    let mut stories = [Story::new(1), Story::new(2)];
+    fill(&store, &mut stories).await;
+    for copy in 0..20 {
+        let file = folder.path().join(format!("copy-{copy}"));
+        {
+            let copying = store.copy_to(&file);
+            let mut copying = std::pin::pin!(copying);
+            // Begun, and dropped.
+            let waker = std::task::Waker::noop();
+            let _ = copying
+                .as_mut()
+                .poll(&mut std::task::Context::from_waker(waker));
+        }
+        stories[0].append(1, &["x"]);
+        persist(&store, stories[0].commit(1)).await;
+    }
+    // One that somebody waits for is whole.
+    let last = tempfile::tempdir().unwrap();
+    store.copy_to(&file(last.path())).await.unwrap();
+    stories[0]
+        .assert_kept(&open(last.path(), &small(Executor::Inline)))
+        .await;
+    stories[0].assert_kept(&store).await;
 }
 
 #[tokio::test]
