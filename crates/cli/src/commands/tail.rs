@@ -10,7 +10,7 @@ use tokio::signal::ctrl_c;
 
 use crate::error::{CliError, Kind};
 use crate::origin::{self, OriginLine};
-use crate::printable::printable;
+use crate::printable::{self, printable};
 use crate::ref_arg::{self, RefArg};
 use crate::{connect, run, ui};
 
@@ -101,7 +101,7 @@ fn show(event: &FollowEvent, json: bool) -> Result<(), CliError> {
         FollowEvent::Reset { at, lagged } => {
             let cursor = at.position.cursor.get();
             if json {
-                return ui::json(&Line::Reset {
+                return printable::json(&Line::Reset {
                     cursor,
                     lagged: *lagged,
                 });
@@ -113,7 +113,7 @@ fn show(event: &FollowEvent, json: bool) -> Result<(), CliError> {
         FollowEvent::Entries { entries, .. } => {
             for entry in entries {
                 if json {
-                    ui::json(&Line::Entry {
+                    printable::json(&Line::Entry {
                         key: &entry.key,
                         value: raw(&entry.json)?,
                     })?;
@@ -127,7 +127,7 @@ fn show(event: &FollowEvent, json: bool) -> Result<(), CliError> {
         FollowEvent::Live(position) => {
             let cursor = position.cursor.get();
             if json {
-                return ui::json(&Line::Live { cursor });
+                return printable::json(&Line::Live { cursor });
             }
             ui::note(format!("live at cursor {cursor}"));
         }
@@ -157,7 +157,7 @@ fn show_op(logged: &LoggedOp, json: bool) -> Result<(), CliError> {
     };
     let (cursor, key) = (logged.cursor.get(), logged.op.mutation.key());
     if json {
-        return ui::json(&Line::Op {
+        return printable::json(&Line::Op {
             cursor,
             writer: logged.writer.get(),
             seq: logged.seq.get(),

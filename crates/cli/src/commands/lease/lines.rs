@@ -6,7 +6,7 @@ use share_model::UnixMs;
 
 use crate::error::CliError;
 use crate::origin::short;
-use crate::printable::printable;
+use crate::printable::{self, printable};
 use crate::ui;
 
 /// One delegated cycle.
@@ -78,7 +78,7 @@ impl<'a> DelegationLine<'a> {
 
     pub(super) fn show(&self, json: bool) -> Result<(), CliError> {
         if json {
-            return ui::json(self);
+            return printable::json(self);
         }
         let Self {
             share,
@@ -159,7 +159,7 @@ impl<'a> EventLine<'a> {
 
     pub(super) fn show(&self, json: bool) -> Result<(), CliError> {
         if json {
-            return ui::json(self);
+            return printable::json(self);
         }
         let Self {
             at, kind, cycle, ..
