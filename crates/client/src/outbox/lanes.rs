@@ -301,14 +301,16 @@ pub(crate) fn set_claimed(
     Ok(())
 }
 
-/// The server stands in another history than was known, or further back in the same one.
-pub(crate) fn set_replanned(
+/// The server has another history than was known. A claim that is under way keeps its nonce: only an
+/// answer that gives an appender uses it up.
+pub(crate) fn set_history(
     db: &Connection,
     lane: &Lane,
-    (incarnation, history): (Incarnation, HistoryId),
+    history: HistoryId,
 ) -> Result<(), OutboxError> {
-    set_claimed(db, lane, incarnation, history)?;
-    set_settled(db, lane)
+    db.prepare_cached("UPDATE lane SET history = ?2 WHERE number = ?1")?
+        .execute(params![lane.number, history.to_bytes()])?;
+    Ok(())
 }
 
 /// A redeem told the server's limits.

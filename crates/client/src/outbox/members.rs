@@ -30,6 +30,8 @@ pub(crate) struct Member {
     pub(crate) group: Option<Group>,
     /// A person decided about it.
     pub(crate) resolved: bool,
+    /// It was applied before its server went back in time.
+    pub(crate) fed: bool,
 }
 
 fn read(row: &Row<'_>) -> Result<Member, OutboxError> {
@@ -59,6 +61,7 @@ fn read(row: &Row<'_>) -> Result<Member, OutboxError> {
         entry_bytes: count(row, 13)?,
         group,
         resolved: row.get(14)?,
+        fed: row.get(15)?,
     })
 }
 
@@ -68,7 +71,7 @@ macro_rules! select {
         concat!(
             "SELECT seq, op_id, state, give_up, alone, attempts, rejections, first_rejected_at, \
              outcome, group_first, group_last, group_cursor, bytes, length(entry), \
-             resolution IS NOT NULL \
+             resolution IS NOT NULL, fed \
              FROM progress JOIN op USING (lane, seq) WHERE lane = ?1 AND ",
             $rest
         )

@@ -43,9 +43,11 @@ pub enum Failure {
     /// It was given up by a copy of this outbox.
     #[error("a copy of this outbox gave the op up")]
     AbandonedElsewhere,
-    /// It was in doubt, and a person let it go or sent it as a new op.
-    #[error("whether it was applied could not be told, and a person decided not to wait for it")]
-    Decided,
+    /// It was in doubt when its server was restored, and was given up.
+    #[error(
+        "whether it was applied could not be told before the server was restored; it was given up"
+    )]
+    Doubted,
 }
 
 fn write_code<S: Serializer>(code: &RefusalCode, serializer: S) -> Result<S::Ok, S::Error> {

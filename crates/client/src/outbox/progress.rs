@@ -212,6 +212,8 @@ pub(crate) fn give_up(
 pub(crate) struct Reopened {
     /// As what it is given up; `None`: it is sent.
     pub(crate) give_up: Option<Outcome>,
+    /// It was applied, as its server said before it went back in time.
+    pub(crate) fed: bool,
     /// Its lane and seq from now on.
     pub(crate) to: (i64, Seq),
 }
@@ -231,7 +233,7 @@ pub(crate) fn reopen(
     db.prepare_cached(
         "UPDATE progress SET lane = ?3, seq = ?4, state = 1, batch = NULL, give_up = ?5, alone = 0, \
          rejections = 0, first_rejected_at = NULL, next_attempt_at = NULL, outcome = ?6, \
-         error = ?7, settled_at = NULL WHERE lane = ?1 AND seq = ?2",
+         error = ?7, settled_at = NULL, fed = max(fed, ?8) WHERE lane = ?1 AND seq = ?2",
     )?
     .execute(params![
         lane,
@@ -241,6 +243,18 @@ pub(crate) fn reopen(
         give_up.is_some(),
         give_up.map(outcome::encode).transpose()?,
         error,
+        reopened.fed,
     ])?;
     Ok(())
+}
+
+/// Whether all that is left are ops that were applied before their server went back in time, and
+/// that it rejects now: they wait for what another outbox has.
+pub(crate) fn waits_for_others(db: &Connection, lane: i64) -> Result<bool, OutboxError> {
+    Ok(db
+        .prepare_cached(
+            "SELECT count(*) > 0 AND coalesce(min(state = 4 AND fed AND NOT give_up), 0) \
+             FROM progress WHERE lane = ?1 AND state < 10",
+        )?
+        .query_row([lane], |row| row.get(0))?)
 }

@@ -1,5 +1,7 @@
 //! Recording an answer: every outcome becomes durable, then settled-through moves.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use share_model::{Cursor, MutationError, OpOutcome, RejectReason, Seq, UnixMs};
 
@@ -10,6 +12,10 @@ use super::members::{self, Member};
 use super::options::RetryPolicy;
 use super::outcome::{Failure, Outcome, OutcomeEvent};
 use super::progress::{self, Answered, RowState};
+
+/// How long an op that was applied before its server went back in time is tried again: what it
+/// depends on may be held by an outbox whose machine is away.
+const FED_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What an answer changed.
 #[derive(Debug, Default)]
@@ -136,8 +142,11 @@ fn apply(
         Verdict::End(outcome) => (end_state(&outcome), false, outcome),
         Verdict::TryAgain(reason) => {
             let age = now.get().saturating_sub(first_rejected_at.get());
-            let over =
-                rejections >= retry.attempts_max || u128::from(age) >= retry.age_max.as_millis();
+            let over = if member.fed {
+                u128::from(age) >= FED_AGE_MAX.as_millis()
+            } else {
+                rejections >= retry.attempts_max || u128::from(age) >= retry.age_max.as_millis()
+            };
             // An op that is being abandoned stays so.
             let give_up = over || member.give_up;
             (

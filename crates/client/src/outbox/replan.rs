@@ -180,6 +180,7 @@ fn feed_again(
         }
         let reopened = Reopened {
             give_up: requeue::given_up(&member),
+            fed: member.state == RowState::Settled,
             to: (lane.number, member.seq),
         };
         progress::reopen(db, (lane.number, member.seq), &reopened)?;
@@ -187,12 +188,14 @@ fn feed_again(
     let first_open = progress::first_unsettled(db, lane.number)?.unwrap_or(lane.next_seq);
     lane.settled_through = Seq::new(first_open.get() - 1);
     lane.answered_through = highest;
-    lanes::set_replanned(db, &lane, (lane.incarnation, standing.history))?;
+    lanes::set_history(db, &lane, standing.history)?;
+    lanes::set_settled(db, &lane)?;
     Ok(Recovery::FedAgain {
         reason,
         after: floor,
         ops,
-        lost: pruned(&lane, highest).into_iter().collect(),
+        // Among these may be holes as well.
+        lost: pruned(&lane, floor).into_iter().collect(),
     })
 }
 

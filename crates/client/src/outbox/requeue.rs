@@ -121,6 +121,7 @@ fn move_one(
     ops::move_to(db, old, (to.number, to.chain, group), &entry)?;
     let reopened = Reopened {
         give_up: given_up(member),
+        fed: member.state == RowState::Settled,
         to: (to.number, entry.seq),
     };
     progress::reopen(db, old, &reopened)
@@ -130,7 +131,8 @@ fn move_one(
 pub(super) fn given_up(member: &Member) -> Option<Outcome> {
     match member.state {
         RowState::DeadLetter => member.outcome.clone(),
-        RowState::InDoubt if member.resolved => Some(Outcome::DeadLetter(Failure::Decided)),
+        // A person may have sent it as a new op. The answer is better than the doubt, whichever it is.
+        RowState::InDoubt => Some(Outcome::DeadLetter(Failure::Doubted)),
         state if !state.is_final() && member.give_up => member.outcome.clone(),
         _ => None,
     }

@@ -74,6 +74,7 @@ const PROGRESS: &str = "CREATE TABLE progress (
     resolution INTEGER,
     resolved_at INTEGER,
     replacement BLOB,
+    fed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (lane, seq)
 ) STRICT, WITHOUT ROWID";
 
@@ -148,6 +149,7 @@ fn from_1(db: &Connection) -> rusqlite::Result<()> {
         "resolution INTEGER",
         "resolved_at INTEGER",
         "replacement BLOB",
+        "fed INTEGER NOT NULL DEFAULT 0",
     ] {
         db.execute_batch(&format!("ALTER TABLE progress ADD COLUMN {column}"))?;
     }

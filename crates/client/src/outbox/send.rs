@@ -28,6 +28,8 @@ pub(crate) struct Taken {
     pub(crate) settled_through: Seq,
     /// When a rejected op is due.
     pub(crate) wake_at: Option<UnixMs>,
+    /// Nothing moves before another outbox sends what it has.
+    pub(crate) waits_for_others: bool,
 }
 
 /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
@@ -44,6 +46,9 @@ pub(crate) fn take(
         wake_at: progress::next_due(db, lane.number)?,
         ..Taken::default()
     };
+    if sending.is_empty() {
+        taken.waits_for_others = progress::waits_for_others(db, lane.number)?;
+    }
     for batch in sending {
         taken.outgoing.push(mark(db, lane, &batch)?);
     }

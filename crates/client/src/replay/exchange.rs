@@ -38,6 +38,8 @@ pub(super) struct Exchange<'a> {
     flights: VecDeque<Flight>,
     /// When the next rejected op is due.
     wake_at: Option<UnixMs>,
+    /// Nothing moves before another outbox sends what it has.
+    waits_for_others: bool,
     /// What was told as settled last.
     told: Seq,
     /// The answer to a word on what is settled that was sent by itself.
@@ -55,6 +57,7 @@ impl<'a> Exchange<'a> {
             appender,
             flights: VecDeque::new(),
             wake_at,
+            waits_for_others: false,
             told: Seq::ZERO,
             settling: None,
         }
@@ -63,6 +66,7 @@ impl<'a> Exchange<'a> {
     /// Sends what was taken; the answers are waited for later.
     pub(super) fn send(&mut self, taken: Taken, capability_epoch: Epoch) {
         self.wake_at = taken.wake_at;
+        self.waits_for_others = taken.waits_for_others;
         if !taken.outgoing.is_empty() {
             self.told = taken.settled_through;
         }
@@ -100,6 +104,7 @@ impl<'a> Exchange<'a> {
                 self.settle(epoch).await?;
                 if self.settling.is_none() {
                     self.replay.prune().await?;
+                    self.wait_for_others();
                     self.replay.traffic.turned.notify_one();
                 }
                 let mut settling = self.settling.take();
@@ -134,6 +139,19 @@ impl<'a> Exchange<'a> {
                 let taken = self.replay.outbox.take(turn, in_flight, room).await?;
                 self.send(taken, epoch);
             }
+        }
+    }
+
+    /// Says so to who waits for a flush: this may take as long as another outbox is away.
+    fn wait_for_others(&self) {
+        if self.waits_for_others {
+            let reason =
+                "the server was restored, and ops that it had applied wait for what another \
+                          outbox has"
+                    .to_owned();
+            let (share, now) = (self.replay.share, self.replay.outbox.options().clock.now());
+            let error = ClientError::Failed { reason };
+            self.replay.traffic.block(share, error, now);
         }
     }
 

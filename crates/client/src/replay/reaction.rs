@@ -94,8 +94,9 @@ fn replan(asked: Asked, refusal: Refusal) -> Next {
             };
             Next::Replan(standing, refusal)
         }
-        // A claim names the incarnation and nonce that are stored, so what its refusal says is so.
-        (RefusalCode::WriterFenced, Asked::Claim | Asked::Append(_), _)
+        // A claim names the incarnation and nonce that are stored, so what its refusal says is so. An
+        // append may be fenced because the writer was idle and gave its place to another.
+        (RefusalCode::WriterFenced, Asked::Claim, _)
         | (RefusalCode::WriterForked | RefusalCode::AlreadySettled, Asked::Append(_), _) => {
             Next::LaneLost(refusal)
         }

@@ -1,7 +1,12 @@
 //! Copied and restored outboxes, and servers that went back in time, as the replay sees them.
 
-use share_client::{DependsOn, Grouping, LostOps, NewOp, Outbox, Recovery, Retention};
-use share_model::{EntryBody, Fingerprint, FirstLane, HistoryId, OpId, Seq};
+use share_client::{
+    ClientError, DependsOn, FlushOptions, Grouping, LostOps, NewOp, Outbox, Recovery, Retention,
+};
+use share_model::{
+    Chain, EntryBody, Fingerprint, FirstLane, HistoryId, OpId, Refusal, RefusalCode, RefusalDetail,
+    Seq,
+};
 
 use crate::server::{Call, Fault};
 use crate::world::{SHARE, World, op, op_id, op_ids};
@@ -325,4 +330,87 @@ async fn a_lane_that_was_left_keeps_its_settled_ops_for_the_retention() {
     }
     world.flush(&outbox).await;
     assert_eq!(ids(&world.rows(&outbox).await), op_ids(4..=6));
+}
+
+/// A claim whose answer was lost may have been served before the backup: only its nonce opens it.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_another_history_refused_keeps_its_nonce() {
+    let world = World::new(1);
+    let changed = Refusal::new(RefusalCode::HistoryChanged, "restored");
+    let changed = changed.with_detail(RefusalDetail::History {
+        history: HistoryId::from_bytes([1; 16]),
+        floor: Seq::ZERO,
+        highest: Seq::ZERO,
+        chain: Chain::EMPTY,
+    });
+    let refused = Fault::Answer(ClientError::Refused(changed));
+    let faults = [Fault::LostReply, refused, Fault::None];
+    world.server.borrow_mut().script(Call::Claim, faults);
+    let outbox = world.with_ops([op(1)]).await;
+    world.flush(&outbox).await;
+    let server = world.server.borrow();
+    // The refused one did not come that far.
+    assert_eq!(server.nonces.len(), 2);
+    assert!(server.nonces.iter().all(|nonce| *nonce == server.nonces[0]));
+    assert_eq!(server.log, op_ids([1]));
+}
+
+/// An idle writer gives its place to another, and its connection learns that at its next append.
+#[tokio::test(start_paused = true)]
+async fn an_append_that_is_fenced_claims_again_and_leaves_nothing() {
+    let world = World::new(1);
+    let fenced = Refusal::new(RefusalCode::WriterFenced, "retired");
+    let refused = Fault::Answer(ClientError::Refused(fenced));
+    world.server.borrow_mut().script(Call::Append, [refused]);
+    let outbox = world.with_ops([op(1)]).await;
+    world.flush(&outbox).await;
+    assert_eq!(world.server.borrow().log, op_ids([1]));
+    assert_eq!(recoveries(&outbox).await, []);
+    assert_eq!(world.server.borrow().lanes.len(), 1);
+}
+
+/// Its answer is better than the doubt, and a person may have sent it as a new op.
+#[tokio::test(start_paused = true)]
+async fn what_was_in_doubt_is_given_up_at_a_restored_server() {
+    let world = World::new(1);
+    world.server.borrow_mut().in_doubt.insert(op_id(2));
+    let outbox = world.with_ops((1..=3).map(op)).await;
+    world.flush(&outbox).await;
+    let states = ["settled", "in-doubt", "settled"];
+    assert_eq!(world.states(&outbox).await, states);
+    let kept = first_ops(&world, 1);
+    world.server.borrow_mut().go_back(&kept, SECOND);
+    world.server.borrow_mut().in_doubt.clear();
+    world.flush(&outbox).await;
+    assert_eq!(world.server.borrow().log, op_ids([1, 3]));
+    let states = ["settled", "dead-letter", "settled"];
+    assert_eq!(world.states(&outbox).await, states);
+}
+
+/// What it depends on comes back only when the outbox that has it does.
+#[tokio::test(start_paused = true)]
+async fn an_op_that_was_applied_before_a_restore_outlasts_the_usual_retry() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1), op(2)]).await;
+    world.flush(&outbox).await;
+    let kept = first_ops(&world, 1);
+    world.server.borrow_mut().go_back(&kept, SECOND);
+    let reject = share_model::RejectReason::InvalidMutation(share_model::MutationError::KeyAbsent);
+    let many = vec![reject; 40];
+    world
+        .server
+        .borrow_mut()
+        .rejections
+        .insert(op_id(2), many.into());
+    // Who flushes need not wait for that.
+    let options = FlushOptions {
+        give_up_after: Some(std::time::Duration::from_secs(1)),
+        ..FlushOptions::default()
+    };
+    let report = world.flush_with(&outbox, options).await;
+    assert_eq!((report.pending, report.blocked.len()), (1, 1), "{report:?}");
+    let report = world.flush(&outbox).await;
+    assert_eq!(report.pending, 0);
+    assert_eq!(world.server.borrow().log, op_ids([1, 2]));
+    assert_eq!(world.states(&outbox).await, ["settled"; 2]);
 }
