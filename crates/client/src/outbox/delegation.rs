@@ -195,3 +195,6 @@ impl Outbox {
         self.run(move |db| event::list(db, after, limit)).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,15 +51,9 @@ pub(in super::super) fn enqueue(
 
 /// The number of the delegation on whose account the session may append to `key`; `None`: on its
 /// own. The rules are those of the module above, in its order.
-fn admit(
-    open: &Open<'_>,
-    session: &AgentSession,
-    key: &str,
-) -> Result<Option<i64>, OutboxError> {
+fn admit(open: &Open<'_>, session: &AgentSession, key: &str) -> Result<Option<i64>, OutboxError> {
     let covering = || open.rows.iter().filter(|row| row.of.scope.covers(key));
-    let is_held_of = |row: &&Delegated| {
-        row.of.parent == *session && row.claim.is_some()
-    };
+    let is_held_of = |row: &&Delegated| row.of.parent == *session && row.claim.is_some();
     if let Some(row) = covering().find(is_held_of) {
         return Err(refused(held_by_another(session, key, row)));
     }

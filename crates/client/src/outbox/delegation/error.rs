@@ -92,7 +92,10 @@ pub enum DelegationError {
     #[error("nobody has delegated {scope} of this share; a scope is claimed as it was delegated")]
     NotDelegated { scope: Scope },
     /// Several parents wait for a claim of the scope.
-    #[error("several parents have delegated {scope}: name one of {}", names(parents))]
+    #[error(
+        "several parents have delegated {scope}: name one of {}",
+        names(parents)
+    )]
     SeveralParents {
         scope: Scope,
         parents: Vec<AgentSession>,
@@ -119,10 +122,7 @@ pub enum DelegationError {
         "session {session} can't delegate {scope}: it was delegated itself, and holds no claim \
          that covers it"
     )]
-    NotHeld {
-        session: AgentSession,
-        scope: Scope,
-    },
+    NotHeld { session: AgentSession, scope: Scope },
     /// Too many delegations of the share are not over.
     #[error("{max} delegations of this share are not over: revoke some first")]
     TooManyOpen { max: u64 },
@@ -132,16 +132,10 @@ pub enum DelegationError {
 
     /// The session never claimed the scope.
     #[error("session {session} never claimed {scope} of this share")]
-    NeverClaimed {
-        session: AgentSession,
-        scope: Scope,
-    },
+    NeverClaimed { session: AgentSession, scope: Scope },
     /// The session never delegated the scope.
     #[error("session {session} never delegated {scope} of this share")]
-    NeverDelegated {
-        session: AgentSession,
-        scope: Scope,
-    },
+    NeverDelegated { session: AgentSession, scope: Scope },
 }
 
 impl DelegationError {

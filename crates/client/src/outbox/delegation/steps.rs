@@ -152,11 +152,7 @@ fn check_room(
 }
 
 /// The session claims a scope that was delegated, by `parent` if one is named.
-pub(super) fn claim(
-    at: At<'_>,
-    scope: &Scope,
-    parent: Option<&AgentSession>,
-) -> Step<Delegated> {
+pub(super) fn claim(at: At<'_>, scope: &Scope, parent: Option<&AgentSession>) -> Step<Delegated> {
     let session = at.session();
     let open = at.open()?;
     let is_meant = |row: &&Delegated| {
