@@ -3,10 +3,7 @@
 use share_client::{
     ClientError, DependsOn, FlushOptions, Grouping, LostOps, NewOp, Outbox, Recovery, Retention,
 };
-use share_model::{
-    Chain, EntryBody, Fingerprint, FirstLane, HistoryId, OpId, Refusal, RefusalCode, RefusalDetail,
-    Seq,
-};
+use share_model::{EntryBody, Fingerprint, FirstLane, HistoryId, OpId, Refusal, RefusalCode, Seq};
 
 use crate::server::{Call, Fault};
 use crate::world::{SHARE, World, op, op_id, op_ids};
@@ -336,23 +333,22 @@ async fn a_lane_that_was_left_keeps_its_settled_ops_for_the_retention() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_another_history_refused_keeps_its_nonce() {
     let world = World::new(1);
-    let changed = Refusal::new(RefusalCode::HistoryChanged, "restored");
-    let changed = changed.with_detail(RefusalDetail::History {
-        history: HistoryId::from_bytes([1; 16]),
-        floor: Seq::ZERO,
-        highest: Seq::ZERO,
-        chain: Chain::EMPTY,
-    });
-    let refused = Fault::Answer(ClientError::Refused(changed));
-    let faults = [Fault::LostReply, refused, Fault::None];
-    world.server.borrow_mut().script(Call::Claim, faults);
     let outbox = world.with_ops([op(1)]).await;
     world.flush(&outbox).await;
+    outbox.enqueue(SHARE, op(2)).await.unwrap();
+    {
+        let mut server = world.server.borrow_mut();
+        server.history = SECOND;
+        server.sent_nonces.clear();
+        server.script(Call::Claim, [Fault::LostReply]);
+    }
+    world.flush(&outbox).await;
     let server = world.server.borrow();
-    // The refused one did not come that far.
-    assert_eq!(server.nonces.len(), 2);
-    assert!(server.nonces.iter().all(|nonce| *nonce == server.nonces[0]));
-    assert_eq!(server.log, op_ids([1]));
+    let sent = &server.sent_nonces;
+    // Lost; refused for the history; taken.
+    assert_eq!(sent.len(), 3);
+    assert!(sent.iter().all(|nonce| *nonce == sent[0]));
+    assert_eq!(server.log, op_ids([1, 2]));
 }
 
 /// An idle writer gives its place to another, and its connection learns that at its next append.

@@ -73,6 +73,8 @@ pub(crate) struct Server {
     pub(crate) script: HashMap<Call, VecDeque<Fault>>,
     pub(crate) arrived: Vec<Arrived>,
     pub(crate) nonces: Vec<Nonce>,
+    /// Of every claim that was sent, also of those that did not arrive.
+    pub(crate) sent_nonces: Vec<Nonce>,
     pub(crate) secrets: Vec<[u8; 32]>,
     pub(crate) connections: usize,
     /// How many polls an answer takes; more than one gives a client more places to die at.
@@ -99,6 +101,7 @@ impl Server {
             script: HashMap::new(),
             arrived: Vec::new(),
             nonces: Vec::new(),
+            sent_nonces: Vec::new(),
             secrets: Vec::new(),
             connections: 0,
             delay: 1,
@@ -380,6 +383,7 @@ impl Link for ToServer {
             return Err(error);
         }
         server.connections += 1;
+        server.sent_nonces.push(request.nonce);
         server.secrets.push(*request.reference.secret.expose());
         let connection = Rc::new(Connection {
             number: server.connections,
