@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use crate::error::{CliError, Kind};
+use crate::printable::printable;
 
 /// Writes one line of data to stdout. A reader that went away ends the program quietly.
 pub(crate) fn data(line: impl AsRef<str>) -> Result<(), CliError> {
@@ -45,8 +46,10 @@ pub(crate) fn error(error: &CliError) {
 }
 
 fn stderr(text: &str) {
+    // Messages quote what others wrote: an op, a server, a file.
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
     // Nobody is left to be told if stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", lines.join("\n"));
 }
 
 /// A line on a terminal's stderr that is drawn over; nothing where stderr is not a terminal.

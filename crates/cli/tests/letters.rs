@@ -231,6 +231,20 @@ fn no_control_character_of_an_op_reaches_the_output() {
 }
 
 #[test]
+fn an_error_that_quotes_what_it_was_given_steers_no_terminal() {
+    let place = Place::new();
+    place.serve_a_share().kill();
+    let op = r#"{"op":"po\u001b[2Jke","key":"a"}"#;
+    place.share_with(&["append", "@owner.ref"], op).says(
+        1,
+        &[
+            r"unknown variant `po\u{1b}[2Jke`",
+            "\n\nhint: nothing was stored\n",
+        ],
+    );
+}
+
+#[test]
 fn wrong_usage_of_the_outbox_commands_ends_with_2() {
     let place = Place::new();
     for args in [

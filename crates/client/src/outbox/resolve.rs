@@ -169,7 +169,7 @@ fn send_as_new(
         check_cursor(op, group, &rows)?;
     }
     let ids: Vec<OpId> = rows.iter().map(|_| new_id()).collect();
-    let (ops, origin) = anew(db, &held.lane, &rows, &ids)?;
+    let Anew { ops, origin } = anew(db, &held.lane, &rows, &ids)?;
     let call = enqueue::Call {
         share,
         ops,
@@ -283,13 +283,15 @@ fn check_cursor(op: OpId, group: Group, rows: &[Row]) -> Result<(), ResolveError
     Ok(())
 }
 
-/// The same ops, to be enqueued under `ids`, and whose they are: those of a group were enqueued by one.
-fn anew(
-    db: &Connection,
-    lane: &Lane,
-    rows: &[Row],
-    ids: &[OpId],
-) -> Result<(Vec<(NewOp, OpId)>, Option<Origin>), ResolveError> {
+/// Ops to be enqueued again.
+struct Anew {
+    ops: Vec<(NewOp, OpId)>,
+    /// Whose they are: those of a group were enqueued by one.
+    origin: Option<Origin>,
+}
+
+/// The same ops, to be enqueued under `ids`.
+fn anew(db: &Connection, lane: &Lane, rows: &[Row], ids: &[OpId]) -> Result<Anew, ResolveError> {
     let mut together = HashMap::new();
     let mut origin = None;
     let mut new = Vec::with_capacity(rows.len());
@@ -316,7 +318,7 @@ fn anew(
         };
         new.push((op, *id));
     }
-    Ok((new, origin))
+    Ok(Anew { ops: new, origin })
 }
 
 /// The identity that stands for a dependency now: of what it was sent as, if it was sent as a new

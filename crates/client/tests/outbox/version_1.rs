@@ -123,7 +123,7 @@ fn op(seq: u8) -> Op {
 /// The bytes of its entry: format 1; seq; no earlier lane; an op, its id, no dependencies; a put,
 /// key and value.
 fn entry(seq: u8) -> Vec<u8> {
-    let text = |text: String| [&[text.len() as u8], text.as_bytes()].concat();
+    let text = |text: String| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let head: &[u8] = &[1, seq, 0, 0, 16];
     let parts = [
         head,
@@ -160,40 +160,8 @@ fn write_lane(db: &Connection, number: u8, lane: &LaneOf1) {
             continue;
         }
         let row = &lane.rows[usize::from(seq - lane.pruned - 1)];
-        let bytes = entry(seq);
-        db.execute(
-            "INSERT INTO op (lane, seq, op_id, fingerprint, chain, bytes, enqueued_at, entry) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 3, 100 + ?2, ?6)",
-            params![
-                number,
-                seq,
-                [seq; 16],
-                fingerprint.to_bytes(),
-                chain.to_bytes(),
-                bytes
-            ],
-        )
-        .unwrap();
-        let is_waiting = row.state == 4;
-        db.execute(
-            "INSERT INTO progress (lane, seq, state, batch, attempts, rejections, \
-             first_rejected_at, next_attempt_at, outcome, error, settled_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                number,
-                seq,
-                row.state,
-                row.batch,
-                u8::from(row.state > 2),
-                u8::from(is_waiting),
-                is_waiting.then_some(200),
-                is_waiting.then_some(300),
-                row.outcome,
-                (row.state > 10 || is_waiting).then_some("why"),
-                (row.state >= 10).then_some(250),
-            ],
-        )
-        .unwrap();
+        write_op(db, (number, seq), (fingerprint, chain));
+        write_progress(db, (number, seq), row);
     }
     for (at, batch) in (1_u8..).zip(&lane.batches) {
         db.execute(
@@ -209,8 +177,7 @@ fn write_lane(db: &Connection, number: u8, lane: &LaneOf1) {
         )
         .unwrap();
     }
-    let settled = lane.rows.iter().filter(|row| row.state == 10);
-    let settled = u8::try_from(settled.count()).unwrap();
+    let settled = lane.rows.iter().filter(|row| row.state == 10).count();
     db.execute(
         "INSERT INTO lane VALUES (?1, ?2, ?3, 1, ?4, 0, NULL, NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
          ?11, NULL, ?12, ?13, ?14)",
@@ -225,10 +192,49 @@ fn write_lane(db: &Connection, number: u8, lane: &LaneOf1) {
             lane.answered_through,
             lane.pruned,
             pruned_chain.to_bytes(),
-            settled,
+            u8::try_from(settled).unwrap(),
             lane.stop.map(|stop| stop.0),
             lane.stop.map(|stop| stop.1),
             lane.stop.map(|_| 400),
+        ],
+    )
+    .unwrap();
+}
+
+fn write_op(db: &Connection, (lane, seq): (u8, u8), (fingerprint, chain): (Fingerprint, Chain)) {
+    db.execute(
+        "INSERT INTO op (lane, seq, op_id, fingerprint, chain, bytes, enqueued_at, entry) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 3, 100 + ?2, ?6)",
+        params![
+            lane,
+            seq,
+            [seq; 16],
+            fingerprint.to_bytes(),
+            chain.to_bytes(),
+            entry(seq)
+        ],
+    )
+    .unwrap();
+}
+
+fn write_progress(db: &Connection, (lane, seq): (u8, u8), row: &RowOf1) {
+    let is_waiting = row.state == 4;
+    db.execute(
+        "INSERT INTO progress (lane, seq, state, batch, attempts, rejections, \
+         first_rejected_at, next_attempt_at, outcome, error, settled_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            lane,
+            seq,
+            row.state,
+            row.batch,
+            u8::from(row.state > 2),
+            u8::from(is_waiting),
+            is_waiting.then_some(200),
+            is_waiting.then_some(300),
+            row.outcome,
+            (row.state > 10 || is_waiting).then_some("why"),
+            (row.state >= 10).then_some(250),
         ],
     )
     .unwrap();

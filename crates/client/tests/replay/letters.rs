@@ -302,6 +302,8 @@ async fn a_running_replay_sees_what_is_sent_as_a_new_op() {
     let log = local.run_until(async {
         let running = tokio::task::spawn_local(running);
         flusher.flush().await.unwrap();
+        // Until the replay rests.
+        world.options.clock.sleep(Duration::from_secs(1)).await;
         let mut outcomes = outbox.outcomes();
         let began = tokio::time::Instant::now();
         let new = outbox.send_as_new(SHARE, op_id(1)).await.unwrap();
