@@ -13,6 +13,8 @@ AT_LEAST = {
     "server_kills": 2,
     "client_kills": 2,
     "lost_replies": 3,
+    "copies": 1,
+    "restores": 1,
 }
 
 

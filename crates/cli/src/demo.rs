@@ -6,9 +6,11 @@
 //! recording says it must be ([`verdict`]).
 
 mod client;
+mod command;
 mod episode;
 mod feed;
 mod folder;
+mod hard;
 mod observer;
 mod pieces;
 mod plan;
@@ -54,6 +56,10 @@ pub(crate) struct Args {
     /// or as many as the recording is long enough for]
     #[arg(long, value_name = "N")]
     cuts: Option<usize>,
+    /// Also copy the client's folder in mid-replay, and restore the server from a backup that lacks
+    /// what it has acked since
+    #[arg(long)]
+    hard: bool,
     /// What decides the order of the faults [default: random, and shown]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -65,7 +71,8 @@ pub(crate) struct Args {
     #[arg(long)]
     keep: bool,
     /// One JSON object instead of the table: exact, keys, ops, applied, duplicates, resent, cuts,
-    /// server_kills, client_kills, lost_replies, elapsed_ms, sent, seed, recording, differences
+    /// server_kills, client_kills, lost_replies, elapsed_ms, sent, seed, recording, differences,
+    /// copies, restores
     #[arg(long)]
     json: bool,
 }
@@ -128,7 +135,7 @@ impl Script {
         let pieces = Pieces::read(opened).map_err(|error| unusable().caused_by(error))?;
         let again = source.open().map_err(|error| unusable().caused_by(error))?;
         let expected = expected(again).map_err(|error| unusable().caused_by(error))?;
-        let plan = Plan::new(pieces.pieces.len(), args.cuts, entropy)
+        let plan = Plan::new(pieces.pieces.len(), (args.cuts, args.hard), entropy)
             .map_err(|error| unusable().caused_by(error))?;
         Ok(Self {
             recording,
@@ -202,6 +209,8 @@ fn judge(ended: Ended, expected: BTreeMap<String, Value>, ops: u64) -> Report {
         lost_replies,
         server_kills,
         client_kills,
+        copies,
+        restores,
         elapsed_ms,
     } = ended;
     let verdict = Verdict::of(&End {
@@ -228,5 +237,7 @@ fn judge(ended: Ended, expected: BTreeMap<String, Value>, ops: u64) -> Report {
         seed: 0,
         recording: String::new(),
         differences: verdict.differences,
+        copies,
+        restores,
     }
 }

@@ -95,6 +95,18 @@ fn a_small_recording_survives_every_fault_exactly() {
     assert_survived(&demo("small", &[]), 62, 86);
 }
 
+/// A copy of the client's folder sends the same ops, and a backup lacks what was acked since.
+#[test]
+fn a_hard_demo_survives_a_copied_client_and_a_restored_server_exactly() {
+    let (result, story) = demo_and_story("small", &["--hard"]);
+    assert_survived(&result, 62, 86);
+    for name in ["copies", "restores"] {
+        assert_eq!(result[name], 1, "{result}");
+    }
+    let came_back = |line: &str| line.contains("that it had acked since came back");
+    assert!(story.lines().any(came_back), "{story}");
+}
+
 #[test]
 fn the_number_of_cuts_is_the_users() {
     for cuts in [0, 2] {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use share_faults::{Child, KillCount};
 use share_model::seam::{Files, SystemFiles};
 
+use crate::demo::command;
 use crate::error::CliError;
 
 /// The longest pause between two tries to reach the server. Short: the demo breaks connections
@@ -66,6 +67,24 @@ impl ClientPlace {
             })
     }
 
+    /// Copies the folder of a client that is gone, as a restored backup or a cloned machine would, and
+    /// lets the copy send what it holds. `number` tells copies apart.
+    pub(super) async fn replay_a_copy(&self, number: u64) -> Result<(), CliError> {
+        let attempted = |error| CliError::refused("copy the client's folder").caused_by(error);
+        let (Some(folder), Some(file)) = (self.state.parent(), self.state.file_name()) else {
+            return Err(CliError::refused("the client has no folder"));
+        };
+        let copy = folder.with_file_name(format!("client-copy-{number}"));
+        SystemFiles.create_private_dir(&copy).map_err(attempted)?;
+        for entry in std::fs::read_dir(folder).map_err(attempted)? {
+            let entry = entry.map_err(attempted)?;
+            std::fs::copy(entry.path(), copy.join(entry.file_name())).map_err(attempted)?;
+        }
+        let mut command = Command::new(&self.program);
+        command.arg("replay").arg("--state").arg(copy.join(file));
+        command::run(command, "let the copy of the client send what it holds").await
+    }
+
     /// Starts a client that reads the recording from `stdin`.
     pub(super) fn start(&self, stdin: Stdio) -> Result<Client, CliError> {
         let mut command = Command::new(&self.program);
@@ -90,7 +109,7 @@ impl ClientPlace {
 }
 
 /// A ref's file as an argument.
-fn at_file(path: &Path) -> OsString {
+pub(super) fn at_file(path: &Path) -> OsString {
     let mut argument = OsString::from("@");
     argument.push(path);
     argument

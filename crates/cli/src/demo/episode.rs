@@ -26,6 +26,8 @@ impl Stage {
             Fault::LostReply => self.lose_reply(fed_through).await,
             Fault::KillServer => self.kill_server(fed_through).await,
             Fault::KillClient => self.kill_client(fed_through).await,
+            Fault::CopyClient => self.copy_client(fed_through).await,
+            Fault::RestoreServer => self.restore_server(fed_through).await,
         }
     }
 
@@ -121,7 +123,10 @@ impl Stage {
     /// Feeds while replies are held back, until half of it is in the outbox and bytes have gone to
     /// the server, and at times until that has applied; returns the cursor that was seen. Whoever is
     /// killed now is killed in mid-replay: of all that is sent, the client knows nothing.
-    async fn replay_without_replies(&mut self, fed_through: usize) -> Result<u64, CliError> {
+    pub(super) async fn replay_without_replies(
+        &mut self,
+        fed_through: usize,
+    ) -> Result<u64, CliError> {
         let fed_through = self.at_least_one_more(fed_through)?;
         let cursor = self.cursor().await?;
         let bytes = self.bytes_within(self.bytes_of_next());
@@ -155,7 +160,7 @@ impl Stage {
     }
 }
 
-fn ops(count: u64) -> String {
+pub(super) fn ops(count: u64) -> String {
     match count {
         1 => "1 op".to_owned(),
         _ => format!("{count} ops"),

@@ -111,7 +111,7 @@ impl Observer {
             else {
                 return Ok(Err("an outbox without the share".to_owned()));
             };
-            let (settled, pending) = (status.settled_through.get(), status.pending);
+            let (settled, pending) = (status.settled, status.pending);
             if let Some(stop) = status.stopped {
                 let message = format!("the replay has stopped: {}", stop.message);
                 return Err(CliError::refused(message));

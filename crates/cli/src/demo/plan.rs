@@ -8,6 +8,9 @@ pub(super) const LOST_REPLIES: usize = 3;
 pub(super) const SERVER_KILLS: usize = 2;
 pub(super) const CLIENT_KILLS: usize = 2;
 
+/// Faults that a run meets once each if it is to be a hard one.
+const HARD: [Fault; 2] = [Fault::CopyClient, Fault::RestoreServer];
+
 /// Cuts of a run whose user did not ask for a number, if the recording has pieces enough.
 const CUTS_DEFAULT: usize = 8;
 
@@ -28,6 +31,10 @@ pub(super) enum Fault {
     KillServer,
     /// The client is killed while it waits for replies.
     KillClient,
+    /// The same, and a copy of its folder comes to its end before it goes on.
+    CopyClient,
+    /// The server is restored from a backup that lacks what it has acked since.
+    RestoreServer,
 }
 
 impl Fault {
@@ -39,6 +46,8 @@ impl Fault {
             Self::LostReply => "lose a reply",
             Self::KillServer => "kill the server",
             Self::KillClient => "kill the client",
+            Self::CopyClient => "copy the client's folder",
+            Self::RestoreServer => "restore the server",
         }
     }
 }
@@ -81,10 +90,12 @@ impl Plan {
     /// Plans a run over `pieces` pieces.
     pub(super) fn new(
         pieces: usize,
-        cuts: Option<usize>,
+        (cuts, is_hard): (Option<usize>, bool),
         entropy: &dyn Entropy,
     ) -> Result<Self, PlanError> {
-        let fixed = LOST_REPLIES + SERVER_KILLS + CLIENT_KILLS + PIECES_BESIDES_FAULTS;
+        let hard = if is_hard { &HARD[..] } else { &[] };
+        let always = LOST_REPLIES + SERVER_KILLS + CLIENT_KILLS + PIECES_BESIDES_FAULTS;
+        let fixed = always + hard.len();
         let possible = pieces.checked_sub(fixed).ok_or(PlanError::TooShort {
             pieces,
             needed: fixed,
@@ -96,7 +107,7 @@ impl Plan {
             Some(asked) => asked,
             None => CUTS_DEFAULT.min(possible),
         };
-        let faults = shuffled(cuts, entropy);
+        let faults = shuffled(cuts, hard, entropy);
         // One portion each for the warm-up and for what is left at the end.
         let portions = faults.len() + PIECES_BESIDES_FAULTS;
         let end_of = |portion: usize| pieces * (portion + 1) / portions;
@@ -117,10 +128,11 @@ impl Plan {
     }
 }
 
-fn shuffled(cuts: usize, entropy: &dyn Entropy) -> Vec<Fault> {
+fn shuffled(cuts: usize, hard: &[Fault], entropy: &dyn Entropy) -> Vec<Fault> {
     let mut faults = vec![Fault::LostReply; LOST_REPLIES];
     faults.extend([Fault::KillServer; SERVER_KILLS]);
     faults.extend([Fault::KillClient; CLIENT_KILLS]);
+    faults.extend(hard);
     faults.extend((0..cuts).map(|at| match at % 2 {
         0 => Fault::CutRequest,
         _ => Fault::CutReply,
@@ -143,7 +155,7 @@ mod tests {
     use super::*;
 
     fn plan(pieces: usize, cuts: Option<usize>, seed: u64) -> Result<Plan, PlanError> {
-        Plan::new(pieces, cuts, &SeededEntropy::new(seed))
+        Plan::new(pieces, (cuts, false), &SeededEntropy::new(seed))
     }
 
     #[track_caller]
@@ -173,6 +185,23 @@ mod tests {
                 assert!(fed < pieces, "{plan:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_hard_plan_holds_a_copy_and_a_restore_besides() {
+        for pieces in [11, 30, 1365] {
+            let entropy = SeededEntropy::new(1);
+            let plan = Plan::new(pieces, (Some(0), true), &entropy).unwrap();
+            assert_eq!(count(&plan, Fault::CopyClient), 1);
+            assert_eq!(count(&plan, Fault::RestoreServer), 1);
+            assert_eq!(plan.episodes.len(), 9);
+        }
+        let too_short = PlanError::TooShort {
+            pieces: 10,
+            needed: 11,
+        };
+        let entropy = SeededEntropy::new(1);
+        assert_eq!(Plan::new(10, (None, true), &entropy), Err(too_short));
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(super) struct Report {
     pub(super) recording: String,
     /// What is not as it must be; none if exact.
     pub(super) differences: Vec<String>,
+    /// Copies of the client's folder that sent what they held.
+    pub(super) copies: u64,
+    /// Times that the server was restored from a backup.
+    pub(super) restores: u64,
 }
 
 /// Differences that the table shows.
@@ -48,7 +52,7 @@ impl Report {
     pub(super) fn table(&self) -> String {
         let seconds = self.elapsed_ms / 1000;
         let tenths = self.elapsed_ms % 1000 / 100;
-        let rows: [(&str, String, &str); 10] = [
+        let mut rows = vec![
             (
                 "ops enqueued",
                 self.ops.to_string(),
@@ -90,8 +94,20 @@ impl Report {
                 self.client_kills.to_string(),
                 "SIGKILL, verified gone, restarted",
             ),
-            ("time", format!("{seconds}.{tenths} s"), ""),
         ];
+        if self.copies + self.restores > 0 {
+            rows.push((
+                "client copied",
+                self.copies.to_string(),
+                "both sent what they held",
+            ));
+            rows.push((
+                "server restored",
+                self.restores.to_string(),
+                "what it had acked since came back",
+            ));
+        }
+        rows.push(("time", format!("{seconds}.{tenths} s"), ""));
         let mut table = String::new();
         for (what, number, remark) in rows {
             let line = format!("{what:20}  {number:>7}  {remark}");

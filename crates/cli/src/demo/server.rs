@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use share_faults::{Child, KillCount};
 
+use crate::demo::client::at_file;
+use crate::demo::command;
 use crate::error::CliError;
 
 /// How long a server may take to answer, or to drain.
@@ -18,6 +20,8 @@ pub(super) struct ServerPlace {
     /// This very program.
     pub(super) program: PathBuf,
     pub(super) data: PathBuf,
+    /// Where a backup goes.
+    pub(super) backup: PathBuf,
     /// The proxy's address, which stands in every ref.
     pub(super) advertise: SocketAddr,
     pub(super) kills: KillCount,
@@ -53,6 +57,22 @@ impl ServerPlace {
         let address = address(&line)
             .ok_or_else(|| CliError::refused(format!("the server's address is not in `{line}`")))?;
         Ok(Server { child, address })
+    }
+
+    /// Copies all that the running server stores.
+    pub(super) async fn backup(&self) -> Result<(), CliError> {
+        let mut command = Command::new(&self.program);
+        command.arg("backup").arg(&self.backup).arg("--force");
+        command.arg("--factory").arg(at_file(&self.factory_ref()));
+        command::run(command, "back the server up").await
+    }
+
+    /// Puts the last backup in the place of what the server, which is gone, had stored.
+    pub(super) async fn restore(&self) -> Result<(), CliError> {
+        let mut command = Command::new(&self.program);
+        command.arg("restore").arg(&self.backup);
+        command.arg("--data").arg(&self.data);
+        command::run(command, "restore the server").await
     }
 
     /// The file that holds the right to create shares.

@@ -41,6 +41,10 @@ pub(super) struct Stage {
     story: Story,
     /// Replies of which it was seen that the server had applied what they answered.
     pub(super) lost_replies: u64,
+    /// Copies of the client's folder that sent what they held.
+    pub(super) copies: u64,
+    /// Times that the server was restored.
+    pub(super) restores: u64,
     /// What is happening, for messages.
     scene: String,
 }
@@ -54,6 +58,8 @@ pub(super) struct Ended {
     pub(super) lost_replies: u64,
     pub(super) server_kills: u64,
     pub(super) client_kills: u64,
+    pub(super) copies: u64,
+    pub(super) restores: u64,
     pub(super) elapsed_ms: u64,
 }
 
@@ -187,6 +193,20 @@ impl Stage {
         Ok(())
     }
 
+    /// A copy of the client's folder, as it is now, sends what it holds.
+    pub(super) async fn replay_a_copy(&mut self) -> Result<(), CliError> {
+        self.client_place.replay_a_copy(self.copies).await
+    }
+
+    pub(super) async fn backup_the_server(&self) -> Result<(), CliError> {
+        self.server_place.backup().await
+    }
+
+    /// Puts the last backup in the place of what a server that is gone had stored.
+    pub(super) async fn restore_the_server(&self) -> Result<(), CliError> {
+        self.server_place.restore().await
+    }
+
     /// Starts a client in the place of one that is gone; it is fed from the beginning again.
     pub(super) fn start_client(&mut self) -> Result<(), CliError> {
         self.client = self.client_place.start(self.feed.attach()?)?;
@@ -211,6 +231,8 @@ impl Stage {
             lost_replies: self.lost_replies,
             server_kills: self.server_place.kills.get(),
             client_kills: self.client_place.kills.get(),
+            copies: self.copies,
+            restores: self.restores,
             elapsed_ms: self.story.elapsed_ms(),
         })
     }

@@ -49,6 +49,7 @@ impl Stage {
         let server_place = ServerPlace {
             program: program.clone(),
             data: data.join("server"),
+            backup: data.join("backup.share"),
             advertise: proxy.local_addr(),
             kills: KillCount::default(),
         };
@@ -85,6 +86,8 @@ impl Stage {
             entropy,
             story,
             lost_replies: 0,
+            copies: 0,
+            restores: 0,
             scene,
         };
         stage.feed_up_to(plan.warm_up);
