@@ -12,7 +12,7 @@ mod crowd;
 #[path = "lease_kills/verdict.rs"]
 mod verdict;
 
-use share_client::{AgentSession, Gone, Outbox, OutboxOptions, RowFilter, RowState};
+use share_client::{AgentSession, Gone, LeaseEvent, Outbox, OutboxOptions, RowFilter, RowState};
 use share_model::ShareRef;
 use share_model::seam::{Entropy, SeededEntropy};
 
@@ -45,13 +45,17 @@ fn no_op_of_a_stale_claim_is_applied_however_the_sessions_are_killed() {
     assert_eq!(used.code, 0, "{used:?}");
     let reference: ShareRef = place.read("owner.ref").trim().parse().expect("a ref");
 
-    let told = act(&place, seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime can be made");
     let outbox = Outbox::open(&place.outbox(), OutboxOptions::default()).expect("it opens");
+    let mut events = Vec::new();
+    // As they come: they may be more than are kept.
+    let hear = || runtime.block_on(hear_events(&outbox, &mut events));
+    let told = act(&place, seed, hear);
     runtime.block_on(let_parents_in(&outbox, &reference));
+    runtime.block_on(hear_events(&outbox, &mut events));
 
     let replayed = place.share(&["replay"]);
     assert_eq!(replayed.code, 0, "{replayed:?}");
@@ -64,15 +68,22 @@ fn no_op_of_a_stale_claim_is_applied_however_the_sessions_are_killed() {
         assert_eq!(unsettled, None, "what was stored is applied");
         let verdict = Verdict {
             delegations: outbox.delegations(0, 1_000_000).await.expect("read"),
-            events: outbox.lease_events(0, 1_000_000).await.expect("read"),
+            events,
             told: &told,
         };
         verdict.check(&log.out, rows.len());
     });
 }
 
-/// All sessions act and are killed; what they were told.
-fn act(place: &Place, seed: u64) -> Told {
+/// Reads the events that are new.
+async fn hear_events(outbox: &Outbox, events: &mut Vec<LeaseEvent>) {
+    let after = events.last().map_or(0, |it| it.number);
+    let new = outbox.lease_events(after, 1_000_000).await;
+    events.extend(new.expect("the events can be read"));
+}
+
+/// All sessions act and are killed; what they were told. Calls `hear` after each kill.
+fn act(place: &Place, seed: u64, mut hear: impl FnMut()) -> Told {
     let chance = SeededEntropy::new(seed);
     let mut crowd = Crowd::new(place.outbox(), seed);
     for child in CHILDREN {
@@ -87,6 +98,7 @@ fn act(place: &Place, seed: u64) -> Told {
             let at = usize::try_from(chance.below(all.len() as u64)).expect("it is small");
             crowd.wait_for(all[at], 1 + chance.below(40));
             crowd.kill_and_restart(all[at]);
+            hear();
         }
         // Each parent has delegated this cycle before the next one begins.
         for parent in PARENTS {

@@ -81,8 +81,8 @@ fn scope(prefix: &str) -> Scope {
 }
 
 impl Actor {
-    fn chooses(&self, percent: u64) -> bool {
-        self.chance.below(100) < percent
+    fn chooses(&self, per_mille: u64) -> bool {
+        self.chance.below(1000) < per_mille
     }
 
     fn one_of<'a>(&self, of: &[&'a str]) -> &'a str {
@@ -130,7 +130,7 @@ impl Actor {
         }
         say(&format!("cycle {cycle}"));
         loop {
-            if self.chooses(10) {
+            if self.chooses(3) {
                 let children = ["c0", "c1", "c2", "c3"];
                 let gone = AgentSession::new(self.one_of(&children)).expect("an id");
                 for prefix in &own {
@@ -181,9 +181,9 @@ impl Actor {
             .collect();
         loop {
             let prefix = self.one_of(&SCOPES);
-            if !has_claimed || self.chooses(25) {
+            if !has_claimed || self.chooses(200) {
                 has_claimed |= self.claim(prefix, &mut held).await;
-            } else if self.chooses(4) {
+            } else if self.chooses(5) {
                 self.release(prefix, &mut held).await;
             } else {
                 self.work(prefix, &mut held).await;
@@ -225,7 +225,7 @@ impl Actor {
         let cycle = held.get(prefix).copied().unwrap_or(0);
         let done = self.put(prefix, json!({"by": "child", "cycle": cycle}));
         // A session that does not hear of its end goes on for a while.
-        if done.await.is_err() && self.chooses(50) {
+        if done.await.is_err() && self.chooses(300) {
             held.remove(prefix);
         }
     }
