@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 use share_model::ShareId;
@@ -19,9 +20,15 @@ use super::error::OutboxError;
 const QUEUE_MAX: usize = 1024;
 /// Jobs of one transaction.
 const GROUP_MAX: usize = 256;
-/// How often a transaction is begun anew while other processes have the file, each time after the
-/// connection's own time of waiting: with many writers somebody is unlucky for long. Nothing that
-/// waits behind it goes first, so that a process's ops keep their order.
+/// How long the storage waits before it looks again whether another process has let go of the file.
+/// SQLite's own handler waits for up to 100 ms: of many writers most then sleep while nobody writes,
+/// and the unlucky sleep longest.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// So often it looks: for 10 seconds.
+const LOOKS_MAX: i32 = 5000;
+/// How often a transaction is begun anew while others have the file, each time after all those
+/// looks: with many writers somebody is unlucky for long. Nothing that waits behind it goes first,
+/// so that a process's ops keep their order.
 const BEGINS_MAX: u32 = 6;
 
 /// What waits for the storage.
@@ -121,7 +128,9 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    pub(super) fn start(executor: Executor, db: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(executor: Executor, mut db: Connection) -> std::io::Result<Self> {
+        db.busy_handler(Some(wait_for_others))
+            .map_err(std::io::Error::other)?;
         let coalesced = Arc::new(AtomicU64::new(0));
         let mut group = Group {
             db,
@@ -213,6 +222,12 @@ impl Storage {
             NotAccepted::Ended(_) => OutboxError::Closed,
         })
     }
+}
+
+/// Another process has the file: nothing in this one can tell when it lets go.
+fn wait_for_others(looks: i32) -> bool {
+    std::thread::park_timeout(LOOK_AGAIN);
+    looks < LOOKS_MAX
 }
 
 struct Group {
@@ -369,7 +384,7 @@ fn enqueuing(job: &Job) -> Option<&Enqueuing> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
 
     use futures_util::FutureExt;
 
@@ -453,6 +468,36 @@ mod tests {
         good.unwrap();
         also.unwrap();
         assert_eq!(count(&path), 2);
+    }
+
+    /// Who has the file, until a transaction was begun in vain three times.
+    static HOLDER: Mutex<Option<Connection>> = Mutex::new(None);
+    static IN_VAIN: AtomicU64 = AtomicU64::new(0);
+
+    fn give_up_at_once(_: i32) -> bool {
+        if IN_VAIN.fetch_add(1, Ordering::Relaxed) == 2 {
+            drop(HOLDER.lock().unwrap().take());
+        }
+        false
+    }
+
+    #[test]
+    fn a_transaction_that_finds_the_file_busy_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let mut db = Connection::open(&path).unwrap();
+        db.execute_batch("CREATE TABLE t (a)").unwrap();
+        db.busy_handler(Some(give_up_at_once)).unwrap();
+        let holder = Connection::open(&path).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        *HOLDER.lock().unwrap() = Some(holder);
+        let group = Group {
+            db,
+            closed: false,
+            coalesced: Arc::default(),
+        };
+        group.begin().unwrap();
+        assert_eq!(IN_VAIN.load(Ordering::Relaxed), 3);
     }
 
     /// What a caller does when nothing reaches the disk any more: no ack on hope.
