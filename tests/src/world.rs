@@ -3,13 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use share_client::{Backoff, FlusherOptions, Outbox, OutboxOptions, Session, create_share};
+use share_client::{
+    Backoff, BackupError, FlusherOptions, Outbox, OutboxOptions, Session, backup, create_share,
+};
 use share_model::seam::{Clock, Entropy, Executor, SeededEntropy, SimulatedClock, SystemFiles};
 use share_model::{
     CreateShare, FactoryRef, Limits, Origin, OriginKind, RequestId, Secret, ShareRef, UnixMs,
 };
 use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
-use share_server::{RunningServer, Seams, Server, ServerOptions, pipes};
+use share_server::{
+    RestoreJournal, RestoreOptions, RunningServer, Seams, Server, ServerOptions, default_journal,
+    pipes, restore,
+};
 
 use crate::pipe::{Cuts, TracedConnector};
 use crate::trace::Trace;
@@ -116,12 +121,7 @@ impl World {
     ///
     /// If the server refuses, or can't be reached in a hundred tries.
     pub async fn create_share(&self) -> ShareRef {
-        let text = std::fs::read_to_string(self.folder.path().join("server/factory.ref"));
-        let factory: FactoryRef = text
-            .expect("the factory's ref is there")
-            .trim()
-            .parse()
-            .expect("it is a ref");
+        let factory = self.factory();
         let secret = Secret::random(&*self.client_entropy);
         let max = Limits::DEFAULT.label_bytes_max;
         let request = CreateShare {
@@ -209,6 +209,52 @@ impl World {
         }
         self.trace.line(&format!("machine put back to {name}"));
         self.start_server().await;
+    }
+
+    /// Backs the running server up, over a connection, under a name.
+    ///
+    /// # Panics
+    ///
+    /// If there is no backup in a hundred tries.
+    pub async fn backup(&self, name: &str) {
+        let path = self.folder.path().join(name);
+        for _ in 0..100 {
+            let mut file = std::fs::File::create(&path).expect("a file for the backup");
+            let factory = self.factory();
+            match backup(&*self.connector, &factory, &mut file, |_, _| ()).await {
+                Ok(made) => return self.trace.line(&format!("backup {name}: {made:?}")),
+                Err(BackupError::Client(error)) => assert!(error.is_transport(), "{error}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("no backup in a hundred tries");
+    }
+
+    /// Restores what [`World::backup`] made: a new history, the journal as it is. The server is
+    /// started anew.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be restored.
+    pub async fn restore(&mut self, name: &str) {
+        self.stop_server().await;
+        let data = self.folder.path().join("server");
+        let options = RestoreOptions {
+            file: self.folder.path().join(name),
+            journal: RestoreJournal::At(default_journal(&data)),
+            data,
+            advertise: Vec::new(),
+            seams: self.seams.clone(),
+        };
+        restore(options).await.expect("the backup is restored");
+        self.trace.line(&format!("restored {name}"));
+        self.start_server().await;
+    }
+
+    fn factory(&self) -> FactoryRef {
+        let text = std::fs::read_to_string(self.folder.path().join("server/factory.ref"));
+        let text = text.expect("the factory's ref is there");
+        text.trim().parse().expect("it is a ref")
     }
 
     /// What the server has on disk, and where it is kept.

@@ -91,27 +91,40 @@ impl Run {
 
     async fn step(&mut self) {
         let at = self.chance.below(self.clients.len() as u64) as usize;
-        match self.chance.below(20) {
+        match self.chance.below(22) {
             0..=7 => self.enqueue(at).await,
             8..=11 => self.flush(at).await,
             12..=15 => self.flush_and_die(at).await,
             16 => self.copy(at),
-            17 => {
-                self.kept += 1;
-                let name = format!("kept{}", self.kept);
-                self.story.push(format!("keep the machine as {name}"));
-                self.world.keep_machine(&name).await;
-            }
-            18 if self.kept > 0 && self.backs < BACKS_MAX => {
-                self.backs += 1;
-                let name = format!("kept{}", 1 + self.chance.below(self.kept as u64));
-                self.story.push(format!("put the machine back to {name}"));
-                self.world.put_machine_back(&name).await;
-            }
+            17 | 20 => self.keep().await,
+            18 | 21 if self.kept > 0 && self.backs < BACKS_MAX => self.put_back().await,
             _ => {
                 self.story.push("restart the server".into());
                 self.world.restart_server().await;
             }
+        }
+    }
+
+    /// Backs the server up, and keeps its machine's disk.
+    async fn keep(&mut self) {
+        self.kept += 1;
+        let kept = self.kept;
+        self.story.push(format!("keep {kept}"));
+        self.world.keep_machine(&format!("machine{kept}")).await;
+        self.world.backup(&format!("backup{kept}")).await;
+    }
+
+    /// Restores a backup; or puts the machine's disk back, as long as the folder was not copied: a
+    /// lane that another copy went on in may then hide that the server went back in time.
+    async fn put_back(&mut self) {
+        self.backs += 1;
+        let kept = 1 + self.chance.below(self.kept as u64);
+        if self.clients.len() == 1 && self.chance.below(2) == 0 {
+            self.story.push(format!("put machine {kept} back"));
+            self.world.put_machine_back(&format!("machine{kept}")).await;
+        } else {
+            self.story.push(format!("restore backup {kept}"));
+            self.world.restore(&format!("backup{kept}")).await;
         }
     }
 

@@ -88,8 +88,43 @@ impl Client {
 const BEFORE: usize = 500;
 const AFTER: usize = 2_500;
 
+/// How a server goes back in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// `share backup`, `share restore`: with a new history.
+    Backup,
+    /// All that its machine has on disk, with the history that it has: nothing of it knows.
+    Machine,
+}
+
+impl Way {
+    async fn keep(self, world: &mut World) {
+        match self {
+            Self::Backup => world.backup("kept").await,
+            Self::Machine => world.keep_machine("kept").await,
+        }
+    }
+
+    async fn put_back(self, world: &mut World) {
+        match self {
+            Self::Backup => world.restore("kept").await,
+            Self::Machine => world.put_machine_back("kept").await,
+        }
+    }
+}
+
+#[test]
+fn every_client_brings_its_share_back_after_a_restored_backup() {
+    every_client_brings_its_share_back(Way::Backup);
+}
+
 #[test]
 fn every_client_brings_its_share_back_after_a_snapshot_of_the_machine() {
+    every_client_brings_its_share_back(Way::Machine);
+}
+
+/// 10,000 ops of four clients are acked after the backup.
+fn every_client_brings_its_share_back(way: Way) {
     share_tests::simulate(1, async {
         let mut world = World::start(1, NO_CUTS).await;
         let mut clients = Vec::new();
@@ -108,7 +143,7 @@ fn every_client_brings_its_share_back_after_a_snapshot_of_the_machine() {
             client.enqueue(0..=BEFORE - 1).await;
             client.flush(&world).await;
         }
-        world.keep_machine("kept").await;
+        way.keep(&mut world).await;
         let mut documents = Vec::new();
         for client in &clients {
             client.enqueue(BEFORE..=BEFORE + AFTER - 1).await;
@@ -124,7 +159,7 @@ fn every_client_brings_its_share_back_after_a_snapshot_of_the_machine() {
         let (flusher, flushing) = Flusher::run_local(&clients[0].outbox, often);
         let flushing = tokio::task::spawn_local(flushing);
         flusher.flush().await.expect("the flusher runs");
-        world.put_machine_back("kept").await;
+        way.put_back(&mut world).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         flusher.stop().await.expect("the flusher ends");
         flushing.await.expect("the flusher's task ends");
