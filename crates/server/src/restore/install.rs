@@ -9,6 +9,8 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::Path;
 
+use tracing::warn;
+
 use super::ASIDE;
 use crate::store::sqlite::LOCK;
 
@@ -36,9 +38,20 @@ pub(super) fn decide(folder: &Path, step: Step<'_>) -> io::Result<()> {
     step("decided")
 }
 
+/// Completes what a crash interrupted. Only for who holds the folder's lock.
+pub(crate) fn recover(folder: &Path) -> io::Result<()> {
+    let is_decided = [COMMITTED, INSTALLING]
+        .iter()
+        .any(|name| folder.join(name).exists());
+    if is_decided {
+        warn!(folder = %folder.display(), "a restore that was interrupted is completed");
+    }
+    finish(folder, &mut |_| Ok(()))
+}
+
 /// Completes a restore that was decided, if there is one, and removes one that was not. Only for who
 /// holds the folder's lock.
-pub(crate) fn finish(folder: &Path, step: Step<'_>) -> io::Result<()> {
+pub(super) fn finish(folder: &Path, step: Step<'_>) -> io::Result<()> {
     let committed = folder.join(COMMITTED);
     if committed.exists() {
         let aside = folder.join(aside_name(&committed)?);

@@ -119,6 +119,34 @@ fn a_backup_holds_what_was_acked_before_and_is_restored_under_a_new_history() {
 }
 
 #[test]
+fn what_a_restore_kept_aside_has_a_new_history_when_it_is_put_back() {
+    simulated(async || {
+        let world = World::start().await;
+        let client = world.connect().await;
+        let share_ref = client.owner_ref(1).await;
+        let before = client.redeemed(&share_ref).await.unwrap().unwrap();
+        backed_up(&world, &client).await;
+        drop(client);
+        let folder = world.end().await;
+        let kept = restored(&folder).await.kept_aside.unwrap();
+        let world = World::on(folder, |_| {}).await;
+        let folder = world.end().await;
+        // It is as it was when it was served last, and only the journal knows that this is past.
+        for name in names(&kept) {
+            std::fs::rename(kept.join(&name), data_in(&folder).join(&name)).unwrap();
+        }
+        let world = World::on(folder, |options| {
+            options.seams.entropy = std::sync::Arc::new(SeededEntropy::new(5));
+        });
+        let world = world.await;
+        let client = world.connect().await;
+        let after = client.redeemed(&share_ref).await.unwrap().unwrap();
+        assert_ne!(after.history, before.history);
+        world.end().await;
+    });
+}
+
+#[test]
 fn what_a_later_bump_ended_stays_ended_after_a_restore_and_its_owner_is_owner() {
     simulated(async || {
         let world = World::start().await;

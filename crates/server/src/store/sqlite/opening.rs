@@ -59,7 +59,7 @@ impl Folder {
                 folder: path.to_owned(),
             })?;
         // What a restore had decided before a crash is done first, whoever comes.
-        install::finish(path, &mut |_| Ok(())).map_err(io_error("finish the restore of", path))?;
+        install::recover(path).map_err(io_error("finish the restore of", path))?;
         Ok(Self {
             file: path.join(FILE),
             _lock: lock,
