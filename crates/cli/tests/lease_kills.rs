@@ -71,7 +71,7 @@ fn no_op_of_a_stale_claim_is_applied_however_the_sessions_are_killed() {
             events,
             told: &told,
         };
-        verdict.check(&log.out, rows.len());
+        println!("{}", verdict.check(&log.out, rows.len()));
     });
 }
 

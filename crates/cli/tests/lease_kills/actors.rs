@@ -55,9 +55,9 @@ pub(crate) fn run_if_asked() {
             chance: SeededEntropy::new(seed),
         };
         if actor.name.starts_with('p') {
-            actor.be_parent(cycle).await
+            actor.be_parent(cycle).await;
         } else {
-            actor.be_child().await
+            actor.be_child().await;
         }
     });
 }

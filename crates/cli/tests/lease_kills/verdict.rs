@@ -32,14 +32,15 @@ struct Standing {
 }
 
 impl Verdict<'_> {
-    pub(crate) fn check(&self, log: &str, rows: usize) {
+    /// What happened, in a line.
+    pub(crate) fn check(&self, log: &str, rows: usize) -> String {
         let ops: Vec<Applied> = log.lines().filter_map(applied).collect();
         assert_eq!(ops.len(), rows, "each stored op is applied once");
         self.check_told(&ops);
         check_order(&ops);
         self.check_accounts(&ops);
         self.check_events();
-        self.check_that_much_happened(ops.len());
+        self.check_that_much_happened(ops.len())
     }
 
     /// What was told as stored is there, what was told as refused is not, and nothing else is.
@@ -82,22 +83,22 @@ impl Verdict<'_> {
     }
 
     /// Else the test shows nothing.
-    fn check_that_much_happened(&self, applied: usize) {
+    fn check_that_much_happened(&self, applied: usize) -> String {
         let refused = |why: &str| self.told.refused.values().filter(|it| it.1 == why).count();
         let (stale, held) = (refused("StaleClaim"), refused("ScopeHeld"));
         let superseded = self.events.iter().filter(|it| {
             it.kind == LeaseEventKind::Ended(Ending::Superseded) && it.child.is_some()
         });
         let superseded = superseded.count();
-        println!(
-            "{} kills, {applied} ops applied; refused: {stale} stale, {held} held; {superseded} \
-             claims superseded",
-            self.told.kills
-        );
         assert!(
             applied > 50 && stale > 5 && held > 5 && superseded > 0,
             "too little happened"
         );
+        format!(
+            "{} kills, {applied} ops applied; refused: {stale} stale, {held} held; {superseded} \
+             claims superseded",
+            self.told.kills
+        )
     }
 
     /// Each cycle's claim and each refusal that a session heard of has its event.
