@@ -115,6 +115,8 @@ pub(crate) fn open(
             keep_a_copy(path, &db, (version, seams))?;
         }
         (format.migrate)(&db)?;
+        // A newer program may have migrated it meanwhile.
+        check(&db, format)?;
     }
     Ok(db)
 }
@@ -284,6 +286,33 @@ mod tests {
     use share_model::seam::{SystemEntropy, SystemFiles};
 
     use super::*;
+
+    #[test]
+    fn a_file_that_a_newer_program_migrates_meanwhile_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let (sqlite, entropy) = (SqliteSettings::default(), SystemEntropy::default());
+        let seams = Seams {
+            sqlite: &sqlite,
+            files: &SystemFiles,
+            entropy: &entropy,
+        };
+        let mut format = Format {
+            application_id: 7,
+            version: 1,
+            is_private: false,
+            create: |db| {
+                db.execute_batch(
+                    "CREATE TABLE t (a); PRAGMA application_id = 7; PRAGMA user_version = 1",
+                )
+            },
+            migrate: |db| db.execute_batch("PRAGMA user_version = 9"),
+        };
+        drop(open(&path, &format, seams).unwrap());
+        format.version = 2;
+        let refused = open(&path, &format, seams).unwrap_err();
+        assert!(matches!(refused, FileError::Newer(9)), "{refused:?}");
+    }
 
     /// Two processes found the same old file; the other one was faster.
     #[test]

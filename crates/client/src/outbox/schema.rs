@@ -129,7 +129,10 @@ pub(super) fn migrate(db: &Connection) -> rusqlite::Result<()> {
     if version == 1 {
         from_1(db)?;
     }
-    db.pragma_update(None, "user_version", VERSION)?;
+    // A newer program may have been faster.
+    if version < VERSION {
+        db.pragma_update(None, "user_version", VERSION)?;
+    }
     db.execute_batch("COMMIT")
 }
 
