@@ -52,6 +52,8 @@ pub struct RpcLimits {
     pub call_deadline: Duration,
     /// How long making a backup may take.
     pub backup_deadline: Duration,
+    /// How long a backup is held for a reader that asks for nothing.
+    pub backup_idle: Duration,
     /// How long a reader may take for one call of its sink.
     pub sink_deadline: Duration,
     /// How long a connection has to finish when the server drains.
@@ -76,6 +78,7 @@ impl Default for RpcLimits {
             snapshots_max: 64,
             call_deadline: Duration::from_secs(30),
             backup_deadline: Duration::from_secs(3600),
+            backup_idle: Duration::from_secs(60),
             sink_deadline: Duration::from_secs(30),
             drain_deadline: Duration::from_secs(5),
             retry_after: Duration::from_secs(1),

@@ -1,10 +1,12 @@
 //! A backup, read in pieces.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use capnp::Error;
 use share_proto::share_capnp::backup;
+use tokio::task::AbortHandle;
+use tracing::info;
 
 use super::connection::Connection;
 use super::exception::exception;
@@ -15,15 +17,30 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(super) struct Backup {
     connection: Rc<Connection>,
-    /// `None` while a piece is read, and after the last.
+    reading: Rc<Reading>,
+    /// Gives up on a reader that has gone to sleep.
+    watch: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Reading {
+    /// `None` while a piece is read, after the last, and when the reader was given up.
     rest: RefCell<Option<OpenBackup>>,
+    /// Counts the pieces that were asked for.
+    reads: Cell<u64>,
 }
 
 impl Backup {
     pub(super) fn new(connection: Rc<Connection>, backup: OpenBackup) -> Self {
+        let reading = Rc::new(Reading {
+            rest: RefCell::new(Some(backup)),
+            reads: Cell::new(0),
+        });
+        let watch = connection.run(watch(Rc::clone(&connection), Rc::clone(&reading)));
         Self {
             connection,
-            rest: RefCell::new(Some(backup)),
+            reading,
+            watch,
         }
     }
 
@@ -32,8 +49,37 @@ impl Backup {
         let door = &self.connection.door;
         let (piece, rest) = door.backups.read(backup, bytes_max).await?;
         let is_done = rest.is_none();
-        self.rest.replace(rest);
+        self.reading.rest.replace(rest);
         Ok((piece, is_done))
+    }
+}
+
+/// Ends a backup that nobody reads: there is one at a time, and its reader may have died without a
+/// word.
+async fn watch(connection: Rc<Connection>, reading: Rc<Reading>) {
+    let door = &connection.door;
+    let mut drain = door.drain.clone();
+    loop {
+        let before = reading.reads.get();
+        tokio::select! {
+            biased;
+            // Fails if the server is gone.
+            _ = drain.wait_for(|drain| *drain) => return,
+            () = door.seams.clock.sleep(door.limits.backup_idle) => {}
+        }
+        if reading.reads.get() == before {
+            info!("a backup that was not read any more is ended");
+            drop(reading.rest.borrow_mut().take());
+            return;
+        }
+    }
+}
+
+impl Drop for Backup {
+    fn drop(&mut self) {
+        self.watch.abort();
+        // The watch may hold the rest until it is run again.
+        drop(self.reading.rest.borrow_mut().take());
     }
 }
 
@@ -44,9 +90,11 @@ impl backup::Server for Backup {
         mut results: backup::ReadResults,
     ) -> Result<(), Error> {
         let bytes_max = params.get()?.get_bytes_max();
-        let taken = self.rest.borrow_mut().take();
+        self.reading.reads.update(|reads| reads + 1);
+        let taken = self.reading.rest.borrow_mut().take();
         let backup = taken.ok_or_else(|| {
-            let what = "the backup was read to its end, or a piece is being read: begin a new one";
+            let what = "there is no more of this backup: it was read to its end, a piece is being \
+                        read, or it was left alone for too long; begin a new one";
             Error::failed(what.to_owned())
         })?;
         let piece = self.next(backup, bytes_max).await;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ring::digest;
 use share_model::seam::SeededEntropy;
@@ -288,6 +289,31 @@ fn one_backup_at_a_time_and_its_room_is_free_when_it_is_read_or_dropped() {
             "{left:?}"
         );
         world.end().await;
+    });
+}
+
+#[test]
+fn a_backup_that_nobody_reads_makes_room_for_another() {
+    simulated(async || {
+        let idle = Duration::from_secs(60);
+        let world = World::with(|options| options.limits.rpc.backup_idle = idle).await;
+        let client = world.connect().await;
+        let (first, _) = client.begin_backup().await.unwrap().unwrap();
+        for _ in 0..3 {
+            tokio::time::advance(idle / 2).await;
+            piece(&first, 1).await.unwrap();
+        }
+        let refused = client.begin_backup().await.unwrap().err().unwrap();
+        assert_eq!(refused.code, RefusalCode::QuotaExceeded);
+        for _ in 0..4 {
+            tokio::time::advance(idle).await;
+        }
+        let (second, _) = client.begin_backup().await.unwrap().unwrap();
+        let late = piece(&first, 1).await.unwrap_err();
+        assert!(late.extra.contains("left alone for too long"), "{late}");
+        rest(&second).await;
+        drop(client);
+        soon("the end", world.end()).await;
     });
 }
 
