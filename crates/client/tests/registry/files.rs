@@ -106,6 +106,18 @@ async fn a_newer_registry_is_refused_with_upgrade_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_registry_that_has_lost_its_version_is_refused_as_damaged() {
+    let folder = Folder::new();
+    closed(&folder).await;
+    Connection::open(folder.path())
+        .unwrap()
+        .pragma_update(None, "user_version", 0)
+        .unwrap();
+    let error = refused(&folder.path());
+    assert!(matches!(error, RegistryError::Damaged { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn another_programs_database_is_no_registry_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.sqlite");
@@ -154,6 +166,9 @@ async fn a_registry_that_is_cut_off_anywhere_is_refused_with_what_to_do_and_left
             RegistryError::Damaged { .. } | RegistryError::NotARegistry { .. }
         );
         assert!(is_typed, "{length} bytes: {error:?}");
+        // What SQLite takes as a new database.
+        let is_empty = matches!(error, RegistryError::Damaged { .. });
+        assert!(is_empty || length != 0, "{error:?}");
         assert!(error.to_string().contains("move it away"), "{error}");
     }
 }
