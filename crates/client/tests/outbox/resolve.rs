@@ -451,12 +451,16 @@ async fn child_that_decides_until_it_is_killed() {
         return;
     };
     let outbox = Outbox::open(path.as_ref(), OutboxOptions::default()).unwrap();
-    for number in 1..=200 {
-        outbox.send_as_new(SHARE, id(number)).await.unwrap();
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "decided").unwrap();
-        out.flush().unwrap();
-    }
+    let decide = |outbox: Outbox, first: u8| async move {
+        for number in (first..=200).step_by(4) {
+            outbox.send_as_new(SHARE, id(number)).await.unwrap();
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "decided").unwrap();
+            out.flush().unwrap();
+        }
+    };
+    let tasks = (1..=4).map(|first| tokio::spawn(decide(outbox.clone(), first)));
+    futures_util::future::join_all(tasks).await;
 }
 
 #[tokio::test]
@@ -479,21 +483,25 @@ async fn killed_at_any_moment_a_decision_and_its_new_op_are_both_there_or_neithe
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let decided = lines.filter(|line| line.as_ref().unwrap().contains("decided"));
+        let mut decided = lines.filter(|line| line.as_ref().unwrap().contains("decided"));
         // Those of the rounds before are decided again, with the same answer.
-        let heard = decided.take(round * 40).count();
+        let heard = decided.by_ref().take(round * 40).count();
+        // It goes on meanwhile, so that it dies anywhere.
+        drop(rows(&folder.outbox().await).await);
         child.kill().unwrap();
         child.wait().unwrap();
         let outbox = folder.outbox().await;
         let rows = rows(&outbox).await;
-        let replacements: Vec<_> = rows
+        let mut replacements: Vec<_> = rows
             .iter()
             .filter_map(|row| match row.resolution {
                 Some(Resolution::SentAsNew(new)) => Some(new),
                 _ => None,
             })
             .collect();
-        let new: Vec<_> = rows[200..].iter().map(|row| row.op_id).collect();
+        let mut new: Vec<_> = rows[200..].iter().map(|row| row.op_id).collect();
+        replacements.sort_unstable();
+        new.sort_unstable();
         assert_eq!(replacements, new);
         assert!(
             new.len() >= heard.max(decided_before),
