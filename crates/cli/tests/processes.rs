@@ -1,5 +1,7 @@
 //! Many processes on one state file, while those that replay it are killed.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 #[expect(dead_code, reason = "what it can do is not all for these tests")]
 mod running;
 
