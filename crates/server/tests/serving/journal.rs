@@ -346,3 +346,91 @@ fn a_journal_that_is_in_use_is_refused() {
         world.end().await;
     });
 }
+
+/// Starts a server, and takes the disk as it is when it runs: data folder and journal.
+async fn started(folder: TempDir, change: impl FnOnce(&mut ServerOptions)) -> (TempDir, TempDir) {
+    let world = World::on(folder, change).await;
+    let disk = tempfile::tempdir().unwrap();
+    copy(&world.data(), &data_in(&disk));
+    std::fs::copy(journal_in(&world.folder), journal_in(&disk)).unwrap();
+    (world.end().await, disk)
+}
+
+/// The data of one disk and the journal of another: a start-up writes them one after the other.
+fn mixed(data: &TempDir, journal: &Path) -> TempDir {
+    let disk = tempfile::tempdir().unwrap();
+    copy(&data_in(data), &data_in(&disk));
+    std::fs::copy(journal, journal_in(&disk)).unwrap();
+    disk
+}
+
+#[test]
+fn a_start_up_that_died_before_it_wrote_its_mark_changes_nothing() {
+    simulated(async || {
+        let world = World::start().await;
+        let client = world.connect().await;
+        let share_ref = client.owner_ref(1).await;
+        let before = history(&client, &share_ref).await;
+        drop(client);
+        let folder = world.end().await;
+        let apart = tempfile::tempdir().unwrap();
+        let journal = apart.path().join("journal of before");
+        std::fs::copy(journal_in(&folder), &journal).unwrap();
+        let (_folder, disk) = started(folder, |_| {}).await;
+        let world = World::on(mixed(&disk, &journal), |_| {}).await;
+        let client = world.connect().await;
+        assert_eq!(history(&client, &share_ref).await, before);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_start_up_that_died_after_it_gave_a_new_history_gives_no_other_and_ends_what_ended() {
+    simulated(async || {
+        let world = World::start().await;
+        let client = world.connect().await;
+        let share_ref = client.owner_ref(1).await;
+        drop(client);
+        let folder = world.end().await;
+        let copied = folder.path().join("copy");
+        copy(&data_in(&folder), &copied);
+        let world = World::on(folder, |_| {}).await;
+        let client = world.connect().await;
+        let new = bumped(&client, &share_ref, 2).await;
+        drop(client);
+        let folder = world.end().await;
+        put_back(&folder, &copied);
+        let apart = tempfile::tempdir().unwrap();
+        let journal = apart.path().join("journal of before");
+        std::fs::copy(journal_in(&folder), &journal).unwrap();
+        let (folder, disk) = started(folder, |_| {}).await;
+        let world = World::on(folder, |_| {}).await;
+        let client = world.connect().await;
+        let renewed = history(&client, &new).await;
+        drop(client);
+        world.end().await;
+        let world = World::on(mixed(&disk, &journal), |_| {}).await;
+        let client = world.connect().await;
+        assert_eq!(code(&client, &share_ref).await, RefusalCode::StaleEpoch);
+        assert_eq!(history(&client, &new).await, renewed);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_start_up_that_died_right_after_it_began_a_new_journal_goes_on_with_it() {
+    simulated(async || {
+        let folder = World::start().await.end().await;
+        let before = tempfile::tempdir().unwrap();
+        copy(&data_in(&folder), &data_in(&before));
+        std::fs::remove_file(journal_in(&folder)).unwrap();
+        let anew = |options: &mut ServerOptions| {
+            options.new_journal = true;
+            options.seams.entropy = entropy(3);
+        };
+        let (_folder, disk) = started(folder, anew).await;
+        // The data folder still names the journal that was lost.
+        let world = World::on(mixed(&before, &journal_in(&disk)), |_| {}).await;
+        world.end().await;
+    });
+}
