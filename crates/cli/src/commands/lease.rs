@@ -99,7 +99,9 @@ struct ListArgs {
     /// What happened, instead of how it stands
     #[arg(long)]
     events: bool,
-    /// One JSON object a line
+    /// One JSON object a line: share, scope, parent, cycle, state, child, claimId, delegatedAt,
+    /// claimedAt, expiresAt, endedAt, ops; with `--events` id, at, kind, share, scope, parent, cycle,
+    /// child, session, ops, key
     #[arg(long)]
     json: bool,
 }

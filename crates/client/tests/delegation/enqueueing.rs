@@ -1,6 +1,7 @@
 //! Who may enqueue where, and what is stored.
 
-use share_client::{DelegationError, Grouping, RowState};
+use share_client::{DelegationError, Grouping, OutboxError, RowState};
+use share_model::Limits;
 
 use crate::place::{Place, SHARE, put, refused, scope, session};
 
@@ -158,4 +159,32 @@ async fn ops_are_counted_under_the_claim_that_let_them_in() {
     assert_eq!(counts, [2, 2, 2]);
     let pending: Vec<_> = all.iter().map(|it| it.ops.pending).collect();
     assert_eq!(pending, counts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bytes_of_the_sessions_id_count_against_the_batch() {
+    let mut place = Place::new().await;
+    place.limit(Limits {
+        // One of key, one of JSON.
+        batch_bytes_max: 4,
+        ..Limits::DEFAULT
+    });
+    place.put("ss", "k").await.unwrap();
+    assert!(matches!(
+        place.put("sss", "k").await,
+        Err(OutboxError::OpTooLarge {
+            bytes: 5,
+            max: 4,
+            ..
+        })
+    ));
+    let pair = vec![put("k"), put("l")];
+    let atomic = Grouping::Atomic {
+        expected_cursor: None,
+    };
+    let done = place.agent("s").enqueue_all(SHARE, pair, atomic).await;
+    assert!(matches!(
+        done,
+        Err(OutboxError::GroupTooLarge { bytes: 6, .. })
+    ));
 }

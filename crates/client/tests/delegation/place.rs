@@ -8,7 +8,7 @@ use share_client::{
     NewOp, Outbox, OutboxError, OutboxOptions, Row, RowFilter, Scope,
 };
 use share_model::seam::{Executor, SeededEntropy, SimulatedClock};
-use share_model::{Epoch, GrantId, Mutation, Secret, ShareId, ShareRef, UnixMs};
+use share_model::{Epoch, GrantId, Limits, Mutation, Secret, ShareId, ShareRef, UnixMs};
 
 pub(crate) const SHARE: ShareId = ShareId::from_bytes([9; 16]);
 
@@ -44,6 +44,12 @@ impl Place {
     /// Another process's view of the same file.
     pub(crate) fn open_again(&self) -> Outbox {
         Outbox::open(&self.folder.path().join("o.sqlite"), self.options.clone()).unwrap()
+    }
+
+    /// With other limits for a share that has not told its own.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        self.options.limits = limits;
+        self.restart();
     }
 
     /// All that was in memory is gone.
