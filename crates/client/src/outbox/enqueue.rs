@@ -10,7 +10,7 @@ use share_model::{
 
 use super::admission::{check_group, check_op, ends};
 use super::error::OutboxError;
-use super::lanes::{self, Lane};
+use super::lanes::{self, Lane, Place};
 use super::ops::{self, Group, NewRow};
 use super::progress;
 
@@ -105,10 +105,13 @@ pub(super) fn enqueue_for(
     }
     let limits = lane.limits.unwrap_or(call.limits);
     let mut rows = Vec::with_capacity(call.ops.len());
-    let mut ids = HashMap::new();
+    let mut known = Known {
+        places: lanes::places(db, lane.share)?,
+        of_call: HashMap::new(),
+    };
     for (new, id) in call.ops {
         check_op(&new, id, origin, &limits)?;
-        let mut row = next_row(db, &mut lane, &ids, (new, id), call.now)?;
+        let mut row = next_row(db, &mut lane, &known, (new, id), call.now)?;
         row.entry.origin = origin.cloned();
         row.mutation_bytes = row.entry.bytes();
         let identity = Identity {
@@ -116,7 +119,7 @@ pub(super) fn enqueue_for(
             seq: row.entry.seq,
             fingerprint: row.fingerprint,
         };
-        if ids.insert(id, identity).is_some() {
+        if known.of_call.insert(id, identity).is_some() {
             return Err(OutboxError::OpIdTaken {
                 op: id,
                 seq: row.entry.seq,
@@ -154,23 +157,37 @@ pub(super) fn enqueue_for(
     Ok(enqueued.collect())
 }
 
-/// Earlier ops of the same call.
-type Ids = HashMap<OpId, Identity>;
+/// Which ops there are.
+struct Known {
+    places: Vec<Place>,
+    /// Earlier ops of the same call.
+    of_call: HashMap<OpId, Identity>,
+}
+
+impl Known {
+    fn identity_of(&self, db: &Connection, id: OpId) -> Result<Option<Identity>, OutboxError> {
+        if let Some(identity) = self.of_call.get(&id) {
+            return Ok(Some(*identity));
+        }
+        let found = ops::identity_of(db, &self.places, id)?;
+        Ok(found.map(|(_, identity)| identity))
+    }
+}
 
 fn next_row(
     db: &Connection,
     lane: &mut Lane,
-    ids: &Ids,
+    known: &Known,
     (new, id): (NewOp, OpId),
     now: UnixMs,
 ) -> Result<NewRow, OutboxError> {
-    if let Some((seq, _)) = ops::identity_of(db, lane.share, id)? {
+    if let Some((seq, _)) = ops::identity_of(db, &known.places, id)? {
         return Err(OutboxError::OpIdTaken { op: id, seq });
     }
     let seq = lane.next_seq;
     let mut depends_on = Vec::with_capacity(new.depends_on.len());
     for dependency in new.depends_on {
-        depends_on.push(resolve(db, lane, ids, (id, dependency))?);
+        depends_on.push(resolve(db, lane, known, (id, dependency))?);
     }
     let mutation_bytes = new.mutation.bytes() as u64;
     let op = Op {
@@ -200,7 +217,7 @@ fn next_row(
 fn resolve(
     db: &Connection,
     lane: &Lane,
-    ids: &Ids,
+    known: &Known,
     (op, dependency): (OpId, DependsOn),
 ) -> Result<Dependency, OutboxError> {
     let seq = lane.next_seq;
@@ -211,10 +228,7 @@ fn resolve(
             dependency: seq,
         }),
         DependsOn::Op(id) => {
-            let found = match ids.get(&id) {
-                Some(found) => Some(*found),
-                None => ops::identity_of(db, lane.share, id)?.map(|(_, identity)| identity),
-            };
+            let found = known.identity_of(db, id)?;
             let identity = found.ok_or(OutboxError::UnknownDependency { op, dependency: id })?;
             Ok(Dependency {
                 // What was first enqueued in an earlier lane is named by that lane.

@@ -135,6 +135,24 @@ pub(crate) fn of_share(db: &Connection, share: ShareId) -> Result<Vec<Lane>, Out
     collect(db, &sql, &[&share.to_bytes()])
 }
 
+/// A lane's number, and its outbox as the server knows it.
+pub(crate) type Place = (i64, OutboxId);
+
+/// Where ops of the share are held: its own lane first, then those that were left, newest first.
+/// Read once for many ops.
+pub(crate) fn places(db: &Connection, share: ShareId) -> Result<Vec<Place>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, outbox_key FROM lane WHERE share = ?1 ORDER BY number DESC",
+    )?;
+    let mut rows = statement.query([share.to_bytes()])?;
+    let mut places = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = OutboxKey::from_bytes(bytes(row, 1)?);
+        places.push((row.get(0)?, key.outbox_id()));
+    }
+    Ok(places)
+}
+
 fn collect(
     db: &Connection,
     sql: &str,

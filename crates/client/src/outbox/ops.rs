@@ -1,13 +1,11 @@
 //! Table `op`: what each op is. Rows are inserted and, long after they were settled, deleted.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use share_model::{
-    Chain, Cursor, Entry, Fingerprint, FirstLane, Identity, OpId, Seq, ShareId, UnixMs,
-};
+use share_model::{Chain, Cursor, Entry, Fingerprint, FirstLane, Identity, OpId, Seq, UnixMs};
 
 use super::entry;
 use super::error::OutboxError;
-use super::lanes;
+use super::lanes::Place;
 use super::sql::{bytes, chain, int, seq};
 
 /// The seqs of an atomic group.
@@ -127,18 +125,19 @@ pub(crate) fn entry_at(
         })
 }
 
-/// The identity of the op with this id, in whichever lane of the share it is held.
+/// Seq and identity of the op with this id, in whichever of a share's places it is held.
 pub(crate) fn identity_of(
     db: &Connection,
-    share: ShareId,
+    places: &[Place],
     op_id: OpId,
 ) -> Result<Option<(Seq, Identity)>, OutboxError> {
-    for lane in lanes::of_share(db, share)?.iter().rev() {
-        if let Some((seq, fingerprint)) = by_op_id(db, lane.number, op_id)? {
-            let first = first_lane_at(db, lane.number, seq)?.0.unwrap_or(FirstLane {
-                outbox: lane.outbox(),
+    for (lane, outbox) in places {
+        if let Some((seq, fingerprint)) = by_op_id(db, *lane, op_id)? {
+            let here = FirstLane {
+                outbox: *outbox,
                 seq,
-            });
+            };
+            let first = first_lane_at(db, *lane, seq)?.0.unwrap_or(here);
             let identity = Identity {
                 outbox: first.outbox,
                 seq: first.seq,

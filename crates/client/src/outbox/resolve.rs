@@ -332,6 +332,7 @@ fn stands_for(
     let Some((lane, seq)) = lookup::by_identity(db, share, dependency)? else {
         return Ok(dependency);
     };
+    let places = lanes::places(db, share)?;
     let mut row = status::row_at(db, &lane, seq)?;
     while let Some(held) = row {
         let id = held.op_id;
@@ -349,7 +350,7 @@ fn stands_for(
             (None, _) => return Ok(dependency),
             (Some(Resolution::SentAsNew(replacement)), _) => replacement,
         };
-        let Some((_, identity)) = ops::identity_of(db, share, replacement)? else {
+        let Some((_, identity)) = ops::identity_of(db, &places, replacement)? else {
             let error = OutboxError::UnknownDependency {
                 op,
                 dependency: replacement,
@@ -367,7 +368,7 @@ fn stands_for(
 
 /// An op that was enqueued before, as its call answered then; its seq may be another by now.
 fn enqueued(db: &Connection, share: ShareId, id: OpId) -> Result<Option<Enqueued>, OutboxError> {
-    let found = ops::identity_of(db, share, id)?;
+    let found = ops::identity_of(db, &lanes::places(db, share)?, id)?;
     Ok(found.map(|(seq, identity)| Enqueued {
         seq,
         id,

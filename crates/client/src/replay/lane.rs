@@ -132,7 +132,8 @@ impl LaneReplay {
     /// The lane must be claimed again, with another plan or after another claim from this file.
     fn replanned(&self, checked: ClaimCheck, refusal: Refusal) -> Next {
         if let ClaimCheck::Replanned(recovery) = checked {
-            tracing::warn!(share = %self.share, ?recovery, "the replay has another plan now");
+            // A person sees it among the recoveries.
+            tracing::info!(share = %self.share, ?recovery, "the replay has another plan now");
         }
         Next::ClaimAgain(refusal)
     }
