@@ -252,10 +252,11 @@ fn an_ordinary_crash_is_never_taken_for_a_folder_that_was_put_back() {
         let share_ref = client.owner_ref(1).await;
         let before = history(&client, &share_ref).await;
         let mut world = world;
-        for number in 0..8 {
+        for number in 0_u8..8 {
             let client = world.connect().await;
-            // None after the mark of the start, and across those that are made on the way.
-            append(&client, &share_ref, number + 1, 70 * usize::from(number)).await;
+            // None after the mark of the start, twice; then across those that are made on the way.
+            let ops = 70 * usize::from(number.saturating_sub(1));
+            append(&client, &share_ref, number + 1, ops).await;
             // What a power cut leaves: what is on the disk now, of both, and nothing later.
             let folder = tempfile::tempdir().unwrap();
             copy(&world.data(), &data_in(&folder));
