@@ -139,8 +139,8 @@ struct Batch {
 
   entries @4 :List(Entry);
   # At most `Limits.batchOpsMax`. None: the batch only carries its envelope's `settledThrough`, so that a writer with nothing left
-  # to send can be let go; such a batch is not stored by the client. The bytes of all fields of all mutations (keys, pointers, JSON and texts) are together at most
-  # `Limits.batchBytesMax`. Seqs ascend; those above the writer's highest are contiguous from highest + 1.
+  # to send can be let go; such a batch is not stored by the client. The bytes of all fields of all mutations (keys, pointers, JSON and texts) and of all ids
+  # of origins are together at most `Limits.batchBytesMax`. Seqs ascend; those above the writer's highest are contiguous from highest + 1.
 }
 
 struct Ack {
