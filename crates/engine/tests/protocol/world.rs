@@ -349,6 +349,10 @@ impl World {
         let id = u8::try_from(self.clients.len()).unwrap();
         let copy = self.clients[c].copy(id);
         self.ghost.copied.insert(copy.outbox);
+        let from = self.clients[c].id;
+        let unasked = self.ghost.unasked.iter().filter(|(of, _)| *of == from);
+        let unasked: Vec<_> = unasked.map(|(_, key)| (id, *key)).collect();
+        self.ghost.unasked.extend(unasked);
         self.clients.push(copy);
         self.conns.push(Vec::new());
     }
