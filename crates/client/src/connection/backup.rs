@@ -114,3 +114,6 @@ pub async fn backup(
     to.flush().map_err(BackupError::Write)?;
     Ok(made)
 }
+
+#[cfg(test)]
+mod tests;
