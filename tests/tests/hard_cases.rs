@@ -21,10 +21,9 @@ const BACKS_MAX: usize = 2;
 struct Chance(SeededEntropy);
 
 impl Chance {
-    fn below(&self, bound: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        u64::from_le_bytes(bytes) % bound
+    fn below(&self, bound: usize) -> usize {
+        let drawn = self.0.below(bound as u64);
+        usize::try_from(drawn).expect("it is below a usize")
     }
 }
 
@@ -90,7 +89,7 @@ impl Run {
     }
 
     async fn step(&mut self) {
-        let at = self.chance.below(self.clients.len() as u64) as usize;
+        let at = self.chance.below(self.clients.len());
         match self.chance.below(22) {
             0..=7 => self.enqueue(at).await,
             8..=11 => self.flush(at).await,
@@ -118,7 +117,7 @@ impl Run {
     /// lane that another copy went on in may then hide that the server went back in time.
     async fn put_back(&mut self) {
         self.backs += 1;
-        let kept = 1 + self.chance.below(self.kept as u64);
+        let kept = 1 + self.chance.below(self.kept);
         if self.clients.len() == 1 && self.chance.below(2) == 0 {
             self.story.push(format!("put machine {kept} back"));
             self.world.put_machine_back(&format!("machine{kept}")).await;
@@ -162,7 +161,7 @@ impl Run {
     /// Dies at some stage of its replay; what it had sent may arrive much later.
     async fn flush_and_die(&mut self, at: usize) {
         let client = &self.clients[at];
-        let stage = 1 + self.chance.below(16) as usize;
+        let stage = 1 + self.chance.below(16);
         let stages = Stages::held_at(stage);
         let options = self.world.flusher_options();
         let link = RpcLink::new(options.connector.clone());
