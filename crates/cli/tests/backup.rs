@@ -1,5 +1,7 @@
 //! `share backup`, `share restore` and the authority journal as their users see them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
+
 #[expect(dead_code, reason = "other tests of this crate use the rest")]
 mod running;
 
