@@ -358,13 +358,39 @@ fn wrong_usage_ends_with_2_and_nobody_at_home_with_3() {
 fn the_reference_is_as_it_was() {
     let place = Place::new();
     let commands = [
-        "serve", "create", "append", "push", "replay", "tail", "show", "outbox", "use", "health",
+        "serve",
+        "create",
+        "append",
+        "push",
+        "replay",
+        "tail",
+        "show",
+        "outbox",
+        "outbox list",
+        "outbox show",
+        "outbox retry",
+        "outbox drop",
+        "use",
+        "health",
+        "backup",
+        "restore",
+        "open",
+        "list",
+        "release",
+        "lease",
+        "lease delegate",
+        "lease claim",
+        "lease release",
+        "lease reconcile",
+        "lease list",
+        "doctor",
         "demo",
     ];
     let mut reference = place.share(&["--help"]).out;
     for command in commands {
         reference += &format!("\n=== share {command}\n\n");
-        reference += &place.share(&[command, "--help"]).out;
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        reference += &place.share(&words).out;
     }
     insta::assert_snapshot!("reference", reference);
 }

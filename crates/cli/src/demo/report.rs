@@ -161,14 +161,28 @@ mod tests {
             seed: 7,
             recording: "a.jsonl".into(),
             differences: vec![],
+            copies: 0,
+            restores: 0,
         }
+    }
+
+    #[test]
+    fn the_table_of_a_hard_demo_names_its_faults() {
+        let hard = Report {
+            copies: 1,
+            restores: 1,
+            ..report()
+        };
+        let table = hard.table();
+        assert!(table.contains("client copied"), "{table}");
+        assert!(table.contains("server restored"), "{table}");
     }
 
     #[test]
     fn the_json_has_the_members_that_scripts_rely_on() {
         assert_eq!(
             serde_json::to_string(&report()).unwrap(),
-            r#"{"exact":true,"keys":4,"ops":100,"applied":100,"duplicates":3,"resent":12,"cuts":11,"server_kills":2,"client_kills":2,"lost_replies":3,"elapsed_ms":12345,"sent":112,"seed":7,"recording":"a.jsonl","differences":[]}"#
+            r#"{"exact":true,"keys":4,"ops":100,"applied":100,"duplicates":3,"resent":12,"cuts":11,"server_kills":2,"client_kills":2,"lost_replies":3,"elapsed_ms":12345,"sent":112,"seed":7,"recording":"a.jsonl","differences":[],"copies":0,"restores":0}"#
         );
     }
 
