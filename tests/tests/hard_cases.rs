@@ -4,6 +4,11 @@
 //! `SHARE_SEED=N cargo test -p share-tests --test hard_cases` replays one run, `SHARE_SEEDS=N` runs so
 //! many.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "a failed run tells its story and its seed"
+)]
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

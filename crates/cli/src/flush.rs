@@ -97,7 +97,9 @@ pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
             Kind::Refused
         };
         let hint = match blocked.error {
-            ClientError::HeldElsewhere { .. } => "that process sends them; `share outbox` lists them",
+            ClientError::HeldElsewhere { .. } => {
+                "that process sends them; `share outbox` lists them"
+            }
             _ => "`share replay` sends them once the server is back",
         };
         return Err(CliError::new(kind, message)

@@ -45,11 +45,11 @@ use rusqlite::Connection;
 use share_model::{OpId, OutboxKey, ShareId, ShareRef};
 use tokio::sync::{broadcast, watch};
 
-pub use details::{DependencyDetails, GroupDetails, OpDetails};
 pub use delegation::{
     AgentOutbox, AgentSession, Claim, ClaimedOps, DelegateOptions, DelegatedCycle, Delegation,
     DelegationError, Ending, Gone, LeaseEvent, LeaseEventKind, Scope, ScopeError,
 };
+pub use details::{DependencyDetails, GroupDetails, OpDetails};
 pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
 pub use error::OutboxError;
 pub(crate) use lease::{HeldBy, Holder, LeaseLook, RENEWAL, Turn};

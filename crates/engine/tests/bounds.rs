@@ -42,7 +42,9 @@ fn ledger_bytes_max(limits: &Limits) -> u64 {
 #[test]
 fn the_ledgers_memory_stays_below_its_bound_through_a_thousand_writers() {
     let ops = std::env::var("SHARE_OPS").ok();
-    let ops: u64 = ops.map_or(10_000_000, |ops| ops.parse().expect("SHARE_OPS is a number"));
+    let ops: u64 = ops.map_or(10_000_000, |ops| {
+        ops.parse().expect("SHARE_OPS is a number")
+    });
     let rounds = ops.div_ceil(LIFETIMES * ROUND);
     let before = HEAP.current_usage();
     let mut share = Share::new(LIMITS);

@@ -114,7 +114,7 @@ fn read() -> Result<Vec<(u64, NewOp)>, CliError> {
 }
 
 fn not_stored(share: ShareId, error: OutboxError) -> CliError {
-    let what = CliError::refused(format!("store the ops for share {share}"))
-        .hint("nothing was stored");
+    let what =
+        CliError::refused(format!("store the ops for share {share}")).hint("nothing was stored");
     explained(what, error)
 }

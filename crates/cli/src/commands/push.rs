@@ -147,9 +147,7 @@ impl Pushed {
             .await
         {
             Ok(enqueued) => {
-                enqueued
-                    .iter()
-                    .for_each(|op| self.ops.note(number, op.id));
+                enqueued.iter().for_each(|op| self.ops.note(number, op.id));
                 return Ok(());
             }
             // A line is stored as a whole; one by one works out however it came to be otherwise.
