@@ -28,9 +28,18 @@ pub(crate) fn start(outbox: &Outbox, options: FlusherOptions) -> Result<Flusher,
     Flusher::spawn(outbox, options).map_err(failed)
 }
 
+/// How a command drains that sends what it was given: it does not look at the servers of shares with
+/// nothing to send, of which the outbox may hold many. `share replay` does.
+pub(crate) fn without_checks() -> FlusherOptions {
+    FlusherOptions {
+        check_interval: None,
+        ..FlusherOptions::default()
+    }
+}
+
 /// Drains what the outbox holds of one share.
 pub(crate) async fn once(outbox: &Outbox, share: ShareId) -> Result<Ending, CliError> {
-    to_the_end(start(outbox, FlusherOptions::default())?, share).await
+    to_the_end(start(outbox, without_checks())?, share).await
 }
 
 /// Waits until the flusher has drained a share, or all of them, and ends it.

@@ -97,7 +97,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
 
 impl Args {
     fn flusher_options(&self) -> FlusherOptions {
-        let mut options = FlusherOptions::default();
+        let mut options = flush::without_checks();
         if let Some(in_flight) = self.in_flight {
             options.in_flight = in_flight;
         }
