@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use share_model::{
-    Chain, HistoryId, Incarnation, Limits, Nonce, OutboxId, OutboxKey, Seq, ShareId, ShareRef,
-    UnixMs,
+    Chain, Cursor, HistoryId, Incarnation, Limits, Nonce, OutboxId, OutboxKey, Seq, ShareId,
+    ShareRef, UnixMs,
 };
 
 use super::error::OutboxError;
@@ -48,6 +48,9 @@ pub(crate) struct Lane {
     pub(crate) stop: Option<Stop>,
     /// When another lane took its place.
     pub(crate) left_at: Option<UnixMs>,
+    /// The highest of the share that its server answered with: it has got that far. Falls only when
+    /// the server goes back in time.
+    pub(crate) cursor: Cursor,
 }
 
 impl Lane {
@@ -63,7 +66,8 @@ impl Lane {
 
 const COLUMNS: &str = "number, share, ref, ref_number, outbox_key, incarnation, nonce, history, \
     next_seq, chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
-    settled_bytes, limits, stop_code, stop_message, stopped_at, left_at";
+    settled_bytes, limits, stop_code, stop_message, stopped_at, left_at, \
+    cursor";
 
 fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
     let limits: Option<Vec<u8>> = row.get(16)?;
@@ -105,6 +109,7 @@ fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
         limits,
         stop,
         left_at: time(row, 20)?,
+        cursor: Cursor::new(count(row, 21)?),
     })
 }
 
@@ -234,22 +239,23 @@ pub(crate) fn replace(
     db: &Connection,
     lane: &Lane,
     key: &OutboxKey,
-    (history, now): (Option<HistoryId>, UnixMs),
+    (history, cursor, now): (Option<HistoryId>, Cursor, UnixMs),
 ) -> Result<(), OutboxError> {
     db.prepare_cached("UPDATE lane SET left_at = ?2, nonce = NULL WHERE number = ?1")?
         .execute(params![lane.number, int(now.get())])?;
     db.prepare_cached(
         "INSERT INTO lane (share, ref, ref_number, outbox_key, incarnation, history, next_seq, \
          chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
-         settled_bytes, limits) \
-         SELECT share, ref, ref_number, ?2, 0, ?3, 1, ?4, 0, 0, 0, ?4, 0, 0, limits \
+         settled_bytes, limits, cursor) \
+         SELECT share, ref, ref_number, ?2, 0, ?3, 1, ?4, 0, 0, 0, ?4, 0, 0, limits, ?5 \
          FROM lane WHERE number = ?1",
     )?
     .execute(params![
         lane.number,
         key.expose(),
         history.map(HistoryId::to_bytes),
-        Chain::EMPTY.to_bytes()
+        Chain::EMPTY.to_bytes(),
+        int(cursor.get())
     ])?;
     Ok(())
 }
@@ -345,14 +351,15 @@ pub(crate) fn set_limits(db: &Connection, lane: &Lane, limits: &Limits) -> Resul
 pub(crate) fn set_settled(db: &Connection, lane: &Lane) -> Result<(), OutboxError> {
     db.prepare_cached(
         "UPDATE lane SET settled_through = ?2, answered_through = ?3, settled_ops = ?4, \
-         settled_bytes = ?5 WHERE number = ?1",
+         settled_bytes = ?5, cursor = ?6 WHERE number = ?1",
     )?
     .execute(params![
         lane.number,
         int(lane.settled_through.get()),
         int(lane.answered_through.get()),
         int(lane.settled_ops),
-        int(lane.settled_bytes)
+        int(lane.settled_bytes),
+        int(lane.cursor.get())
     ])?;
     Ok(())
 }

@@ -64,6 +64,8 @@ pub(crate) fn record(
     }
     batches::set_answered(db, number)?;
     lane.answered_through = lane.answered_through.max(batch.ends.1);
+    let reached = outcomes.iter().filter_map(OpOutcome::cursor).max();
+    lane.cursor = lane.cursor.max(reached.unwrap_or_default());
     settle(db, &mut lane)?;
     recorded.settled_through = lane.settled_through;
     Ok(recorded)

@@ -2,7 +2,7 @@
 //! (`docs/design.md` §3, "A copied or restored outbox", "A restored server").
 
 use rusqlite::Connection;
-use share_model::{Chain, HistoryId, OutboxKey, Seq, UnixMs};
+use share_model::{Chain, Cursor, HistoryId, OutboxKey, Seq, UnixMs};
 
 use super::batches;
 use super::error::OutboxError;
@@ -20,6 +20,8 @@ pub(crate) struct Standing {
     pub(crate) floor: Seq,
     pub(crate) highest: Seq,
     pub(crate) chain: Chain,
+    /// The share's, as the same connection told before.
+    pub(crate) cursor: Cursor,
 }
 
 /// What a new plan is made with.
@@ -61,7 +63,7 @@ pub(crate) fn compare(
         _ if highest < heard => Some(format!(
             "the server has this outbox's ops up to seq {highest}, though it answered up to seq {heard}"
         )),
-        _ => None,
+        _ => lost_cursor(lane, standing.cursor),
     };
     let Some(went_back) = went_back else {
         return Ok(match (is_intact, own) {
@@ -82,6 +84,14 @@ pub(crate) fn compare(
     })
 }
 
+/// Why the server went back in time, if the share's cursor shows it, which only grows.
+fn lost_cursor(lane: &Lane, cursor: Cursor) -> Option<String> {
+    (cursor < lane.cursor).then(|| {
+        let answered = lane.cursor;
+        format!("the share is at cursor {cursor}, though its server answered up to {answered}")
+    })
+}
+
 /// Compares, and carries out what follows. `None`: the lane is as the outbox believes.
 pub(crate) fn carry_out(
     db: &Connection,
@@ -90,11 +100,17 @@ pub(crate) fn carry_out(
     planner: &Planner,
 ) -> Result<Option<Recovery>, OutboxError> {
     let share = lane.share;
+    let new = NewLane {
+        key: &planner.key,
+        history: Some(standing.history),
+        cursor: standing.cursor,
+        now: planner.now,
+    };
     let recovery = match compare(db, &lane, standing)? {
         Verdict::AsBelieved => return Ok(None),
-        Verdict::NotOurs(reason) => requeue(db, &lane, (reason, Some(standing.history)), planner)?,
+        Verdict::NotOurs(reason) => requeue(db, &lane, reason, &new)?,
         Verdict::FeedAgain(reason) => feed_again(db, lane, standing, reason)?,
-        Verdict::BeginAnew(reason) => begin_anew(db, &lane, (standing, reason), planner)?,
+        Verdict::BeginAnew(reason) => begin_anew(db, &lane, (standing, reason), &new)?,
     };
     let is_nothing =
         matches!(&recovery, Recovery::FedAgain { ops: 0, lost, .. } if lost.is_empty());
@@ -104,14 +120,27 @@ pub(crate) fn carry_out(
     Ok(Some(recovery))
 }
 
-/// Another outbox has the lane, as a refusal said: what is not settled goes into a new one.
+/// Another outbox has the lane, as a refusal said: what is not settled goes into a new one; or all
+/// that is held, if the share's cursor shows that the server went back in time as well.
 pub(crate) fn lane_is_lost(
     db: &Connection,
     lane: &Lane,
-    reason: String,
+    (reason, cursor): (String, Cursor),
     planner: &Planner,
 ) -> Result<Recovery, OutboxError> {
-    let recovery = requeue(db, lane, (reason, lane.history), planner)?;
+    let new = NewLane {
+        key: &planner.key,
+        history: lane.history,
+        cursor: cursor.min(lane.cursor),
+        now: planner.now,
+    };
+    let recovery = match lost_cursor(lane, cursor) {
+        None => requeue(db, lane, reason, &new)?,
+        Some(went_back) => {
+            let reason = format!("{reason}; {went_back}");
+            requeue_all(db, lane, (Seq::ZERO, reason), &new)?
+        }
+    };
     recoveries::insert(db, lane.share, planner.now, &recovery)?;
     Ok(recovery)
 }
@@ -119,10 +148,10 @@ pub(crate) fn lane_is_lost(
 fn requeue(
     db: &Connection,
     lane: &Lane,
-    (reason, history): (String, Option<HistoryId>),
-    planner: &Planner,
+    reason: String,
+    new: &NewLane<'_>,
 ) -> Result<Recovery, OutboxError> {
-    let ops = requeue::unsettled(db, lane, &new_lane(planner, history))?;
+    let ops = requeue::unsettled(db, lane, new)?;
     Ok(Recovery::Requeued { reason, ops })
 }
 
@@ -130,14 +159,8 @@ fn begin_anew(
     db: &Connection,
     lane: &Lane,
     (standing, reason): (&Standing, String),
-    planner: &Planner,
+    new: &NewLane<'_>,
 ) -> Result<Recovery, OutboxError> {
-    let mut unchecked = Vec::new();
-    for left in lanes::of_share(db, lane.share)? {
-        if left.number != lane.number {
-            unchecked.extend(pruned(&left, Seq::ZERO));
-        }
-    }
     // Where the chain can't be compared, the server's ops up to `highest` are taken for this outbox's.
     let is_foreign = standing.highest >= lane.pruned_through
         && own_chain(db, lane, standing.highest)? != Some(standing.chain);
@@ -146,8 +169,24 @@ fn begin_anew(
     } else {
         standing.highest
     };
+    requeue_all(db, lane, (has, reason), new)
+}
+
+/// Re-queues all that is held; of this lane the server has what lies up to `has`.
+fn requeue_all(
+    db: &Connection,
+    lane: &Lane,
+    (has, reason): (Seq, String),
+    new: &NewLane<'_>,
+) -> Result<Recovery, OutboxError> {
+    let mut unchecked = Vec::new();
+    for left in lanes::of_share(db, lane.share)? {
+        if left.number != lane.number {
+            unchecked.extend(pruned(&left, Seq::ZERO));
+        }
+    }
     let lost = pruned(lane, has).into_iter().collect();
-    let ops = requeue::everything(db, lane, &new_lane(planner, Some(standing.history)))?;
+    let ops = requeue::everything(db, lane, new)?;
     Ok(Recovery::RequeuedAll {
         reason,
         ops,
@@ -188,6 +227,7 @@ fn feed_again(
     let first_open = progress::first_unsettled(db, lane.number)?.unwrap_or(lane.next_seq);
     lane.settled_through = Seq::new(first_open.get() - 1);
     lane.answered_through = highest;
+    lane.cursor = standing.cursor;
     lanes::set_history(db, &lane, standing.history)?;
     lanes::set_settled(db, &lane)?;
     Ok(Recovery::FedAgain {
@@ -197,14 +237,6 @@ fn feed_again(
         // Among these may be holes as well.
         lost: pruned(&lane, floor).into_iter().collect(),
     })
-}
-
-fn new_lane(planner: &Planner, history: Option<HistoryId>) -> NewLane<'_> {
-    NewLane {
-        key: &planner.key,
-        history,
-        now: planner.now,
-    }
 }
 
 /// The settled seqs above `after` that the outbox holds no more.

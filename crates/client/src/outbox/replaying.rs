@@ -1,8 +1,8 @@
 //! The outbox as the replay uses it: each call is one durable step.
 
 use share_model::{
-    Batch, BatchId, Claimed, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey, Refusal,
-    Seq, ShareId, ShareRef, UnixMs,
+    Batch, BatchId, Claimed, Cursor, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey,
+    Refusal, Seq, ShareId, ShareRef, UnixMs,
 };
 
 use super::Outbox;
@@ -42,6 +42,16 @@ pub(crate) enum Opening {
         wake_at: Option<UnixMs>,
     },
     Open(Box<OpenLane>),
+}
+
+/// What is known on a connection about the lane that it is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) lane: i64,
+    /// Of the claim that was answered, else of the one that was sent.
+    pub(crate) incarnation: Incarnation,
+    /// The share's, as the redeem told it.
+    pub(crate) cursor: Cursor,
 }
 
 /// What a claim's answer, or its refusal, means for the lane.
@@ -143,7 +153,7 @@ impl Outbox {
         turn: Turn,
         number: i64,
         claimed: Claimed,
-        limits: Limits,
+        (limits, cursor): (Limits, Cursor),
     ) -> Result<ClaimCheck, OutboxError> {
         let planner = self.planner();
         self.run(move |db| {
@@ -163,6 +173,7 @@ impl Outbox {
                 floor: claimed.floor,
                 highest: claimed.highest,
                 chain: claimed.chain,
+                cursor,
             };
             check(replan::carry_out(db, lane, &standing, &planner)?)
         })
@@ -188,21 +199,21 @@ impl Outbox {
     }
 
     /// Another outbox has the lane, as a refusal says: what is not settled is re-queued into a new
-    /// one. `incarnation` is that of the claim that was refused, or under which an append was: if
-    /// another claim was made from this file meanwhile, the refusal means that one.
+    /// one. If another claim was made from this file meanwhile, the refusal means that one.
     pub(crate) async fn lane_lost(
         &self,
         turn: Turn,
-        (number, incarnation): (i64, Incarnation),
+        held: Held,
         refusal: Refusal,
     ) -> Result<ClaimCheck, OutboxError> {
         let planner = self.planner();
         self.run(move |db| {
             let lane = turn.lane(db)?;
-            if (lane.number, lane.incarnation) != (number, incarnation) {
+            if (lane.number, lane.incarnation) != (held.lane, held.incarnation) {
                 return Ok(ClaimCheck::Outdated);
             }
-            let recovery = replan::lane_is_lost(db, &lane, refusal.to_string(), &planner)?;
+            let why = (refusal.to_string(), held.cursor);
+            let recovery = replan::lane_is_lost(db, &lane, why, &planner)?;
             Ok(ClaimCheck::Replanned(recovery))
         })
         .await

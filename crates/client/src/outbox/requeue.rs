@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
-use share_model::{FirstLane, HistoryId, OutboxKey, Seq, UnixMs};
+use share_model::{Cursor, FirstLane, HistoryId, OutboxKey, Seq, UnixMs};
 
 use super::batches;
 use super::error::OutboxError;
@@ -21,6 +21,8 @@ pub(super) struct NewLane<'a> {
     pub(super) key: &'a OutboxKey,
     /// The server's, if it is known.
     pub(super) history: Option<HistoryId>,
+    /// The highest of the share that its server answered with, as far as it still has it.
+    pub(super) cursor: Cursor,
     pub(super) now: UnixMs,
 }
 
@@ -54,7 +56,7 @@ fn leave(
     is_moved: impl Fn(&Member) -> bool,
 ) -> Result<u64, OutboxError> {
     batches::delete_open(db, lane.number)?;
-    lanes::replace(db, lane, new.key, (new.history, new.now))?;
+    lanes::replace(db, lane, new.key, (new.history, new.cursor, new.now))?;
     let mut to = lanes::get(db, lane.share)?;
     let mut moved = 0;
     for from in lanes::of_share(db, lane.share)? {

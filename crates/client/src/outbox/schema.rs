@@ -31,7 +31,8 @@ const LANE: &str = "CREATE TABLE lane (
     stop_code TEXT,
     stop_message TEXT,
     stopped_at INTEGER,
-    left_at INTEGER
+    left_at INTEGER,
+    cursor INTEGER NOT NULL DEFAULT 0
 ) STRICT";
 
 /// A share has one lane that is not left.
@@ -140,7 +141,7 @@ pub(super) fn migrate(db: &Connection) -> rusqlite::Result<()> {
 fn from_1(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch("ALTER TABLE lane RENAME TO lane_1")?;
     db.execute_batch(LANE)?;
-    db.execute_batch("INSERT INTO lane SELECT *, NULL FROM lane_1")?;
+    db.execute_batch("INSERT INTO lane SELECT *, NULL, 0 FROM lane_1")?;
     db.execute_batch("DROP TABLE lane_1")?;
     // It stood still where this version makes another plan.
     db.execute_batch(

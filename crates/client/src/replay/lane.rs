@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use share_model::seam::Sleep;
-use share_model::{Epoch, Incarnation, Refusal, RefusalCode, ShareId, UnixMs};
+use share_model::{Cursor, Epoch, Refusal, RefusalCode, ShareId, UnixMs};
 
 use super::exchange::Exchange;
 use super::options::FlusherOptions;
@@ -15,7 +15,7 @@ use super::traffic::Traffic;
 use crate::backoff::Backoff;
 use crate::connection::ClientError;
 use crate::link::{LaneRequest, Link, LinkedLane};
-use crate::outbox::{ClaimCheck, OpenLane, Opening, Outbox, OutboxError, Turn};
+use crate::outbox::{ClaimCheck, Held, OpenLane, Opening, Outbox, OutboxError, Turn};
 
 /// Answers in a row, without one that moved anything, after which a person is asked: a lane that
 /// has to be claimed again.
@@ -113,11 +113,15 @@ impl LaneReplay {
         open: OpenLane,
         tries: &mut Tries,
     ) -> Result<Option<Next>, OutboxError> {
-        let mut held = (open.lane, open.incarnation);
+        let mut held = Held {
+            lane: open.lane,
+            incarnation: open.incarnation,
+            cursor: Cursor::ZERO,
+        };
         let next = self.talk(open, &mut held, tries).await?;
         let (checked, refusal) = match next {
             Some(Next::Replan(standing, refusal)) => {
-                let changed = self.outbox.history_changed(self.turn, held.0, standing);
+                let changed = self.outbox.history_changed(self.turn, held.lane, standing);
                 (changed.await?, refusal)
             }
             Some(Next::LaneLost(refusal)) => {
@@ -138,12 +142,12 @@ impl LaneReplay {
         Next::ClaimAgain(refusal)
     }
 
-    /// One connection, until something else than an ack comes. `held` is the lane, and the
-    /// incarnation under which it was claimed as far as that is known.
+    /// One connection, until something else than an ack comes. `held` is kept up to
+    /// what is known.
     async fn talk(
         &self,
         open: OpenLane,
-        held: &mut (i64, Incarnation),
+        held: &mut Held,
         tries: &mut Tries,
     ) -> Result<Option<Next>, OutboxError> {
         let request = LaneRequest {
@@ -174,15 +178,17 @@ impl LaneReplay {
             Err(error) => return Ok(Some(next(Asked::Redeem, error))),
         };
         self.traffic.unblock(self.share);
+        held.cursor = redeemed.cursor;
         let claimed = match self.in_time(claimed).await {
             Ok(claimed) => claimed,
-            Err(error) => return Ok(Some(next(Asked::Claim, error))),
+            Err(error) => return Ok(Some(next(Asked::Claim(held.cursor), error))),
         };
         // No ack counts before this: only now it is known whose lane it came from.
         let (outbox, floor) = (&self.outbox, claimed.floor);
-        held.1 = claimed.incarnation;
+        held.incarnation = claimed.incarnation;
+        let told = (redeemed.limits, redeemed.cursor);
         match outbox
-            .store_claim(self.turn, held.0, claimed, redeemed.limits)
+            .store_claim(self.turn, held.lane, claimed, told)
             .await?
         {
             ClaimCheck::Ours => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use share_model::{Reaction, Refusal, RefusalCode, RefusalDetail};
+use share_model::{Cursor, Reaction, Refusal, RefusalCode, RefusalDetail};
 
 use crate::connection::ClientError;
 use crate::outbox::Standing;
@@ -12,7 +12,8 @@ use crate::outbox::Standing;
 pub(super) enum Asked {
     Connect,
     Redeem,
-    Claim,
+    /// With the share's cursor, as the redeem told it.
+    Claim(Cursor),
     /// A batch, by its number.
     Append(i64),
 }
@@ -78,7 +79,7 @@ fn replan(asked: Asked, refusal: Refusal) -> Next {
     match (refusal.code, asked, &refusal.detail) {
         (
             RefusalCode::HistoryChanged,
-            Asked::Claim,
+            Asked::Claim(cursor),
             &RefusalDetail::History {
                 history,
                 floor,
@@ -91,12 +92,13 @@ fn replan(asked: Asked, refusal: Refusal) -> Next {
                 floor,
                 highest,
                 chain,
+                cursor,
             };
             Next::Replan(standing, refusal)
         }
         // A claim names the incarnation and nonce that are stored, so what its refusal says is so. An
         // append may be fenced because the writer was idle and gave its place to another.
-        (RefusalCode::WriterFenced, Asked::Claim, _)
+        (RefusalCode::WriterFenced, Asked::Claim(_), _)
         | (RefusalCode::WriterForked | RefusalCode::AlreadySettled, Asked::Append(_), _) => {
             Next::LaneLost(refusal)
         }

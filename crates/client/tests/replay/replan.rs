@@ -410,3 +410,46 @@ async fn an_op_that_was_applied_before_a_restore_outlasts_the_usual_retry() {
     assert_eq!(world.server.borrow().log, op_ids([1, 2]));
     assert_eq!(world.states(&outbox).await, ["settled"; 2]);
 }
+
+/// The lane says nothing of that, for the copy has it; the share's cursor does, which only grows.
+#[tokio::test(start_paused = true)]
+async fn a_cursor_below_what_was_answered_shows_a_rollback_behind_a_copy() {
+    for is_fenced in [true, false] {
+        let world = World::new(1);
+        let outbox = world.with_ops((1..=3).map(op)).await;
+        world.flush(&outbox).await;
+        {
+            let mut server = world.server.borrow_mut();
+            if is_fenced {
+                server.claim_as_a_copy();
+            } else {
+                server.go_on_as_a_copy(Fingerprint::from_bytes([5; 16]));
+            }
+            server.log = op_ids([1]);
+            server.applied.retain(|_, cursor| cursor.get() == 1);
+        }
+        outbox.enqueue(SHARE, op(4)).await.unwrap();
+        let report = world.flush(&outbox).await;
+        assert_eq!((report.pending, report.stopped.len()), (0, 0));
+        assert_eq!(world.server.borrow().log, op_ids(1..=4));
+        let told = recoveries(&outbox).await;
+        assert!(
+            matches!(&told[..], [Recovery::RequeuedAll { ops: 4, .. }]),
+            "{told:?}"
+        );
+    }
+}
+
+/// Nothing of the lane was lost, but the share was: another outbox's ops. It is looked at once.
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_fell_is_taken_as_it_is_from_then_on() {
+    let world = World::new(1);
+    let outbox = world.with_ops([op(1), op(2)]).await;
+    world.flush(&outbox).await;
+    world.server.borrow_mut().log = op_ids([1]);
+    for _ in 0..2 {
+        let report = world.flush(&outbox).await;
+        assert_eq!((report.pending, report.stopped.len()), (0, 0));
+    }
+    assert_eq!(recoveries(&outbox).await, []);
+}
