@@ -49,6 +49,8 @@ struct Run {
     enqueued: BTreeMap<String, usize>,
     kept: usize,
     backs: usize,
+    /// A machine's disk was put back: what no server knows.
+    is_machine_back: bool,
     /// What happened.
     story: Vec<String>,
 }
@@ -86,6 +88,7 @@ impl Run {
             enqueued: BTreeMap::new(),
             kept: 0,
             backs: 0,
+            is_machine_back: false,
             story: Vec::new(),
         };
         // Every later step may then count on the text.
@@ -118,12 +121,13 @@ impl Run {
         self.world.backup(&format!("backup{kept}")).await;
     }
 
-    /// Restores a backup; or puts the machine's disk back, as long as the folder was not copied: a
-    /// lane that another copy went on in may then hide that the server went back in time.
+    /// Restores a backup; or puts the machine's disk back, if the folder is never copied: a lane that
+    /// another copy went on in may then hide that the server went back in time.
     async fn put_back(&mut self) {
         self.backs += 1;
         let kept = 1 + self.chance.below(self.kept);
         if self.clients.len() == 1 && self.chance.below(2) == 0 {
+            self.is_machine_back = true;
             self.story.push(format!("put machine {kept} back"));
             self.world.put_machine_back(&format!("machine{kept}")).await;
         } else {
@@ -186,7 +190,7 @@ impl Run {
     }
 
     fn copy(&mut self, at: usize) {
-        if self.clients.len() < CLIENTS_MAX {
+        if self.clients.len() < CLIENTS_MAX && !self.is_machine_back {
             let (from, to) = (
                 &self.clients[at].name,
                 format!("client{}", self.clients.len()),
