@@ -39,26 +39,27 @@ fn state(name: &str) -> Result<RowState, String> {
     })
 }
 
+/// An op as it is listed; `show` says more of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
-    share: String,
-    outbox: String,
-    seq: u64,
-    was: Option<WasLine>,
-    op_id: String,
-    batch_id: Option<String>,
-    state: &'static str,
-    attempts: u32,
-    enqueued_at: u64,
+pub(super) struct Line {
+    pub(super) share: String,
+    pub(super) outbox: String,
+    pub(super) seq: u64,
+    pub(super) was: Option<WasLine>,
+    pub(super) op_id: String,
+    pub(super) batch_id: Option<String>,
+    pub(super) state: &'static str,
+    pub(super) attempts: u32,
+    pub(super) enqueued_at: u64,
     /// Null: as soon as possible, or never again.
-    next_attempt_at: Option<u64>,
-    error: Option<String>,
-    resolution: Option<ResolutionLine>,
+    pub(super) next_attempt_at: Option<u64>,
+    pub(super) error: Option<String>,
+    pub(super) resolution: Option<ResolutionLine>,
 }
 
 impl Line {
-    fn of(row: &Row) -> Self {
+    pub(super) fn of(row: &Row) -> Self {
         Self {
             share: row.share.to_string(),
             outbox: row.outbox.to_string(),

@@ -4,7 +4,8 @@ use serde::Serialize;
 use share_client::{DependencyDetails, OpDetails, OutboxOptions};
 use share_model::{Mutation, ShareId, UnixMs};
 
-use super::{ResolutionLine, WasLine};
+use super::ResolutionLine;
+use super::list::Line;
 use crate::error::CliError;
 use crate::op_arg::{self, OpArg};
 use crate::origin::{self, OriginLine};
@@ -39,18 +40,8 @@ pub(super) struct ShowArgs {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
-    share: String,
-    outbox: String,
-    seq: u64,
-    was: Option<WasLine>,
-    op_id: String,
-    batch_id: Option<String>,
-    state: &'static str,
-    attempts: u32,
-    enqueued_at: u64,
-    next_attempt_at: Option<u64>,
-    error: Option<&'a str>,
-    resolution: Option<ResolutionLine>,
+    #[serde(flatten)]
+    listed: Line,
     identity: IdentityLine,
     origin: Option<OriginLine<'a>>,
     mutation: MutationLine<'a>,
@@ -142,18 +133,7 @@ impl<'a> Shown<'a> {
         let row = &details.row;
         let ms = |at: Option<UnixMs>| at.map(UnixMs::get);
         Self {
-            share: row.share.to_string(),
-            outbox: row.outbox.to_string(),
-            seq: row.seq.get(),
-            was: WasLine::of(row),
-            op_id: row.op_id.to_string(),
-            batch_id: row.batch_id.map(|id| id.to_string()),
-            state: row.state.name(),
-            attempts: row.attempts,
-            enqueued_at: row.enqueued_at.get(),
-            next_attempt_at: ms(row.next_attempt_at),
-            error: row.error.as_deref(),
-            resolution: ResolutionLine::of(row),
+            listed: Line::of(row),
             identity: IdentityLine {
                 outbox: details.identity.outbox.to_string(),
                 seq: details.identity.seq.get(),
@@ -204,23 +184,23 @@ pub(super) fn run(args: &ShowArgs) -> Result<(), CliError> {
 /// What there is to say, line by line.
 fn text(shown: &Shown<'_>, details: &OpDetails) -> Vec<(&'static str, String)> {
     let mut lines = vec![
-        ("op", shown.op_id.clone()),
-        ("share", shown.share.clone()),
+        ("op", shown.listed.op_id.clone()),
+        ("share", shown.listed.share.clone()),
         ("state", state(shown)),
         ("seq", lane(shown)),
     ];
     let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
-    add("error", shown.error.map(str::to_owned));
+    add("error", shown.listed.error.clone());
     add(
         "decided",
-        shown.resolution.as_ref().map(ResolutionLine::text),
+        shown.listed.resolution.as_ref().map(ResolutionLine::text),
     );
-    add("batch", shown.batch_id.clone());
+    add("batch", shown.listed.batch_id.clone());
     add(
         "tried",
         Some(format!(
             "{} times, rejected {} times",
-            shown.attempts, shown.rejections
+            shown.listed.attempts, shown.rejections
         )),
     );
     add("origin", details.origin.as_ref().map(origin::whose));
@@ -254,20 +234,23 @@ fn text(shown: &Shown<'_>, details: &OpDetails) -> Vec<(&'static str, String)> {
 
 fn state(shown: &Shown<'_>) -> String {
     match shown.is_given_up {
-        true => format!("{}, being given up", shown.state),
-        false => shown.state.to_owned(),
+        true => format!("{}, being given up", shown.listed.state),
+        false => shown.listed.state.to_owned(),
     }
 }
 
 fn lane(shown: &Shown<'_>) -> String {
-    let was = shown.was.as_ref().map_or(String::new(), |was| {
+    let was = shown.listed.was.as_ref().map_or(String::new(), |was| {
         format!(", was seq {} of outbox {}", was.seq, was.outbox)
     });
     let left = match shown.lane_left_at {
         Some(_) => ", a lane that was left",
         None => "",
     };
-    format!("{} of outbox {}{left}{was}", shown.seq, shown.outbox)
+    format!(
+        "{} of outbox {}{left}{was}",
+        shown.listed.seq, shown.listed.outbox
+    )
 }
 
 fn depends_on(dependency: &DependencyLine) -> String {
