@@ -47,11 +47,25 @@ pub(crate) enum Opening {
 /// What is known on a connection about the lane that it is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Held {
+    /// Which ref it was opened with.
+    pub(crate) ref_number: u64,
     pub(crate) lane: i64,
     /// Of the claim that was answered, else of the one that was sent.
     pub(crate) incarnation: Incarnation,
     /// The share's, as the redeem told it.
     pub(crate) cursor: Cursor,
+}
+
+impl Held {
+    /// Before anything was heard.
+    pub(crate) fn of(open: &OpenLane) -> Self {
+        Self {
+            ref_number: open.ref_number,
+            lane: open.lane,
+            incarnation: open.incarnation,
+            cursor: Cursor::ZERO,
+        }
+    }
 }
 
 /// What a claim's answer, or its refusal, means for the lane.

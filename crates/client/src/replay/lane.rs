@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use share_model::seam::Sleep;
-use share_model::{Cursor, Epoch, Refusal, RefusalCode, ShareId, UnixMs};
+use share_model::{Epoch, Refusal, RefusalCode, ShareId, UnixMs};
 
 use super::exchange::Exchange;
 use super::options::FlusherOptions;
@@ -67,15 +67,15 @@ impl LaneReplay {
                     self.wait_until(at).await;
                 }
                 Opening::Open(open) => {
-                    let ref_number = open.ref_number;
-                    let next = self.converse(*open, &mut tries).await?;
+                    let mut held = Held::of(&open);
+                    let next = self.converse(*open, &mut held, &mut tries).await?;
                     drop(place);
                     let Some(next) = next else { continue };
                     if is_check && next.needs_a_person() && self.is_drained().await? {
                         // Nothing waits for it: that is said when something does.
                         tracing::info!(share = %self.share, ?next, "the server was not looked at");
                         self.checked();
-                    } else if !self.react(next, ref_number, &mut tries).await? {
+                    } else if !self.react(next, held, &mut tries).await? {
                         break;
                     }
                 }
@@ -108,43 +108,8 @@ impl LaneReplay {
     }
 
     /// One connection, from its first byte to its end. `None`: there was nothing more to send.
+    /// `held` is kept up to what is known.
     async fn converse(
-        &self,
-        open: OpenLane,
-        tries: &mut Tries,
-    ) -> Result<Option<Next>, OutboxError> {
-        let mut held = Held {
-            lane: open.lane,
-            incarnation: open.incarnation,
-            cursor: Cursor::ZERO,
-        };
-        let next = self.talk(open, &mut held, tries).await?;
-        let (checked, refusal) = match next {
-            Some(Next::Replan(standing, refusal)) => {
-                let changed = self.outbox.history_changed(self.turn, held.lane, standing);
-                (changed.await?, refusal)
-            }
-            Some(Next::LaneLost(refusal)) => {
-                let lost = self.outbox.lane_lost(self.turn, held, refusal.clone());
-                (lost.await?, refusal)
-            }
-            next => return Ok(next),
-        };
-        Ok(Some(self.replanned(checked, refusal)))
-    }
-
-    /// The lane must be claimed again, with another plan or after another claim from this file.
-    fn replanned(&self, checked: ClaimCheck, refusal: Refusal) -> Next {
-        if let ClaimCheck::Replanned(recovery) = checked {
-            // A person sees it among the recoveries.
-            tracing::info!(share = %self.share, ?recovery, "the replay has another plan now");
-        }
-        Next::ClaimAgain(refusal)
-    }
-
-    /// One connection, until something else than an ack comes. `held` is kept up to
-    /// what is known.
-    async fn talk(
         &self,
         open: OpenLane,
         held: &mut Held,
@@ -196,20 +161,38 @@ impl LaneReplay {
                 exchange.run((redeemed.epoch, floor), tries).await
             }
             other => {
+                self.say(&other);
                 let message = "the lane is not as this outbox believed";
                 let refusal = Refusal::new(RefusalCode::HistoryChanged, message);
-                Ok(Some(self.replanned(other, refusal)))
+                Ok(Some(Next::ClaimAgain(refusal)))
             }
         }
     }
 
-    /// Does what an answer asks for; whether the replay goes on.
-    async fn react(
+    /// A person sees it among the recoveries.
+    fn say(&self, checked: &ClaimCheck) {
+        if let ClaimCheck::Replanned(recovery) = checked {
+            tracing::info!(share = %self.share, ?recovery, "the replay has another plan now");
+        }
+    }
+
+    /// The lane must be claimed again: with another plan, or after another claim from this file.
+    async fn claim_again(
         &self,
-        next: Next,
-        ref_number: u64,
+        refusal: Refusal,
+        held: Held,
         tries: &mut Tries,
     ) -> Result<bool, OutboxError> {
+        tries.claims_again += 1;
+        if tries.claims_again > CLAIMS_AGAIN_MAX {
+            return self.stand_still(refusal, held).await;
+        }
+        self.pause(self.options.backoff, tries.claims_again).await;
+        Ok(true)
+    }
+
+    /// Does what an answer asks for; whether the replay goes on.
+    async fn react(&self, next: Next, held: Held, tries: &mut Tries) -> Result<bool, OutboxError> {
         match next {
             Next::Reconnect(error) => {
                 tracing::info!(share = %self.share, %error, "replay waits for a connection");
@@ -220,30 +203,36 @@ impl LaneReplay {
                 self.back_off(error, tries, (self.options.slow_backoff, at_least))
                     .await;
             }
-            Next::ClaimAgain(refusal) => {
-                tries.claims_again += 1;
-                if tries.claims_again > CLAIMS_AGAIN_MAX {
-                    return self.stand_still(refusal, ref_number).await;
-                }
-                self.pause(self.options.backoff, tries.claims_again).await;
+            Next::ClaimAgain(refusal) => return self.claim_again(refusal, held, tries).await,
+            Next::Replan(standing, refusal) => {
+                let outbox = &self.outbox;
+                self.say(
+                    &outbox
+                        .history_changed(self.turn, held.lane, standing)
+                        .await?,
+                );
+                return self.claim_again(refusal, held, tries).await;
+            }
+            Next::LaneLost(refusal) => {
+                let lost = self.outbox.lane_lost(self.turn, held, refusal.clone());
+                self.say(&lost.await?);
+                return self.claim_again(refusal, held, tries).await;
             }
             Next::SettleAndComeBack(refusal) => {
                 tries.settles += 1;
                 if tries.settles > SETTLES_MAX {
-                    return self.stand_still(refusal, ref_number).await;
+                    return self.stand_still(refusal, held).await;
                 }
                 self.pause(self.options.backoff, tries.settles).await;
             }
             Next::Dissolve(batch, refusal) => {
                 tries.dissolves += 1;
                 if tries.dissolves > DISSOLVES_MAX {
-                    return self.stand_still(refusal, ref_number).await;
+                    return self.stand_still(refusal, held).await;
                 }
                 self.outbox.dissolve(self.turn, batch, refusal).await?;
             }
-            // `converse` has acted on these two.
-            Next::Replan(..) | Next::LaneLost(_) => {}
-            Next::Stop(refusal) => return self.stand_still(refusal, ref_number).await,
+            Next::Stop(refusal) => return self.stand_still(refusal, held).await,
             Next::Gone(refusal) => {
                 let ended = self.outbox.gone(self.turn, refusal).await?;
                 self.traffic.ended(&ended);
@@ -253,9 +242,12 @@ impl LaneReplay {
         Ok(true)
     }
 
-    async fn stand_still(&self, refusal: Refusal, ref_number: u64) -> Result<bool, OutboxError> {
+    async fn stand_still(&self, refusal: Refusal, held: Held) -> Result<bool, OutboxError> {
         let message = refusal.message.clone();
-        let stands = self.outbox.stop(self.turn, ref_number, refusal).await?;
+        let stands = self
+            .outbox
+            .stop(self.turn, held.ref_number, refusal)
+            .await?;
         if stands {
             tracing::warn!(share = %self.share, message, "replay waits for a person");
         }
