@@ -70,16 +70,15 @@ impl ClientPlace {
     /// Copies the folder of a client that is gone, as a restored backup or a cloned machine would, and
     /// lets the copy send what it holds. `number` tells copies apart.
     pub(super) async fn replay_a_copy(&self, number: u64) -> Result<(), CliError> {
-        let attempted = |error| CliError::refused("copy the client's folder").caused_by(error);
         let (Some(folder), Some(file)) = (self.state.parent(), self.state.file_name()) else {
             return Err(CliError::refused("the client has no folder"));
         };
         let copy = folder.with_file_name(format!("client-copy-{number}"));
-        SystemFiles.create_private_dir(&copy).map_err(attempted)?;
-        for entry in std::fs::read_dir(folder).map_err(attempted)? {
-            let entry = entry.map_err(attempted)?;
-            std::fs::copy(entry.path(), copy.join(entry.file_name())).map_err(attempted)?;
-        }
+        // By a process of its own: this one watches the outbox, and closing any descriptor of a file
+        // gives up all locks that a process has on it, SQLite's among them.
+        let mut copying = Command::new("cp");
+        copying.arg("-R").arg(folder).arg(&copy);
+        command::run(copying, "copy the client's folder").await?;
         let mut command = Command::new(&self.program);
         command.arg("replay").arg("--state").arg(copy.join(file));
         command::run(command, "let the copy of the client send what it holds").await
