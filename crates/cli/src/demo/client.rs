@@ -67,21 +67,34 @@ impl ClientPlace {
             })
     }
 
-    /// Copies the folder of a client that is gone, as a restored backup or a cloned machine would, and
-    /// lets the copy send what it holds. `number` tells copies apart.
-    pub(super) async fn replay_a_copy(&self, number: u64) -> Result<(), CliError> {
-        let (Some(folder), Some(file)) = (self.state.parent(), self.state.file_name()) else {
-            return Err(CliError::refused("the client has no folder"));
-        };
-        let copy = folder.with_file_name(format!("client-copy-{number}"));
-        // By a process of its own: this one watches the outbox, and closing any descriptor of a file
-        // gives up all locks that a process has on it, SQLite's among them.
+    /// Copies the folder of a client that is gone, as a restored backup or a cloned machine would.
+    /// `number` tells copies apart.
+    pub(super) async fn copy(&self, number: u64) -> Result<(), CliError> {
+        // By a process of its own, as for the copy's replay: closing any descriptor of a file gives
+        // up all locks that a process has on it, SQLite's among them.
         let mut copying = Command::new("cp");
-        copying.arg("-R").arg(folder).arg(&copy);
-        command::run(copying, "copy the client's folder").await?;
+        copying.arg("-R").arg(self.folder()?);
+        copying.arg(self.folder_of_copy(number)?);
+        command::run(copying, "copy the client's folder").await
+    }
+
+    /// Lets a copy send what it holds.
+    pub(super) async fn replay_copy(&self, number: u64) -> Result<(), CliError> {
+        let file = self.state.file_name().ok_or_else(no_folder)?;
         let mut command = Command::new(&self.program);
-        command.arg("replay").arg("--state").arg(copy.join(file));
+        command.arg("replay").arg("--state");
+        command.arg(self.folder_of_copy(number)?.join(file));
         command::run(command, "let the copy of the client send what it holds").await
+    }
+
+    fn folder(&self) -> Result<&Path, CliError> {
+        self.state.parent().ok_or_else(no_folder)
+    }
+
+    fn folder_of_copy(&self, number: u64) -> Result<PathBuf, CliError> {
+        Ok(self
+            .folder()?
+            .with_file_name(format!("client-copy-{number}")))
     }
 
     /// Starts a client that reads the recording from `stdin`.
@@ -105,6 +118,10 @@ impl ClientPlace {
             .map(|child| Client { child })
             .map_err(|error| CliError::refused("start the client").caused_by(error))
     }
+}
+
+fn no_folder() -> CliError {
+    CliError::refused("the client has no folder")
 }
 
 /// A ref's file as an argument.

@@ -11,10 +11,10 @@ impl Stage {
     /// the client goes on: both hold the same ops.
     pub(super) async fn copy_client(&mut self, fed_through: usize) -> Result<(), CliError> {
         self.replay_without_replies(fed_through).await?;
-        self.client.kill().await?;
+        self.kill_and_copy_the_client().await?;
         let pending = self.still_pending().await?;
         self.proxy.heal(Direction::Down);
-        self.replay_a_copy().await?;
+        self.replay_the_copy().await?;
         self.start_client()?;
         self.copies += 1;
         let what = format!(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -38,8 +38,9 @@ pub(super) enum Waited<T> {
 /// Who watches.
 #[derive(Debug)]
 pub(super) struct Observer {
-    /// The client's outbox: a second process may read it at any time.
-    outbox: Outbox,
+    state: PathBuf,
+    /// The client's outbox: a second process may read it at any time. `None` while nobody looks.
+    outbox: Option<Outbox>,
     /// Leads to the server itself.
     share_ref: ShareRef,
 }
@@ -58,15 +59,38 @@ impl Observer {
         share_ref: &Path,
         server: SocketAddr,
     ) -> Result<Self, CliError> {
-        let outbox = Outbox::open(state, OutboxOptions::default()).map_err(|error| {
-            CliError::refused(format!("open the outbox `{}`", state.display())).caused_by(error)
-        })?;
         let mut observer = Self {
-            outbox,
+            state: state.to_owned(),
+            outbox: None,
             share_ref: read_ref(share_ref)?,
         };
+        observer.look_at_the_outbox()?;
         observer.server_is_at(server);
         Ok(observer)
+    }
+
+    /// Lets go of the outbox, until [`Self::look_at_the_outbox`].
+    ///
+    /// While anyone has the file open, a transaction that was written but not published when its
+    /// writer was killed is as good as never made. A copy of the files has nobody who knows of that,
+    /// and takes it for made. Only with nobody looking do both come to the same ops.
+    pub(super) fn look_away(&mut self) {
+        drop(self.outbox.take());
+    }
+
+    /// Opens the outbox.
+    pub(super) fn look_at_the_outbox(&mut self) -> Result<(), CliError> {
+        let outbox = Outbox::open(&self.state, OutboxOptions::default()).map_err(|error| {
+            CliError::refused(format!("open the outbox `{}`", self.state.display()))
+                .caused_by(error)
+        })?;
+        self.outbox = Some(outbox);
+        Ok(())
+    }
+
+    fn outbox(&self) -> Result<&Outbox, CliError> {
+        let away = || CliError::refused("look into the client's outbox, which was let go");
+        self.outbox.as_ref().ok_or_else(away)
     }
 
     /// The server has another address now.
@@ -104,7 +128,7 @@ impl Observer {
         deadline: Duration,
     ) -> Result<Waited<()>, CliError> {
         watch(deadline, async || {
-            let shares = self.outbox.shares().await.map_err(unread)?;
+            let shares = self.outbox()?.shares().await.map_err(unread)?;
             let Some(status) = shares
                 .into_iter()
                 .find(|status| status.share == self.share_ref.share)
@@ -150,7 +174,7 @@ impl Observer {
 
     /// Ops in the outbox without a final outcome.
     pub(super) async fn pending(&self) -> Result<u64, CliError> {
-        let shares = self.outbox.shares().await.map_err(unread)?;
+        let shares = self.outbox()?.shares().await.map_err(unread)?;
         Ok(shares.iter().map(|status| status.pending).sum())
     }
 
@@ -160,7 +184,7 @@ impl Observer {
         let mut after = None;
         loop {
             let rows = self
-                .outbox
+                .outbox()?
                 .rows(RowFilter::default(), after, PAGE)
                 .await
                 .map_err(unread)?;

@@ -193,9 +193,18 @@ impl Stage {
         Ok(())
     }
 
-    /// A copy of the client's folder, as it is now, sends what it holds.
-    pub(super) async fn replay_a_copy(&mut self) -> Result<(), CliError> {
-        self.client_place.replay_a_copy(self.copies).await
+    /// Kills the client and copies its folder, of which both the copy and the client that is started
+    /// next make the same.
+    pub(super) async fn kill_and_copy_the_client(&mut self) -> Result<(), CliError> {
+        self.observer.look_away();
+        self.client.kill().await?;
+        self.client_place.copy(self.copies).await?;
+        self.observer.look_at_the_outbox()
+    }
+
+    /// The last copy of the client's folder sends what it holds.
+    pub(super) async fn replay_the_copy(&mut self) -> Result<(), CliError> {
+        self.client_place.replay_copy(self.copies).await
     }
 
     pub(super) async fn backup_the_server(&self) -> Result<(), CliError> {
