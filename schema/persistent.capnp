@@ -18,7 +18,7 @@ interface Persistent @0xc8cb212fcd9f5691 (SturdyRef, Owner) {
 
   struct SaveParams {
     sealFor @0 :Owner;
-    # Seal the ref so that only this owner can redeem it. Null: not sealed. The first protocol version refuses any other value.
+    # Seal the ref so that only this owner can redeem it. Null: not sealed. For a share, an owner is named by its `OwnerId` as text.
   }
 
   struct SaveResults {

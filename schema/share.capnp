@@ -24,6 +24,7 @@ using import "op.capnp".Ack;
 using import "op.capnp".LoggedOp;
 using import "refusal.capnp".Refusal;
 using import "persistent.capnp".Persistent;
+using Authority = import "authority.capnp";
 
 const protocolVersion :UInt32 = 1;
 # The version that this file describes.
@@ -43,18 +44,27 @@ interface Bootstrap {
   # What a connection begins with: its bootstrap capability. Implemented by the server, held by anyone who can connect; it gives away
   # nothing. Dropping it ends nothing that was got from it. Nothing survives a disconnect.
 
-  redeemShare @0 (ref :ShareRef, protocolVersion :UInt32, client :Text) -> (session :ShareSession, outcome :RedeemOutcome);
+  redeemShare @0 (ref :ShareRef, protocolVersion :UInt32, client :Text, ownerProof :Data)
+      -> (session :ShareSession, outcome :RedeemOutcome);
   # Turns a sturdy ref into a session.
   #
-  # `client` names the program and its version, for logs; at most 128 bytes of it are looked at.
+  # `client` names the program and its version, for logs and the audit; at most 128 bytes of it are looked at.
+  # `ownerProof` is for a grant that is sealed to an owner: the Ed25519 signature, by the owner's key, of the 12 bytes "share-seal-1",
+  # the share's id, the grant's id and the SHA-256 of the ref's secret. Empty otherwise; not looked at where the grant is not
+  # sealed. It opens nothing but this grant, to who has its secret as well.
   # `session` is never null: when the ref is refused, it is an object whose every method gives that refusal, so that
   # calls which were pipelined on it fail with the same words.
   # Durable: nothing is stored. Retry: any number of times.
-  # Refused with: notAuthorized, staleEpoch, expired, revoked, gone, versionUnsupported, invalidRequest.
+  # Refused with: notAuthorized (unknown share, unknown grant, wrong secret, a field of the ref that is malformed, a seal without
+  # proof: one refusal, same words, same work), staleEpoch, expired, revoked, gone, versionUnsupported.
 
   redeemFactory @1 (ref :FactoryRef, protocolVersion :UInt32, client :Text) -> (factory :ShareFactory, outcome :FactoryOutcome);
   # Turns a factory's sturdy ref into a factory; otherwise as `redeemShare`.
-  # Refused with: notAuthorized, versionUnsupported, invalidRequest.
+  # Refused with: notAuthorized, versionUnsupported.
+
+  redeemSlug @2 (slug :Authority.Slug, protocolVersion :UInt32, client :Text) -> (session :ShareSession, outcome :RedeemOutcome);
+  # Turns the public address of a published share into a session that may read it; otherwise as `redeemShare`.
+  # Refused with: notAuthorized (also: no such address), staleEpoch, expired, revoked, gone, versionUnsupported.
 }
 
 struct ShareRef {
@@ -104,7 +114,7 @@ struct Redeemed {
   # The capability's epoch: what `Envelope.capabilityEpoch` must say.
 
   history @3 :Ids.HistoryId;
-  rights @4 :Rights;
+  rights @4 :Authority.Rights;
   limits @5 :Limits;
   title @6 :Text;
   createdAt @7 :Ids.UnixMs;
@@ -116,6 +126,21 @@ struct Redeemed {
 
   protocolVersion @10 :UInt32;
   # The version that the server will speak on this session.
+
+  grant @11 :Ids.GrantId;
+  # The one that was redeemed.
+
+  expiresAt @12 :Ids.UnixMs;
+  # When it runs out, by the server's clock; 0: never.
+
+  label @13 :Text;
+  # The grant's; may be empty.
+
+  owner @14 :Bool;
+  # It is the owner's grant: it hangs below no other.
+
+  frozen @15 :Bool;
+  # The share refuses appends.
 }
 
 struct FactoryOutcome {
@@ -136,14 +161,6 @@ struct FactoryRedeemed {
 
   history @2 :Ids.HistoryId;
   server @3 :Text;
-}
-
-struct Rights {
-  # Each stands for itself; an owner has all.
-
-  read @0 :Bool;
-  append @1 :Bool;
-  admin @2 :Bool;
 }
 
 struct Limits {
@@ -177,7 +194,8 @@ interface ShareFactory {
   # The caller makes the owner's secret and stores it, with the request id, before the call; only the secret's hash is sent.
   # Durable: the share and its grant are on stable storage before this returns.
   # Retry: safe without limit and for ever. The same request id and hash give the same share.
-  # Refused with: notAuthorized, quotaExceeded, invalidRequest (also: the request id was used with another hash).
+  # Refused with: notAuthorized, quotaExceeded (of the factory's grant), invalidRequest (also: the request id was used with another
+  # hash).
 
   backup @1 () -> (backup :Backup, outcome :BackupOutcome);
   # Makes a copy of all that the server stores, as it is at one moment, while it goes on serving. The copy holds hashes of
@@ -186,7 +204,26 @@ interface ShareFactory {
   # Durable: everything that was acked before the call is in the copy.
   # Retry: safe; each call makes a copy of its own.
   # Bounds: one backup at a time in a server; the copy is held until `backup` is dropped or read to its end.
-  # Refused with: notAuthorized, quotaExceeded (another backup is under way; `retryAfterMs` is set).
+  # Rights: a root grant's. Refused with: notAuthorized, rightMissing, quotaExceeded (another backup is under way; `retryAfterMs` is
+  # set).
+
+  attenuate @2 (request :Authority.FactoryAttenuate) -> (outcome :Authority.FactoryMintOutcome);
+  # Makes a grant that may create shares within quotas, and nothing else.
+  #
+  # Durable: the grant is on stable storage before this returns. Retry: as `ShareSession.attenuate`.
+  # Rights: a root grant's. Refused with: notAuthorized, rightMissing, quotaExceeded (64 grants), invalidRequest.
+
+  revoke @3 (grant :Ids.GrantId) -> (outcome :Authority.FactoryRevokeOutcome);
+  # Ends a grant of the factory: it creates nothing more. The shares that it created are their owners', and stay.
+  #
+  # Durable: in the authority journal and on stable storage before this returns; factories that were redeemed with it end with it.
+  # Retry: safe; says whether it was in force. Rights: a root grant's; a root grant can't be ended by this.
+  # Refused with: notAuthorized, rightMissing, invalidRequest.
+
+  grants @4 () -> (outcome :Authority.FactoryGrantsOutcome);
+  # The grants in force with what they have used up. At most 64.
+  #
+  # Rights: a root grant's. Refused with: notAuthorized, rightMissing.
 }
 
 interface Backup {
@@ -294,6 +331,59 @@ interface ShareSession extends(Persistent(ShareRef, Text)) {
   #
   # Rights: read. Refused with: rightMissing, staleEpoch, revoked, expired, gone.
   # Bounds: at most 64 open and 4096 retired ones.
+
+  attenuate @5 (request :Authority.Attenuate) -> (outcome :Authority.MintOutcome);
+  # Makes a weaker grant below this session's own.
+  #
+  # Durable: the grant is on stable storage before this returns.
+  # Retry: without limit; the same request with the same content gives the same grant, also when it has ended since.
+  # Rights: admin. Refused with: rightMissing (also: more rights than this grant's), staleEpoch, revoked, expired, gone, quotaExceeded
+  # (1024 grants an epoch, revoked ones among them; 64 directly below a grant that is not an administrator's), invalidRequest (also:
+  # a longer life, or the request id was used with other content).
+
+  publish @6 (request :Authority.Publish) -> (outcome :Authority.MintOutcome);
+  # Gives the share a public address: whoever has the slug may read (`Bootstrap.redeemSlug`). Ended by `revokeCapability`.
+  #
+  # Otherwise as `attenuate`.
+
+  revokeCapability @7 (grant :Ids.GrantId, origin :Ids.Origin) -> (outcome :Authority.EndOutcome);
+  # Ends a grant and all that were made from it.
+  #
+  # Durable: in the authority journal and on stable storage, and every live session, appender and subscription of them is cut,
+  # before this returns. Nothing of theirs is applied and nothing is read after that.
+  # Retry: without limit; a grant that has ended is no error, and nothing more is cut.
+  # Rights: admin for a grant below one's own; any for one's own, but the owner's ends only by `bumpEpoch` or `delete`. A grant that
+  # is not below one's own is refused like one that does not exist.
+  # Refused with: rightMissing, staleEpoch, revoked, expired, gone, invalidRequest.
+
+  freeze @8 (origin :Ids.Origin) -> (outcome :Authority.FreezeOutcome);
+  # Refuses claims and appends (`frozen`) until `unfreeze`. Reading goes on.
+  #
+  # Durable: on stable storage before this returns; nothing is applied after that. Retry: without limit.
+  # Rights: admin. Refused with: rightMissing, staleEpoch, revoked, expired, gone.
+
+  unfreeze @9 (origin :Ids.Origin) -> (outcome :Authority.FreezeOutcome);
+  # Lets appends in again: the share is exactly as it was before `freeze`. Otherwise as `freeze`.
+
+  delete @10 (origin :Ids.Origin) -> (outcome :Authority.EndOutcome);
+  # Erases the share's content for good. A tombstone stays: whoever proves a grant that the share had is told `gone`, so that a late
+  # replay never brings it back.
+  #
+  # Durable: in the authority journal and on stable storage, and every live reference is cut, before this returns; the content is
+  # overwritten soon after. Backups keep what they hold, but a restore deletes the share again.
+  # Retry: without limit; also under a grant that ended with the share. Rights: admin.
+  # Refused with: rightMissing, staleEpoch, revoked, expired.
+
+  grants @11 (after :Ids.GrantId) -> (outcome :Authority.GrantsOutcome);
+  # The grants of the epoch, revoked ones among them, at most 256 at a time: those with ids above `after` (empty: from the first).
+  # An owner sees all; another administrator its own and those below it.
+  #
+  # Rights: admin. Refused with: rightMissing, staleEpoch, revoked, expired, gone, invalidRequest.
+
+  audit @12 (after :UInt64) -> (outcome :Authority.AuditOutcome);
+  # What happened to the share's authority, at most 256 entries at a time: those with numbers above `after`.
+  #
+  # Rights: the owner's grant. Refused with: rightMissing, staleEpoch, revoked, expired, gone.
 }
 
 struct ClaimOutcome {
@@ -462,6 +552,9 @@ struct BumpOutcome {
 
     grant @1 :Ids.GrantId;
     # The new owner's grant.
+
+    cut @2 :Authority.Cut;
+    # What ended with the old epoch, at this call.
   }
 }
 

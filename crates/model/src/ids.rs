@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::seam::{Clock, Entropy};
+use crate::secret::sha256;
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -21,6 +22,14 @@ macro_rules! uuid_id {
                 let mut random = [0; 10];
                 entropy.fill(&mut random);
                 Self(uuid::Builder::from_unix_timestamp_millis(clock.now().get(), &random).into_uuid())
+            }
+
+            /// The id that follows from `parts` within `domain`: the first half of SHA-256 over
+            /// both, shaped as a UUID of version 8.
+            pub fn derived(domain: &[u8], parts: &[&[u8]]) -> Self {
+                let hash = sha256(&[&[domain], parts].concat());
+                let half = std::array::from_fn(|at| hash[at]);
+                Self(uuid::Builder::from_custom_bytes(half).into_uuid())
             }
 
             /// The id with these 16 bytes, in network order.

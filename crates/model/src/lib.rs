@@ -7,6 +7,7 @@
 
 pub mod seam;
 
+mod authority;
 mod backup;
 mod batch;
 mod document;
@@ -17,12 +18,18 @@ mod json;
 mod limits;
 mod op;
 mod outcome;
+mod owner;
 mod protocol;
 mod refusal;
 mod secret;
 mod session;
+mod slug;
 mod sturdy_ref;
 
+pub use authority::{
+    Attenuate, AuditEntry, AuditEvent, Cut, FactoryAttenuate, FactoryGrantInfo, GrantInfo, Minted,
+    Publish, Quotas, Served, Usage,
+};
 pub use backup::BackupMade;
 pub use batch::{Batch, Entry, EntryBody, Envelope, FirstLane};
 pub use document::{Document, MutationError, StoredValue};
@@ -36,6 +43,7 @@ pub use json::{json_bytes, json_depth};
 pub use limits::Limits;
 pub use op::{Dependency, Identity, Mutation, Op};
 pub use outcome::{Ack, OpOutcome, RejectReason};
+pub use owner::{OwnerId, OwnerIdError, OwnerKey, OwnerProof};
 pub use protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 pub use refusal::{Reaction, Refusal, RefusalCode, RefusalDetail};
 pub use secret::{OutboxKey, Secret, SecretHash};
@@ -43,4 +51,5 @@ pub use session::{
     BumpEpoch, Bumped, Claimed, CreateShare, CreatedShare, FactoryRedeemed, LogPosition, LoggedOp,
     Redeemed, SnapshotAt, WriterInfo,
 };
+pub use slug::Slug;
 pub use sturdy_ref::{FactoryRef, RefError, ShareRef};

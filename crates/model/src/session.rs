@@ -1,6 +1,7 @@
 //! What passes between a client and a server besides batches: the answers to redeem, claim and
 //! read, as values.
 
+use crate::authority::Cut;
 use crate::fingerprint::Chain;
 use crate::grant::{Origin, Rights};
 use crate::ids::{
@@ -44,6 +45,16 @@ pub struct Redeemed {
     pub server: String,
     /// The version that the server speaks on this session.
     pub protocol_version: u32,
+    /// The grant that was redeemed.
+    pub grant: GrantId,
+    /// When it runs out, by the server's clock; `None`: never.
+    pub expires_at: Option<UnixMs>,
+    /// The grant's label; may be empty.
+    pub label: String,
+    /// It is the owner's grant: it hangs below no other.
+    pub owner: bool,
+    /// The share refuses appends.
+    pub frozen: bool,
 }
 
 /// The answer to a factory ref that holds.
@@ -125,12 +136,14 @@ pub struct BumpEpoch {
 }
 
 /// An epoch that was bumped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bumped {
     /// The new epoch.
     pub epoch: Epoch,
     /// The new owner's grant.
     pub grant: GrantId,
+    /// What ended with the old epoch, at this call.
+    pub cut: Cut,
 }
 
 /// What readers see of a writer.

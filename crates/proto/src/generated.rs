@@ -10,6 +10,10 @@ macro_rules! generated {
 }
 
 generated! {
+    /// Grants and what is remembered of them: `schema/authority.capnp`.
+    authority_capnp
+}
+generated! {
     /// Ids and counters: `schema/ids.capnp`.
     ids_capnp
 }

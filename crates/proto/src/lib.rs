@@ -16,4 +16,6 @@ pub mod wire;
 )]
 mod generated;
 
-pub use generated::{ids_capnp, op_capnp, persistent_capnp, refusal_capnp, share_capnp};
+pub use generated::{
+    authority_capnp, ids_capnp, op_capnp, persistent_capnp, refusal_capnp, share_capnp,
+};

@@ -4,8 +4,9 @@ use share_model::{Limits, Origin, OriginKind, Right, Rights};
 
 use super::error::{WireError, WireFault};
 use super::field::{at_most_bytes, got, known, text};
+use crate::authority_capnp::rights;
 use crate::ids_capnp::origin::{self, Kind};
-use crate::share_capnp::rights;
+
 
 /// Reads rights: three flags, which no bytes can get wrong.
 pub fn read_rights(reader: rights::Reader<'_>) -> Rights {

@@ -6,6 +6,7 @@ use share_model::{
     Incarnation, Limits, Redeemed, Seq, ShareId, UnixMs, WriterId, WriterInfo,
 };
 
+use super::authority::{optional_time, read_cut, write_cut};
 use super::error::WireError;
 use super::field::{
     addresses, bytes, from_one, got, list_len, optional_bytes, short_text, write_addresses,
@@ -37,6 +38,11 @@ pub fn read_redeemed(reader: redeemed::Reader<'_>) -> Result<Redeemed, WireError
         origin: required_origin(reader.get_origin())?,
         server: short_text(reader.get_server(), label_max, "redeemed.server")?,
         protocol_version: protocol,
+        grant: GrantId::from_bytes(bytes(reader.get_grant(), "redeemed.grant")?),
+        expires_at: optional_time(reader.get_expires_at()),
+        label: short_text(reader.get_label(), label_max, "redeemed.label")?,
+        owner: reader.get_owner(),
+        frozen: reader.get_frozen(),
     })
 }
 
@@ -53,6 +59,11 @@ pub fn write_redeemed(redeemed: &Redeemed, mut builder: redeemed::Builder<'_>) {
     write_origin(&redeemed.origin, builder.reborrow().init_origin());
     builder.set_server(&redeemed.server);
     builder.set_protocol_version(redeemed.protocol_version);
+    builder.set_grant(&redeemed.grant.to_bytes());
+    builder.set_expires_at(redeemed.expires_at.unwrap_or_default().get());
+    builder.set_label(&redeemed.label);
+    builder.set_owner(redeemed.owner);
+    builder.set_frozen(redeemed.frozen);
 }
 
 /// Reads the answer to a factory ref that holds.
@@ -150,6 +161,7 @@ pub fn read_bumped(reader: bumped::Reader<'_>) -> Result<Bumped, WireError> {
     Ok(Bumped {
         epoch: Epoch::new(from_one(reader.get_epoch(), "bumped.epoch")?),
         grant: GrantId::from_bytes(bytes(reader.get_grant(), "bumped.grant")?),
+        cut: read_cut(got(reader.get_cut(), "bumped.cut")?)?,
     })
 }
 
@@ -157,6 +169,7 @@ pub fn read_bumped(reader: bumped::Reader<'_>) -> Result<Bumped, WireError> {
 pub fn write_bumped(bumped: &Bumped, mut builder: bumped::Builder<'_>) {
     builder.set_epoch(bumped.epoch.get());
     builder.set_grant(&bumped.grant.to_bytes());
+    write_cut(&bumped.cut, builder.init_cut());
 }
 
 /// Reads what a reader is told of a writer.
