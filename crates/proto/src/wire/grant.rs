@@ -7,7 +7,6 @@ use super::field::{at_most_bytes, got, known, text};
 use crate::authority_capnp::rights;
 use crate::ids_capnp::origin::{self, Kind};
 
-
 /// Reads rights: three flags, which no bytes can get wrong.
 pub fn read_rights(reader: rights::Reader<'_>) -> Rights {
     let held = [
