@@ -1,7 +1,9 @@
 //! Bumping the epoch: ends every grant and installs a new owner's (`docs/design.md` §5).
 
 use serde::{Deserialize, Serialize};
-use share_model::{Bumped, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs};
+use share_model::{
+    Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs,
+};
 
 use crate::authority::{Authority, AuthorityError};
 use crate::label::{LabelError, check_label};
@@ -71,6 +73,7 @@ impl ShareState {
         let bumped = Bumped {
             epoch: bump.owner.epoch,
             grant: bump.owner.id,
+            cut: Cut::default(),
         };
         self.install_bump(bump);
         Ok((bumped, Some(record)))
@@ -101,6 +104,7 @@ impl ShareState {
         Ok(Some(Bumped {
             epoch: self.epoch(),
             grant: last.owner,
+            cut: Cut::default(),
         }))
     }
 
