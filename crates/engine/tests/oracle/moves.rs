@@ -87,7 +87,7 @@ impl World {
             .state
             .bump_epoch(&self.context, &old, request.clone())
             .unwrap();
-        assert_eq!((again, record), (bumped, None));
+        assert_eq!((again, record), (bumped.clone(), None));
         self.coverage.saw("epoch bump repeated");
         let secret = request.owner_secret_hash;
         self.owner = Cap {
