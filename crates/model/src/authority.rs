@@ -1,12 +1,15 @@
 //! What passes between an administrator and a server: grants, how they end, and what is remembered
 //! of their use (`docs/design.md` §5).
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::grant::{Origin, Rights};
 use crate::ids::{Cursor, Epoch, GrantId, RequestId, UnixMs};
 use crate::owner::OwnerId;
 use crate::refusal::RefusalCode;
 use crate::secret::SecretHash;
-use serde::{Deserialize, Serialize};
 
 /// A request for a weaker grant. Repeatable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +116,11 @@ pub struct GrantInfo {
     pub usage: Usage,
 }
 
+impl GrantInfo {
+    /// Grants that are told at a time.
+    pub const PAGE_MAX: usize = 256;
+}
+
 /// How a grant was used, as far as it is remembered. Durable within seconds, not at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -186,10 +194,29 @@ audit_events! {
     Restored = "restored",
 }
 
+/// An event as a server told it, which may know more of them than this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ToldEvent {
+    /// An event of this version.
+    Known(AuditEvent),
+    /// One of a later version: its number in the schema.
+    Unknown(u16),
+}
+
+/// The event's name, else its number.
+impl fmt::Display for ToldEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(event) => f.write_str(event.name()),
+            Self::Unknown(number) => write!(f, "event {number}"),
+        }
+    }
+}
+
 /// An entry of a share's audit. The same thing, done again by the same one with nothing in between,
-/// is one entry that counts.
+/// is one entry that counts. What was told by a server has [`ToldEvent`] as its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditEntry {
+pub struct AuditEntry<Event = AuditEvent> {
     /// Counts up from 1, for ever; what is missing was overwritten.
     pub number: u64,
     /// The first time.
@@ -199,7 +226,7 @@ pub struct AuditEntry {
     /// How often.
     pub count: u64,
     /// What happened.
-    pub event: AuditEvent,
+    pub event: Event,
     /// The grant that was used, made or ended.
     pub grant: Option<GrantId>,
     /// The grant under which it was done; `None`: nobody proved one.
@@ -212,6 +239,13 @@ pub struct AuditEntry {
     pub refusal: Option<RefusalCode>,
     /// The share's cursor then.
     pub cursor: Cursor,
+}
+
+impl AuditEntry {
+    /// Entries that are told at a time.
+    pub const PAGE_MAX: usize = 256;
+    /// Bytes of a program's name that are kept.
+    pub const CLIENT_BYTES_MAX: usize = 128;
 }
 
 /// What a factory's grant may use up; zero: no bound.
@@ -259,4 +293,9 @@ pub struct FactoryGrantInfo {
     pub label: String,
     /// When it was made, if that is known.
     pub created_at: Option<UnixMs>,
+}
+
+impl FactoryGrantInfo {
+    /// Grants that a factory may have in force.
+    pub const COUNT_MAX: usize = 64;
 }

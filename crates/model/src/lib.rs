@@ -28,7 +28,7 @@ mod sturdy_ref;
 
 pub use authority::{
     Attenuate, AuditEntry, AuditEvent, Cut, FactoryAttenuate, FactoryGrantInfo, GrantInfo, Minted,
-    Publish, Quotas, Served, Usage,
+    Publish, Quotas, Served, ToldEvent, Usage,
 };
 pub use backup::BackupMade;
 pub use batch::{Batch, Entry, EntryBody, Envelope, FirstLane};

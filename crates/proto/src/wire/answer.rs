@@ -52,8 +52,19 @@ macro_rules! answers {
     )*};
 }
 
+// Below the macro that it uses.
+mod authority;
+
+pub use authority::{
+    read_audit_outcome, read_end_outcome, read_factory_grants_outcome, read_factory_mint_outcome,
+    read_factory_revoke_outcome, read_freeze_outcome, read_grants_outcome, read_mint_outcome,
+    write_audit_outcome, write_end_outcome, write_factory_grants_outcome,
+    write_factory_mint_outcome, write_factory_revoke_outcome, write_freeze_outcome,
+    write_grants_outcome, write_mint_outcome,
+};
+
 answers! {
-    /// Reads the answer of `redeemShare`.
+    /// Reads the answer of `redeemShare` or `redeemSlug`.
     redeem_outcome: read_redeem_outcome, write_redeem_outcome, Redeemed init_redeemed -> Redeemed
         { read_redeemed, write_redeemed }
     /// Reads the answer of `redeemFactory`.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use capnp::ErrorKind;
 
-use share_model::{OriginError, Refusal, RefusalCode, RefusalDetail, Seq};
+use share_model::{OriginError, OwnerIdError, Refusal, RefusalCode, RefusalDetail, Seq};
 
 /// A message that can't be read as a value: where, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,9 @@ pub enum WireFault {
     /// Who made something is not said properly.
     #[error("is refused: {0}")]
     Origin(#[source] OriginError),
+    /// A text that names no owner.
+    #[error("is refused: {0}")]
+    Owner(#[source] OwnerIdError),
 }
 
 impl WireError {
@@ -145,7 +148,8 @@ impl From<WireError> for Refusal {
             | WireFault::NotZero(_)
             | WireFault::Count { .. }
             | WireFault::CursorOverflow
-            | WireFault::Origin(_) => Self::new(RefusalCode::InvalidRequest, error.to_string()),
+            | WireFault::Origin(_)
+            | WireFault::Owner(_) => Self::new(RefusalCode::InvalidRequest, error.to_string()),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Single fields: bytes of a fixed length, text, numbers from 1, unions.
 
-use capnp::{NotInSchema, data, text, text_list};
+use capnp::traits::OwnedStruct;
+use capnp::{NotInSchema, data, struct_list, text, text_list};
+
+use share_model::UnixMs;
 
 use super::error::{WireError, WireFault};
 
@@ -91,6 +94,31 @@ fn at_most(
         return Err(WireError::new(field, fault));
     }
     Ok(())
+}
+
+/// Each item of a list of at most `max`, counted before anything is allocated for them.
+pub(super) fn items<'a, Item: OwnedStruct, T>(
+    read: Read<struct_list::Reader<'a, Item>>,
+    max: usize,
+    field: &'static str,
+    read_item: impl Fn(Item::Reader<'a>) -> Result<T, WireError>,
+) -> Result<Vec<T>, WireError> {
+    let list = got(read, field)?;
+    at_most((list.len().into(), max as u64), "items", field)?;
+    list.iter()
+        .enumerate()
+        .map(|(index, item)| read_item(item).map_err(|error| error.at(index)))
+        .collect()
+}
+
+/// A time that may be none, which is zero on the wire.
+pub(super) fn optional_time(ms: u64) -> Option<UnixMs> {
+    (ms != 0).then_some(UnixMs::new(ms))
+}
+
+/// The time in a message, zero for none.
+pub(super) fn time_or_zero(time: Option<UnixMs>) -> u64 {
+    time.unwrap_or_default().get()
 }
 
 /// The length of a list that goes into a message.

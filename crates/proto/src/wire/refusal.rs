@@ -80,6 +80,16 @@ fn read_detail(reader: refusal::detail::Reader<'_>) -> Result<RefusalDetail, Wir
     })
 }
 
+/// A code where there may be none.
+pub(super) fn read_optional_code(
+    code: Result<Code, NotInSchema>,
+) -> Result<Option<RefusalCode>, WireError> {
+    match code {
+        Ok(Code::Unset) => Ok(None),
+        code => read_code(code).map(Some),
+    }
+}
+
 macro_rules! codes {
     ($($name:ident),* $(,)?) => {
         fn read_code(code: Result<Code, NotInSchema>) -> Result<RefusalCode, WireError> {
@@ -92,7 +102,7 @@ macro_rules! codes {
 
         const KNOWN: &[RefusalCode] = &[$(RefusalCode::$name),*];
 
-        fn code(code: RefusalCode) -> Code {
+        pub(super) fn code(code: RefusalCode) -> Code {
             match code {
                 $(RefusalCode::$name => Code::$name,)*
                 // The model's enum is open; the constant below keeps this arm from being taken.

@@ -1,7 +1,8 @@
 //! What a client asks for: to create a share, to claim a writer, to bump the epoch.
 
 use share_model::{
-    BumpEpoch, CreateShare, HistoryId, Incarnation, Limits, Nonce, OutboxKey, RequestId, SecretHash,
+    AuditEntry, BumpEpoch, CreateShare, HistoryId, Incarnation, Limits, Nonce, OutboxKey,
+    RequestId, SecretHash,
 };
 
 use super::error::WireError;
@@ -22,9 +23,6 @@ pub struct ClaimRequest {
     pub history: Option<HistoryId>,
 }
 
-/// Bytes of the client's name that are looked at.
-const CLIENT_NAME_BYTES_MAX: usize = 128;
-
 /// Reads the name that a client gives itself at redeem, cut to what is looked at.
 ///
 /// # Errors
@@ -32,7 +30,7 @@ const CLIENT_NAME_BYTES_MAX: usize = 128;
 /// If it can't be read as text.
 pub fn read_client_name(name: capnp::Result<capnp::text::Reader<'_>>) -> Result<String, WireError> {
     let name = text(name, "client")?;
-    Ok(name[..name.floor_char_boundary(CLIENT_NAME_BYTES_MAX)].to_owned())
+    Ok(name[..name.floor_char_boundary(AuditEntry::CLIENT_BYTES_MAX)].to_owned())
 }
 
 /// Reads a claim.

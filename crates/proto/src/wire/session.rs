@@ -6,10 +6,11 @@ use share_model::{
     Incarnation, Limits, Redeemed, Seq, ShareId, UnixMs, WriterId, WriterInfo,
 };
 
-use super::authority::{optional_time, read_cut, write_cut};
+use super::cut::{read_cut, write_cut};
 use super::error::WireError;
 use super::field::{
-    addresses, bytes, from_one, got, list_len, optional_bytes, short_text, write_addresses,
+    addresses, bytes, from_one, got, list_len, optional_bytes, optional_time, short_text,
+    time_or_zero, write_addresses,
 };
 use super::grant::{read_rights, required_origin, write_origin, write_rights};
 use super::limits::{read_limits, write_limits};
@@ -60,7 +61,7 @@ pub fn write_redeemed(redeemed: &Redeemed, mut builder: redeemed::Builder<'_>) {
     builder.set_server(&redeemed.server);
     builder.set_protocol_version(redeemed.protocol_version);
     builder.set_grant(&redeemed.grant.to_bytes());
-    builder.set_expires_at(redeemed.expires_at.unwrap_or_default().get());
+    builder.set_expires_at(time_or_zero(redeemed.expires_at));
     builder.set_label(&redeemed.label);
     builder.set_owner(redeemed.owner);
     builder.set_frozen(redeemed.frozen);

@@ -6,7 +6,7 @@ use super::error::WireError;
 use super::field::{addresses, bytes, from_one, list_len, optional_bytes, write_addresses};
 use crate::share_capnp::{factory_ref, share_ref};
 
-/// Reads the ref of a share, as a client that was given one.
+/// Reads the ref of a share, as whoever was given one.
 ///
 /// # Errors
 ///
@@ -14,24 +14,10 @@ use crate::share_capnp::{factory_ref, share_ref};
 pub fn read_share_ref(reader: share_ref::Reader<'_>) -> Result<ShareRef, WireError> {
     Ok(ShareRef {
         addresses: addresses(reader.get_addresses(), "ref.addresses")?,
-        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
-        epoch: Epoch::new(from_one(reader.get_epoch(), "ref.epoch")?),
-        ..read_share_ref_to_redeem(reader)?
-    })
-}
-
-/// Reads the ref of a share, as a server that is asked to redeem it: without addresses and pin.
-///
-/// # Errors
-///
-/// If a field that the server goes by is malformed.
-pub fn read_share_ref_to_redeem(reader: share_ref::Reader<'_>) -> Result<ShareRef, WireError> {
-    Ok(ShareRef {
-        addresses: Vec::new(),
         share: ShareId::from_bytes(bytes(reader.get_share(), "ref.share")?),
         grant: GrantId::from_bytes(bytes(reader.get_grant(), "ref.grant")?),
-        epoch: Epoch::new(reader.get_epoch()),
-        pin: None,
+        epoch: Epoch::new(from_one(reader.get_epoch(), "ref.epoch")?),
+        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
         secret: Secret::from_bytes(bytes(reader.get_secret(), "ref.secret")?),
     })
 }
@@ -55,7 +41,7 @@ pub fn write_share_ref(share_ref: &ShareRef, mut builder: share_ref::Builder<'_>
     builder.set_secret(share_ref.secret.expose());
 }
 
-/// Reads the ref of a factory, as a client that was given one.
+/// Reads the ref of a factory, as whoever was given one.
 ///
 /// # Errors
 ///
@@ -63,23 +49,8 @@ pub fn write_share_ref(share_ref: &ShareRef, mut builder: share_ref::Builder<'_>
 pub fn read_factory_ref(reader: factory_ref::Reader<'_>) -> Result<FactoryRef, WireError> {
     Ok(FactoryRef {
         addresses: addresses(reader.get_addresses(), "ref.addresses")?,
-        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
-        ..read_factory_ref_to_redeem(reader)?
-    })
-}
-
-/// Reads the ref of a factory, as a server that is asked to redeem it: without addresses and pin.
-///
-/// # Errors
-///
-/// If a field that the server goes by is malformed.
-pub fn read_factory_ref_to_redeem(
-    reader: factory_ref::Reader<'_>,
-) -> Result<FactoryRef, WireError> {
-    Ok(FactoryRef {
-        addresses: Vec::new(),
         grant: GrantId::from_bytes(bytes(reader.get_grant(), "ref.grant")?),
-        pin: None,
+        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
         secret: Secret::from_bytes(bytes(reader.get_secret(), "ref.secret")?),
     })
 }

@@ -295,6 +295,11 @@ fn limits_rights_and_texts_of_a_redeemed_share_stand_in_the_fields_of_the_schema
         origin: Origin::new(OriginKind::Agent, "who".to_owned(), 1024).unwrap(),
         server: "server".to_owned(),
         protocol_version: 6,
+        grant: GrantId::from_bytes([7; 16]),
+        expires_at: Some(UnixMs::new(8)),
+        label: "label".to_owned(),
+        owner: true,
+        frozen: false,
     };
     let mut message = Builder::new_default();
     wire::write_redeemed(&answer, message.init_root());
@@ -309,6 +314,10 @@ fn limits_rights_and_texts_of_a_redeemed_share_stand_in_the_fields_of_the_schema
         (reader.get_created_at(), reader.get_protocol_version()),
         (5, 6)
     );
+    assert_eq!(reader.get_grant().unwrap(), [7; 16]);
+    assert_eq!(reader.get_expires_at(), 8);
+    assert_eq!(reader.get_label().unwrap(), "label");
+    assert_eq!((reader.get_owner(), reader.get_frozen()), (true, false));
     let rights = reader.get_rights().unwrap();
     let flags = (rights.get_read(), rights.get_append(), rights.get_admin());
     assert_eq!(flags, (false, true, false));

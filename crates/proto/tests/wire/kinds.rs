@@ -4,12 +4,14 @@ use capnp::message::{Builder, ReaderOptions};
 use capnp::serialize;
 use share_model::*;
 
+use share_proto::authority_capnp::*;
 use share_proto::ids_capnp::*;
 use share_proto::op_capnp::*;
 use share_proto::refusal_capnp::refusal;
 use share_proto::share_capnp::*;
 use share_proto::wire::*;
 
+use crate::authority;
 use crate::values::Values;
 
 /// One kind of message.
@@ -109,6 +111,11 @@ fn redeemed(values: &Values) -> Redeemed {
         origin: values.origin(),
         server: values.text(),
         protocol_version: values.small().max(1),
+        grant: GrantId::from_bytes(values.bytes()),
+        expires_at: values.optional(Values::time),
+        label: values.text(),
+        owner: values.flag(),
+        frozen: values.flag(),
     }
 }
 
@@ -153,6 +160,7 @@ fn bumped(values: &Values) -> Bumped {
     Bumped {
         epoch: Epoch::new(values.positive()),
         grant: GrantId::from_bytes(values.bytes()),
+        cut: authority::cut(values),
     }
 }
 
@@ -303,4 +311,41 @@ kinds! {
     "writers outcome": writers_outcome::Owned,
         |values| answer(values, |values| values.many(5, writer)), write_writers_outcome,
         read_writers_outcome, whole;
+    "attenuate": attenuate::Owned, authority::attenuate, write_attenuate, read_attenuate, whole;
+    "publish": publish::Owned, authority::publish, write_publish, read_publish, whole;
+    "revoke": share_session::revoke_capability_params::Owned, authority::revoke,
+        write_revoke_request, read_revoke_request, whole;
+    "grants request": share_session::grants_params::Owned,
+        |values: &Values| values.optional(Values::grant),
+        |after: &Option<GrantId>, builder| write_grants_request(*after, builder),
+        read_grants_request, whole;
+    "factory attenuate": factory_attenuate::Owned, authority::factory_attenuate,
+        write_factory_attenuate, read_factory_attenuate, whole;
+    "factory revoke": share_factory::revoke_params::Owned, Values::grant,
+        |grant: &GrantId, builder| write_factory_revoke(*grant, builder), read_factory_revoke,
+        whole;
+    "mint outcome": mint_outcome::Owned, |values| answer(values, authority::minted),
+        write_mint_outcome, read_mint_outcome, whole;
+    "end outcome": end_outcome::Owned, |values| answer(values, authority::cut),
+        write_end_outcome, read_end_outcome, whole;
+    "freeze outcome": freeze_outcome::Owned, |values| answer(values, Values::flag),
+        write_freeze_outcome, read_freeze_outcome, whole;
+    "grants outcome": grants_outcome::Owned,
+        |values| answer(values, |values| values.many(4, authority::grant_info)),
+        write_grants_outcome, read_grants_outcome, whole;
+    "audit outcome": audit_outcome::Owned,
+        |values| answer(values, |values| values.many(4, authority::audit_entry)),
+        write_audit_outcome, |reader| read_audit_outcome(reader).map(authority::known), whole;
+    "factory mint outcome": factory_mint_outcome::Owned, |values| answer(values, Values::grant),
+        write_factory_mint_outcome, read_factory_mint_outcome, whole;
+    "factory grants outcome": factory_grants_outcome::Owned,
+        |values| answer(values, |values| values.many(4, authority::factory_grant_info)),
+        write_factory_grants_outcome, read_factory_grants_outcome, whole;
+    "factory revoke outcome": factory_revoke_outcome::Owned, |values| answer(values, Values::flag),
+        write_factory_revoke_outcome, read_factory_revoke_outcome, whole;
+    // Reading them can't fail, whatever they hold.
+    "share ref to redeem": share_ref::Owned, share_ref, write_share_ref,
+        |reader| Ok(read_share_ref_to_redeem(reader)), |made: &ShareRef| made.grant;
+    "factory ref to redeem": factory_ref::Owned, factory_ref, write_factory_ref,
+        |reader| Ok(read_factory_ref_to_redeem(reader)), |made: &FactoryRef| made.grant;
 }

@@ -83,6 +83,15 @@ impl Values {
         HistoryId::from_bytes(self.bytes())
     }
 
+    pub(crate) fn grant(&self) -> GrantId {
+        GrantId::from_bytes(self.bytes())
+    }
+
+    /// A time that is not none.
+    pub(crate) fn time(&self) -> UnixMs {
+        UnixMs::new(self.positive())
+    }
+
     pub(crate) fn origin(&self) -> Origin {
         let kinds = [
             OriginKind::User,

@@ -1,7 +1,7 @@
 //! Redeeming a grant.
 
 use share_engine::{Authority, Context, LogAnswers, ShareState};
-use share_model::{GrantId, PROTOCOL_VERSION, Redeemed, Refusal, SecretHash};
+use share_model::{GrantId, PROTOCOL_VERSION, Redeemed, Refusal, Rights, SecretHash};
 
 use super::call::{Command, Ran};
 use super::share::Share;
@@ -51,6 +51,11 @@ impl RedeemCall {
             origin: state.origin().clone(),
             server: SERVER.to_owned(),
             protocol_version: self.protocol_version.min(PROTOCOL_VERSION),
+            grant: authority.grant(),
+            expires_at: None,
+            label: String::new(),
+            owner: authority.rights() == Rights::ALL,
+            frozen: false,
         });
         Ok(Opened {
             authority,

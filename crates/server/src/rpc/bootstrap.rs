@@ -7,7 +7,7 @@ use share_model::{
     FactoryRedeemed, FactoryRef, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareRef,
 };
 use share_proto::share_capnp::{bootstrap, share_factory};
-use share_proto::wire::{self, WireError};
+use share_proto::wire;
 use tracing::info;
 
 use super::arriving::Arriving;
@@ -134,13 +134,13 @@ struct Presented<T> {
 
 impl<T> Presented<T> {
     fn new(
-        sturdy_ref: Result<T, WireError>,
+        sturdy_ref: T,
         protocol_version: u32,
         client: capnp::Result<capnp::text::Reader<'_>>,
     ) -> Result<Self, Refusal> {
         check_version(protocol_version)?;
         Ok(Self {
-            sturdy_ref: sturdy_ref?,
+            sturdy_ref,
             protocol_version,
             client: printable(&wire::read_client_name(client)?),
         })
