@@ -79,7 +79,7 @@ impl ShareState {
     /// A refusal of the whole batch changes nothing but the floor and ends the appender: it gives
     /// the same refusal from then on. Refused with `historyChanged`, `writerFenced`,
     /// `windowExceeded`, `outOfOrder`, `alreadySettled`, `writerForked`, `requeueLimit`,
-    /// `abandonLimit`, `batchTooLarge`, `invalidRequest`, and with what
+    /// `abandonLimit`, `batchTooLarge`, `invalidRequest`, `frozen`, and with what
     /// [`ShareState::authorize`] refuses for `append`.
     pub fn append(
         &mut self,
@@ -140,6 +140,7 @@ impl ShareState {
         if let Some(record) = &record {
             self.head.version = record.version;
             self.close_append(target.outbox, target.floor);
+            self.count_append(record.at, target.grant, target.cursor_before);
         }
         AppendOutcome { result, record }
     }

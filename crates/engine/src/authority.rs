@@ -1,10 +1,10 @@
 //! Authority: what a redeemed grant allows, checked again on every call (`docs/design.md` §5).
 
-use share_model::{Epoch, GrantId, Refusal, Right, Rights, SecretHash, UnixMs};
+use share_model::{Epoch, GrantId, OwnerProof, Refusal, Right, Rights, SecretHash, UnixMs};
 
-use crate::grants::Proven;
+use crate::grants::Held;
 use crate::record::Grant;
-use crate::state::ShareState;
+use crate::state::{ShareState, Tombstone};
 
 /// What a redeem gave: names the grant under which calls are made.
 ///
@@ -45,18 +45,30 @@ impl Authority {
 /// Why a call is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AuthorityError {
-    /// Unknown grant or wrong secret: one answer for both.
+    /// Unknown grant, wrong secret, or a seal without proof: one answer for all.
     #[error("unknown grant or wrong secret")]
     Unknown,
+    /// The share was deleted.
+    #[error("the share was deleted at {at} ms of Unix time")]
+    Gone { at: UnixMs },
     /// The epoch was bumped since.
     #[error("the grant is of epoch {found}, the share is at epoch {epoch}")]
     StaleEpoch { found: Epoch, epoch: Epoch },
+    /// The grant, or one above it, was revoked.
+    #[error("grant {grant} was revoked at {at} ms of Unix time")]
+    Revoked { grant: GrantId, at: UnixMs },
     /// The grant ran out.
     #[error("grant {grant} expired at {at} ms of Unix time")]
     Expired { grant: GrantId, at: UnixMs },
     /// The grant lacks the right.
     #[error("grant {grant} does not allow to {}", verb(*.right))]
     RightMissing { grant: GrantId, right: Right },
+    /// It takes the owner's grant.
+    #[error("grant {grant} is not the owner's")]
+    NotOwner { grant: GrantId },
+    /// Appends are refused for now.
+    #[error("the share was frozen at {at} ms of Unix time")]
+    Frozen { at: UnixMs },
 }
 
 fn verb(right: Right) -> &'static str {
@@ -68,33 +80,46 @@ fn verb(right: Right) -> &'static str {
 }
 
 impl ShareState {
-    /// Turns a grant and its secret into authority.
+    /// Turns a grant and its secret into authority; a sealed one needs its owner's proof as well.
     ///
     /// # Errors
     ///
-    /// `notAuthorized` for an unknown grant as for a wrong secret, with the same work; `staleEpoch`
-    /// (for grants that the last bump ended) and `expired` only to who proves the secret.
+    /// `notAuthorized` for an unknown grant, a wrong secret and a missing proof alike; `gone`,
+    /// `staleEpoch` (for grants that the last bump ended), `revoked` and `expired` only to who proves
+    /// the secret.
     pub fn redeem(
         &self,
         grant: GrantId,
         secret: &SecretHash,
+        proof: Option<&OwnerProof>,
         now: UnixMs,
     ) -> Result<Authority, Refusal> {
-        let authority = self.prove(grant, secret)?;
+        let authority = self.prove(grant, secret, proof)?;
         self.standing(&authority, now)?;
         Ok(authority)
     }
 
-    /// Like [`ShareState::redeem`], also for a grant that ran out or that the last bump ended: the
-    /// authority allows nothing then, but [`ShareState::bump_epoch`] knows the bump made under it
-    /// when it is repeated.
+    /// Like [`ShareState::redeem`], also for a grant that has ended: the authority allows nothing
+    /// then, but a bump or deletion that was made under it can be repeated.
     ///
     /// # Errors
     ///
     /// `notAuthorized`.
-    pub fn prove(&self, grant: GrantId, secret: &SecretHash) -> Result<Authority, Refusal> {
-        match self.head.grants.prove(grant, secret) {
-            Some(Proven::Current(grant) | Proven::Ended(grant)) => Ok(Authority::of(grant)),
+    pub fn prove(
+        &self,
+        grant: GrantId,
+        secret: &SecretHash,
+        proof: Option<&OwnerProof>,
+    ) -> Result<Authority, Refusal> {
+        let proven = self.head.grants.prove(grant, secret);
+        let held = proven.map(|proven| proven.held());
+        let is_open = |held: &&Held| {
+            held.sealed_for.is_none_or(|owner| {
+                proof.is_some_and(|proof| owner.is_proven(self.id(), grant, secret, proof))
+            })
+        };
+        match held.filter(is_open) {
+            Some(held) => Ok(Authority::of(&held.grant)),
             None => Err(AuthorityError::Unknown.into()),
         }
     }
@@ -103,7 +128,7 @@ impl ShareState {
     ///
     /// # Errors
     ///
-    /// `staleEpoch`, `expired`, `rightMissing`.
+    /// `gone`, `staleEpoch`, `revoked`, `expired`, `rightMissing`.
     pub fn authorize(
         &self,
         authority: &Authority,
@@ -113,13 +138,19 @@ impl ShareState {
         Ok(self.check_right(authority, right, now).map(drop)?)
     }
 
+    /// The grant behind an authority, with what became of it; `None` once a bump has ended it.
+    pub fn grant_of(&self, authority: &Authority) -> Option<&Grant> {
+        let held = self.head.grants.get(authority.grant)?;
+        (held.grant.epoch == authority.epoch).then_some(&held.grant)
+    }
+
     pub(crate) fn check_right(
         &self,
         authority: &Authority,
         right: Right,
         now: UnixMs,
     ) -> Result<&Grant, AuthorityError> {
-        let grant = self.standing(authority, now)?;
+        let grant = &self.standing(authority, now)?.grant;
         if !grant.rights.has(right) {
             return Err(AuthorityError::RightMissing {
                 grant: grant.id,
@@ -129,12 +160,28 @@ impl ShareState {
         Ok(grant)
     }
 
+    /// Whether the authority may claim and append now.
+    pub(crate) fn check_append(
+        &self,
+        authority: &Authority,
+        now: UnixMs,
+    ) -> Result<&Grant, AuthorityError> {
+        let grant = self.check_right(authority, Right::Append, now)?;
+        match self.head.frozen_at {
+            Some(at) => Err(AuthorityError::Frozen { at }),
+            None => Ok(grant),
+        }
+    }
+
     /// The grant behind an authority, if it still stands.
     pub(crate) fn standing(
         &self,
         authority: &Authority,
         now: UnixMs,
-    ) -> Result<&Grant, AuthorityError> {
+    ) -> Result<&Held, AuthorityError> {
+        if let Some(Tombstone { at, .. }) = self.head.tombstone {
+            return Err(AuthorityError::Gone { at });
+        }
         let epoch = self.epoch();
         if authority.epoch != epoch {
             return Err(AuthorityError::StaleEpoch {
@@ -142,17 +189,15 @@ impl ShareState {
                 epoch,
             });
         }
-        let grant = self
-            .head
-            .grants
-            .get(authority.grant)
-            .ok_or(AuthorityError::Unknown)?;
-        match grant.expires_at {
-            Some(at) if at <= now => Err(AuthorityError::Expired {
-                grant: grant.id,
-                at,
-            }),
-            Some(_) | None => Ok(grant),
+        let held = self.head.grants.get(authority.grant);
+        let held = held.ok_or(AuthorityError::Unknown)?;
+        let grant = held.grant.id;
+        if let Some(at) = held.revoked_at {
+            return Err(AuthorityError::Revoked { grant, at });
+        }
+        match held.grant.expires_at {
+            Some(at) if held.is_expired(now) => Err(AuthorityError::Expired { grant, at }),
+            Some(_) | None => Ok(held),
         }
     }
 }

@@ -6,9 +6,11 @@ use share_model::{Document, Limits};
 use crate::record::RecordError;
 use crate::state::{Head, ShareState};
 
+mod format_1;
+
 /// The first byte of a checkpoint: which reading follows. Persisted: a new reading gets a new
 /// number, and the old ones stay readable.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// What a checkpoint says of the document that belongs to it: its size, so that another one's
 /// snapshot is not taken for it.
@@ -55,6 +57,12 @@ impl ShareState {
         let (size, head) = match head.split_first() {
             Some((&FORMAT, rest)) => postcard::from_bytes::<(DocumentSize, Head)>(rest)
                 .map_err(|_| RecordError::Malformed)?,
+            Some((&format_1::FORMAT, rest)) => {
+                let (size, head) = postcard::from_bytes::<(DocumentSize, format_1::Head)>(rest)
+                    .map_err(|_| RecordError::Malformed)?;
+                let head = head.into_head(size.bytes);
+                (size, head)
+            }
             Some((&found, _)) if found > FORMAT => return Err(RecordError::Newer { found }),
             Some(_) | None => return Err(RecordError::Malformed),
         };

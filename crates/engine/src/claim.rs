@@ -1,6 +1,6 @@
 //! Claiming a writer: compare-and-set on its incarnation (`docs/design.md` §3).
 
-use share_model::{Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Right, Seq, WriterId};
+use share_model::{Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Seq, WriterId};
 
 use crate::appender::Appender;
 use crate::authority::{Authority, AuthorityError};
@@ -89,7 +89,7 @@ impl ShareState {
     /// # Errors
     ///
     /// `historyChanged` (with where the lane stands) if the claim names another history;
-    /// `writerFenced` if the lane was claimed by someone else since; `writersExhausted`;
+    /// `writerFenced` if the lane was claimed by someone else since; `writersExhausted`; `frozen`;
     /// `invalidRequest` for an incarnation beyond which none follows; what
     /// [`ShareState::authorize`] refuses for `append`.
     pub fn claim(
@@ -132,7 +132,7 @@ impl ShareState {
         by: &Authority,
         request: &ClaimRequest,
     ) -> Result<Claimed, ClaimError> {
-        let grant = self.check_right(by, Right::Append, context.now)?;
+        let grant = self.check_append(by, context.now)?;
         let lane = self.head.ledger.lane(request.outbox);
         if let Some(asked) = request.history
             && asked != context.history
@@ -155,8 +155,9 @@ impl ShareState {
 
     /// What a claim changes: in execution and in replay.
     pub(crate) fn install_claim(&mut self, claimed: &Claimed) -> Result<(), Misplaced> {
-        let grant = self.head.grants.get(claimed.grant);
-        let grant = grant.ok_or(Misplaced("a claim was made under an unknown grant"))?;
+        let held = self.head.grants.get(claimed.grant);
+        let held = held.ok_or(Misplaced("a claim was made under an unknown grant"))?;
+        let grant = &held.grant;
         let claim = LaneClaim {
             incarnation: claimed.incarnation,
             nonce: claimed.nonce,

@@ -1,10 +1,11 @@
 //! Creating a share.
 
 use share_model::{
-    Cursor, Document, Epoch, GrantId, Limits, Origin, Refusal, RequestId, Rights, SecretHash,
-    ShareId, ShareVersion, UnixMs,
+    AuditEvent, Cursor, Document, Epoch, GrantId, Limits, Origin, Refusal, RequestId, Rights,
+    SecretHash, ShareId, ShareVersion, UnixMs,
 };
 
+use crate::audit::Audit;
 use crate::grants::Grants;
 use crate::label::{LabelError, check_label};
 use crate::ledger::Ledger;
@@ -111,7 +112,8 @@ impl ShareState {
     }
 
     fn created(created: Created, at: UnixMs, limits: Limits) -> Self {
-        Self {
+        let (owner, origin) = (created.owner.id, created.origin.clone());
+        let mut state = Self {
             limits,
             document: Document::default(),
             head: Head {
@@ -132,8 +134,14 @@ impl ShareState {
                 grants: Grants::new(created.owner),
                 last_bump: None,
                 ledger: Ledger::default(),
+                frozen_at: None,
+                tombstone: None,
+                audit: Audit::default(),
+                stored_bytes: 0,
             },
-        }
+        };
+        state.audit_change(at, (AuditEvent::Created, Some(owner), None), origin);
+        state
     }
 }
 

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use share_model::{
-    Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs,
+    AuditEvent, Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs,
 };
 
 use crate::authority::{Authority, AuthorityError};
 use crate::label::{LabelError, check_label};
 use crate::record::{Change, EpochBumped, Grant, Record};
-use crate::state::{Context, ShareState};
+use crate::state::{Context, ShareState, Tombstone};
 
 /// A request to bump the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub(crate) enum BumpError {
 
 impl ShareState {
     /// Ends all grants and sessions of this epoch and installs a new owner's grant. Repeating a
-    /// bump, also under the authority that it ended, gives the same answer and no record.
+    /// bump, also under the authority that it ended, gives the same answer, with nothing more cut,
+    /// and no record. Of what is cut it counts the grants; the caller knows what is live.
     ///
     /// # Errors
     ///
@@ -70,12 +71,16 @@ impl ShareState {
             change: Change::EpochBumped(bump.clone()),
         };
         self.head.version = record.version;
+        let grants = self.head.grants.in_force(context.now);
         let bumped = Bumped {
             epoch: bump.owner.epoch,
             grant: bump.owner.id,
-            cut: Cut::default(),
+            cut: Cut {
+                grants: u32::try_from(grants).unwrap_or(u32::MAX),
+                ..Cut::default()
+            },
         };
-        self.install_bump(bump);
+        self.install_bump(record.at, bump);
         Ok((bumped, Some(record)))
     }
 
@@ -90,6 +95,9 @@ impl ShareState {
         let Some(last) = &self.head.last_bump else {
             return Ok(None);
         };
+        if let Some(Tombstone { at, .. }) = self.head.tombstone {
+            return Err(AuthorityError::Gone { at }.into());
+        }
         if last.request != request.request {
             return Ok(None);
         }
@@ -138,7 +146,10 @@ impl ShareState {
     }
 
     /// What a bump changes: in execution and in replay.
-    pub(crate) fn install_bump(&mut self, bump: EpochBumped) {
+    pub(crate) fn install_bump(&mut self, at: UnixMs, bump: EpochBumped) {
+        let (by, owner) = (bump.by, bump.owner.id);
+        let event = (AuditEvent::Bumped, Some(owner), Some(by));
+        self.audit_change(at, event, bump.owner.origin.clone());
         self.head.epoch = bump.owner.epoch;
         self.head.last_bump = Some(LastBump {
             request: bump.request,

@@ -12,7 +12,7 @@ use share_model::{
 
 use crate::{
     AppendOutcome, AppendRequest, Appender, Authority, Change, ClaimAnswer, ClaimRequest, Context,
-    CreateShare, LogAnswers, MintChild, Record, ShareState,
+    CreateShare, LogAnswers, MintChild, MintKind, Record, ShareState,
 };
 
 pub(crate) const A: OutboxId = OutboxId::from_bytes([0xa; 16]);
@@ -174,7 +174,7 @@ impl Share {
         let begun = ShareState::begin(&record, limits).unwrap();
         assert_eq!(begun, state, "the first record gives the created share");
         Self {
-            owner: state.redeem(grant(1), &secret(1), now).unwrap(),
+            owner: state.redeem(grant(1), &secret(1), None, now).unwrap(),
             state,
             context: Context {
                 now,
@@ -186,16 +186,16 @@ impl Share {
         }
     }
 
-    /// Runs a command and checks that its record, if any, is the whole of its effect.
+    /// Runs a command and checks that its records, if any, are the whole of its effect.
     #[track_caller]
-    pub(crate) fn run<T>(
+    pub(crate) fn run<T, R: IntoIterator<Item = Record>>(
         &mut self,
-        command: impl FnOnce(&mut ShareState, &Context) -> (T, Option<Record>),
+        command: impl FnOnce(&mut ShareState, &Context) -> (T, R),
     ) -> T {
         let before = self.state.clone();
-        let (answer, record) = command(&mut self.state, &self.context);
+        let (answer, records) = command(&mut self.state, &self.context);
         let mut replayed = before;
-        if let Some(record) = record {
+        for record in records {
             let read = Record::decode(&record.encode()).unwrap();
             assert_eq!(read, record);
             replayed.apply(&read).unwrap();
@@ -316,17 +316,23 @@ impl Share {
     #[track_caller]
     pub(crate) fn mint(&mut self, parent: &Authority, n: u8, rights: Rights) -> Authority {
         let child = MintChild {
+            kind: MintKind::Attenuated,
             grant: grant(n),
             secret_hash: secret(n),
             rights,
             expires_at: None,
             label: String::new(),
+            sealed_for: None,
             origin: origin("child"),
         };
         self.run(|state, context| state.mint_child(context, parent, child).unwrap());
-        self.state
-            .redeem(grant(n), &secret(n), self.context.now)
-            .unwrap()
+        self.redeem(n).unwrap()
+    }
+
+    /// Redeems grant `n` with secret `n`.
+    pub(crate) fn redeem(&self, n: u8) -> Result<Authority, Refusal> {
+        let now = self.context.now;
+        self.state.redeem(grant(n), &secret(n), None, now)
     }
 
     /// The document as text: key=value for each key.

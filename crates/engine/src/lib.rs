@@ -6,23 +6,29 @@
 
 mod append;
 mod appender;
+mod audit;
 mod authority;
 mod checkpoint;
 mod claim;
 mod create;
+mod deletion;
 mod epoch;
+mod freeze;
 mod grants;
 mod label;
 mod lane;
 mod ledger;
+mod listing;
 mod log_answers;
 mod mint;
+mod note;
 mod record;
 mod refusals;
 mod remembered;
 mod replay;
 mod restore;
 mod retirement;
+mod revocation;
 mod state;
 
 pub use append::{AppendOutcome, AppendRequest};
@@ -34,10 +40,10 @@ pub use epoch::BumpEpoch;
 pub use log_answers::LogAnswers;
 pub use mint::MintChild;
 pub use record::{
-    Appended, Change, Claimed, Created, EpochBumped, Grant, Record, RecordError, Recorded,
-    RecordedEntry,
+    Appended, Change, Claimed, Created, EpochBumped, FreezeSet, Grant, GrantRevoked, MintKind,
+    MintedGrant, Note, NoteEvent, Record, RecordError, Recorded, RecordedEntry, ShareDeleted,
 };
-pub use restore::RESTORE_EPOCHS;
+pub use restore::{Ends, RESTORE_EPOCHS};
 pub use state::{Context, ShareState};
 
 #[cfg(test)]

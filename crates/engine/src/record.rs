@@ -13,12 +13,14 @@ use share_model::{
 ///
 /// * 1: everything but what is named below.
 /// * 2: [`Recorded::AppliedFor`] as well.
+/// * 3: [`Change::Minted`], [`Change::Revoked`], [`Change::Frozen`], [`Change::Deleted`] and
+///   [`Change::Noted`] as well.
 ///
 /// A record is written in the least format that can say it. So the bytes of what was known before
 /// stay the same for ever, and a server of an earlier version can be put back, or serve beside this
 /// one, as long as nothing was written that it would misread; from there on it refuses by name
 /// (`Newer`). Always writing the newest would refuse it from the first commit on, for nothing.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// One commit of a share: applied to the state of `version - 1` it gives the state of `version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +44,36 @@ pub enum Change {
     Appended(Appended),
     /// The epoch was bumped.
     EpochBumped(EpochBumped),
-    /// A grant was minted.
+    /// A grant was minted by a server of an earlier version, which knew nothing but `save`.
     GrantMinted(Grant),
+    /// Format 3. A grant was minted.
+    Minted(MintedGrant),
+    /// Format 3. A grant was revoked, with all below it.
+    Revoked(GrantRevoked),
+    /// Format 3. Appends are refused from now on, or let in again.
+    Frozen(FreezeSet),
+    /// Format 3. The share was deleted.
+    Deleted(ShareDeleted),
+    /// Format 3. How grants were used.
+    Noted(Vec<Note>),
+}
+
+impl Change {
+    /// The least format of a record that can say this.
+    fn format(&self) -> u8 {
+        match self {
+            Self::Appended(appended) => {
+                let formats = appended.entries.iter().map(|entry| entry.outcome.format());
+                formats.max().unwrap_or(1)
+            }
+            Self::Created(_) | Self::Claimed(_) | Self::EpochBumped(_) | Self::GrantMinted(_) => 1,
+            Self::Minted(_)
+            | Self::Revoked(_)
+            | Self::Frozen(_)
+            | Self::Deleted(_)
+            | Self::Noted(_) => 3,
+        }
+    }
 }
 
 /// A share came into being.
@@ -195,6 +225,12 @@ pub struct EpochBumped {
     pub owner: Grant,
 }
 
+mod authority;
+
+pub use authority::{
+    FreezeSet, GrantRevoked, MintKind, MintedGrant, Note, NoteEvent, ShareDeleted,
+};
+
 /// A record that can't be read or does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -232,22 +268,8 @@ impl Record {
     ///
     /// Never: every field can be written.
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![self.format()])
+        postcard::to_extend(self, vec![self.change.format()])
             .expect("every field of a record can be written")
-    }
-
-    /// The least format that can say the record.
-    fn format(&self) -> u8 {
-        match &self.change {
-            Change::Appended(appended) => {
-                let formats = appended.entries.iter().map(|entry| entry.outcome.format());
-                formats.max().unwrap_or(1)
-            }
-            Change::Created(_)
-            | Change::Claimed(_)
-            | Change::EpochBumped(_)
-            | Change::GrantMinted(_) => 1,
-        }
     }
 
     /// Reads what [`Record::encode`] wrote.
@@ -263,7 +285,7 @@ impl Record {
                 let record: Self =
                     postcard::from_bytes(rest).map_err(|_| RecordError::Malformed)?;
                 // What a format can't say was not written in it.
-                if record.format() > found {
+                if record.change.format() > found {
                     return Err(RecordError::Malformed);
                 }
                 Ok(record)
@@ -299,7 +321,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use share_model::{Mutation, OpId, OriginKind};
+    use share_model::{Mutation, OpId, OriginKind, OwnerId};
 
     use super::*;
 
@@ -392,8 +414,8 @@ mod tests {
         assert_eq!(Record::decode(&[]), Err(RecordError::Malformed));
         bytes[0] = 0;
         assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed));
-        bytes[0] = 3;
-        assert_eq!(Record::decode(&bytes), Err(RecordError::Newer { found: 3 }));
+        bytes[0] = 4;
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Newer { found: 4 }));
     }
 
     /// A record whose first op is that of an agent session called `s`.
@@ -458,5 +480,104 @@ mod tests {
         let mut bytes = appended().encode();
         bytes[0] = 2;
         assert_eq!(Record::decode(&bytes), Ok(appended()));
+    }
+
+    fn authority_record(change: Change) -> Record {
+        Record {
+            version: ShareVersion::new(2),
+            at: UnixMs::new(7),
+            change,
+        }
+    }
+
+    #[test]
+    fn records_of_authority_are_of_format_3_and_their_bytes_never_change() {
+        let origin = || Origin::new(OriginKind::User, "o".into(), 9).unwrap();
+        let grant = |n| GrantId::from_bytes([n; 16]);
+        let revoked = GrantRevoked {
+            grant: grant(2),
+            epoch: Epoch::new(5),
+            by: Some(grant(1)),
+            origin: origin(),
+        };
+        let frozen = FreezeSet {
+            frozen: true,
+            by: grant(1),
+            origin: origin(),
+        };
+        let deleted = ShareDeleted {
+            by: None,
+            origin: origin(),
+        };
+        let note = Note {
+            at: UnixMs::new(1),
+            last_at: UnixMs::new(2),
+            count: 3,
+            event: NoteEvent::Refused(4),
+            grant: Some(grant(2)),
+            client: "c".into(),
+            cursor: Cursor::new(5),
+        };
+        let (id_1, id_2): (&[u8], &[u8]) = (&[1; 16], &[2; 16]);
+        let cases: [(Change, Vec<&[u8]>); 4] = [
+            (
+                Change::Revoked(revoked),
+                vec![&[3, 2, 7, 6, 16], id_2, &[5, 1, 16], id_1, &[0, 1, b'o']],
+            ),
+            (
+                Change::Frozen(frozen),
+                vec![&[3, 2, 7, 7, 1, 16], id_1, &[0, 1, b'o']],
+            ),
+            (Change::Deleted(deleted), vec![&[3, 2, 7, 8, 0, 0, 1, b'o']]),
+            (
+                Change::Noted(vec![note]),
+                vec![&[3, 2, 7, 9, 1, 1, 2, 3, 1, 4, 1, 16], id_2, &[1, b'c', 5]],
+            ),
+        ];
+        for (change, bytes) in cases {
+            let (record, bytes) = (authority_record(change), bytes.concat());
+            assert_eq!(record.encode(), bytes, "{record:?}");
+            assert_eq!(Record::decode(&bytes), Ok(record));
+        }
+    }
+
+    #[test]
+    fn a_minted_grant_is_of_format_3_and_its_bytes_never_change() {
+        let minted = MintedGrant {
+            grant: Grant {
+                id: GrantId::from_bytes([2; 16]),
+                rights: Rights::ALL,
+                epoch: Epoch::new(5),
+                expires_at: Some(UnixMs::new(9)),
+                label: "l".into(),
+                parent: Some(GrantId::from_bytes([1; 16])),
+                origin: Origin::new(OriginKind::User, "o".into(), 9).unwrap(),
+                secret_hash: SecretHash::from_bytes([8; 32]),
+                created_at: UnixMs::new(7),
+            },
+            kind: MintKind::Published,
+            sealed_for: Some(OwnerId::from_bytes([6; 32])),
+            evicted: vec![GrantId::from_bytes([3; 16])],
+        };
+        let expected: &[&[u8]] = &[
+            &[3, 2, 7, 5, 16], // format, version, at, Minted
+            &[2; 16],
+            &[7, 5, 1, 9, 1, b'l', 1, 16], // rights, epoch, expiry, label, parent
+            &[1; 16],
+            &[0, 1, b'o'],
+            &[8; 32],
+            &[7, 1, 1], // created, Published, sealed
+            &[6; 32],
+            &[1, 16],
+            &[3; 16],
+        ];
+        let expected = expected.concat();
+        let record = authority_record(Change::Minted(minted));
+        assert_eq!(record.encode(), expected);
+        assert_eq!(Record::decode(&expected), Ok(record));
+        // What a format can't say was not written in it.
+        let mut older = expected;
+        older[0] = 2;
+        assert_eq!(Record::decode(&older), Err(RecordError::Malformed));
     }
 }

@@ -8,19 +8,27 @@ use crate::append::shape::ShapeError;
 use crate::authority::AuthorityError;
 use crate::claim::{ClaimError, Position};
 use crate::create::CreateError;
+use crate::deletion::DeleteError;
 use crate::epoch::BumpError;
+use crate::freeze::FreezeError;
 use crate::label::LabelError;
 use crate::mint::MintError;
 use crate::retirement::RoomError;
+use crate::revocation::RevokeError;
 
 impl From<AuthorityError> for Refusal {
     fn from(error: AuthorityError) -> Self {
         let code = match error {
             // No word more than that: who asks has proven nothing.
             AuthorityError::Unknown => return Self::not_authorized(),
+            AuthorityError::Gone { .. } => RefusalCode::Gone,
             AuthorityError::StaleEpoch { .. } => RefusalCode::StaleEpoch,
+            AuthorityError::Revoked { .. } => RefusalCode::Revoked,
             AuthorityError::Expired { .. } => RefusalCode::Expired,
-            AuthorityError::RightMissing { .. } => RefusalCode::RightMissing,
+            AuthorityError::RightMissing { .. } | AuthorityError::NotOwner { .. } => {
+                RefusalCode::RightMissing
+            }
+            AuthorityError::Frozen { .. } => RefusalCode::Frozen,
         };
         Self::new(code, error.to_string())
     }
@@ -51,9 +59,17 @@ impl From<MintError> for Refusal {
             MintError::Authority(error) => error.into(),
             MintError::Label(error) => error.into(),
             MintError::Stronger { .. } => Self::new(RefusalCode::RightMissing, message),
-            MintError::LivesLonger { .. } | MintError::Taken { .. } => {
-                Self::new(RefusalCode::InvalidRequest, message)
-            }
+            MintError::LivesLonger { .. }
+            | MintError::Expired { .. }
+            | MintError::NoRight
+            | MintError::NotARead
+            | MintError::Taken { .. } => Self::new(RefusalCode::InvalidRequest, message),
+            MintError::Barred { .. } => Self::new(RefusalCode::Revoked, message),
+            MintError::TooManySaved { children, max, .. } => limit(
+                RefusalCode::QuotaExceeded,
+                &message,
+                (Seq::ZERO, children + 1, max.into()),
+            ),
             MintError::TooMany { grants, max } => limit(
                 RefusalCode::QuotaExceeded,
                 &message,
@@ -72,6 +88,37 @@ impl From<BumpError> for Refusal {
             BumpError::OtherSecret { .. } | BumpError::Taken { .. } => {
                 Self::new(RefusalCode::InvalidRequest, message)
             }
+        }
+    }
+}
+
+impl From<RevokeError> for Refusal {
+    fn from(error: RevokeError) -> Self {
+        let message = error.to_string();
+        match error {
+            RevokeError::Authority(error) => error.into(),
+            RevokeError::Label(error) => error.into(),
+            RevokeError::NotBelow { .. } | RevokeError::Owners { .. } => {
+                Self::new(RefusalCode::InvalidRequest, message)
+            }
+        }
+    }
+}
+
+impl From<FreezeError> for Refusal {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Authority(error) => error.into(),
+            FreezeError::Label(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteError> for Refusal {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::Authority(error) => error.into(),
+            DeleteError::Label(error) => error.into(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Replaying records: mechanical, no rule is asked again.
 
-use share_model::{Cursor, Limits};
+use share_model::{Cursor, Limits, UnixMs};
 
 use crate::lane::Misplaced;
-use crate::record::{Appended, Change, Grant, Record, RecordError};
+use crate::record::{Appended, Change, MintedGrant, Record, RecordError};
 use crate::state::ShareState;
 
 /// What was applied once is applied again, whatever the bounds are now.
@@ -28,19 +28,42 @@ impl ShareState {
             return Err(RecordError::OutOfSequence { found, expected });
         }
         self.head.version = found;
+        let at = record.at;
         let done = match &record.change {
             Change::Created(_) => Err(Misplaced("a share is created twice")),
+            // What a deletion ended never comes back.
+            _ if self.is_deleted() => Err(Misplaced("a deleted share changes")),
             Change::Claimed(claimed) => self.install_claim(claimed),
-            Change::Appended(appended) => self.replay_append(appended),
+            Change::Appended(appended) => self.replay_append(at, appended),
             // A restore leaves epochs out: those that the backup does not know.
             Change::EpochBumped(bump) if bump.owner.epoch <= self.epoch() => {
                 Err(Misplaced("the epoch does not go on"))
             }
             Change::EpochBumped(bump) => {
-                self.install_bump(bump.clone());
+                self.install_bump(at, bump.clone());
                 Ok(())
             }
-            Change::GrantMinted(grant) => self.replay_mint(grant),
+            Change::GrantMinted(grant) => self.replay_mint(at, MintedGrant::saved(grant.clone())),
+            Change::Minted(minted) => self.replay_mint(at, minted.clone()),
+            Change::Revoked(revoked) if revoked.epoch != self.epoch() => {
+                Err(Misplaced("a grant of another epoch is revoked"))
+            }
+            Change::Revoked(revoked) => {
+                self.install_revocation(at, revoked);
+                Ok(())
+            }
+            Change::Frozen(set) => {
+                self.install_freeze(at, set);
+                Ok(())
+            }
+            Change::Deleted(deleted) => {
+                self.install_deletion(at, deleted);
+                Ok(())
+            }
+            Change::Noted(notes) => {
+                self.install_notes(notes);
+                Ok(())
+            }
         };
         done.map_err(|Misplaced(what)| RecordError::Contradiction {
             version: found,
@@ -48,7 +71,7 @@ impl ShareState {
         })
     }
 
-    fn replay_append(&mut self, appended: &Appended) -> Result<(), Misplaced> {
+    fn replay_append(&mut self, at: UnixMs, appended: &Appended) -> Result<(), Misplaced> {
         if appended.cursor_before != self.cursor() {
             return Err(Misplaced("a batch was appended at another cursor"));
         }
@@ -59,7 +82,8 @@ impl ShareState {
         let (outbox, writer) = (appended.outbox, appended.writer);
         self.head.ledger.set_number(outbox, writer)?;
         for entry in &appended.entries {
-            if let Some((op, _)) = entry.outcome.applied() {
+            if let Some((op, origin)) = entry.outcome.applied() {
+                self.count_bytes(op, origin);
                 self.document
                     .apply(&op.mutation, &UNBOUNDED)
                     .map_err(|_| Misplaced("an applied op does not fit the document"))?;
@@ -69,15 +93,17 @@ impl ShareState {
             self.head.ledger.record(outbox, subtree, entry, cursor)?;
         }
         self.close_append(outbox, appended.settled_through);
+        self.count_append(at, appended.grant, appended.cursor_before);
         Ok(())
     }
 
-    fn replay_mint(&mut self, grant: &Grant) -> Result<(), Misplaced> {
-        let parent = grant.parent.and_then(|id| self.head.grants.get(id));
-        if parent.is_none() || self.head.grants.is_taken(grant.id) {
+    fn replay_mint(&mut self, at: UnixMs, minted: MintedGrant) -> Result<(), Misplaced> {
+        let grants = &self.head.grants;
+        let parent = minted.grant.parent.and_then(|id| grants.get(id));
+        if parent.is_none() || grants.is_taken(minted.grant.id) {
             return Err(Misplaced("a grant has no parent, or was minted twice"));
         }
-        self.head.grants.insert(grant.clone());
+        self.install_mint(at, minted);
         Ok(())
     }
 }

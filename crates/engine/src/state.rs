@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use share_model::{
-    Cursor, Document, Epoch, GrantId, HistoryId, Limits, Origin, RequestId, SecretHash, ShareId,
-    ShareVersion, UnixMs, WriterInfo,
+    Cursor, Document, Epoch, GrantId, HistoryId, Limits, Op, Origin, RequestId, SecretHash,
+    ShareId, ShareVersion, UnixMs, WriterInfo,
 };
 
+use crate::audit::Audit;
 use crate::epoch::LastBump;
 use crate::grants::Grants;
 use crate::ledger::Ledger;
+use crate::record::ShareDeleted;
 
 /// What every command is told about the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,21 @@ pub(crate) struct Head {
     pub(crate) grants: Grants,
     pub(crate) last_bump: Option<LastBump>,
     pub(crate) ledger: Ledger,
+    /// Since when appends are refused.
+    pub(crate) frozen_at: Option<UnixMs>,
+    /// Of a share that was deleted: nothing else is left but what proves its grants.
+    pub(crate) tombstone: Option<Tombstone>,
+    pub(crate) audit: Audit,
+    /// Bytes of all ops that were ever applied. Never falls.
+    pub(crate) stored_bytes: u64,
+}
+
+/// That a share was deleted, when and by whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tombstone {
+    // The order of the fields is persisted: keep stable.
+    pub(crate) at: UnixMs,
+    pub(crate) deleted: ShareDeleted,
 }
 
 /// How a share came into being: kept for good, so that creating it can be repeated.
@@ -114,6 +131,26 @@ impl ShareState {
     /// The share's epoch.
     pub fn epoch(&self) -> Epoch {
         self.head.epoch
+    }
+
+    /// Whether claims and appends are refused for now.
+    pub fn is_frozen(&self) -> bool {
+        self.head.frozen_at.is_some()
+    }
+
+    /// Whether the share was deleted: nothing is left but what proves its grants.
+    pub fn is_deleted(&self) -> bool {
+        self.head.tombstone.is_some()
+    }
+
+    /// Bytes of all ops that were ever applied, with the ids of their origins. Never falls.
+    pub fn stored_bytes(&self) -> u64 {
+        self.head.stored_bytes
+    }
+
+    pub(crate) fn count_bytes(&mut self, op: &Op, origin: Option<&Origin>) {
+        let stored = self.head.stored_bytes;
+        self.head.stored_bytes = stored.saturating_add(op.bytes_from(origin));
     }
 
     /// The document. A clone of it is a snapshot, and costs its keys only.

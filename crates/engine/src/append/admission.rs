@@ -1,6 +1,6 @@
 //! What refuses a batch as a whole: checked before any of its ops (`docs/design.md` §3).
 
-use share_model::{GrantId, HistoryId, Incarnation, OutboxId, Right, Seq};
+use share_model::{GrantId, HistoryId, Incarnation, OutboxId, Seq};
 
 use super::place::Place;
 use super::{AppendError, AppendRequest};
@@ -70,7 +70,7 @@ impl ShareState {
         appender: &Appender,
         request: &AppendRequest<'_>,
     ) -> Result<&Lane, AppendError> {
-        self.check_right(by, Right::Append, context.now)?;
+        self.check_append(by, context.now)?;
         let (found, epoch) = (request.envelope.capability_epoch, self.epoch());
         if found != epoch {
             return Err(AuthorityError::StaleEpoch { found, epoch }.into());

@@ -145,6 +145,7 @@ impl<'a> Run<'a> {
     pub(super) fn record_applied(&mut self, place: &Place<'_>, op: &Op) {
         let cursor = self.state.head.cursor.next();
         self.state.head.cursor = cursor;
+        self.state.count_bytes(op, place.entry.origin.as_ref());
         let recorded = Recorded::new_applied(op.clone(), place.entry.origin.clone());
         self.record(place, OpOutcome::Applied(cursor), recorded);
     }

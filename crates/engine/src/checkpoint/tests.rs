@@ -1,7 +1,7 @@
 //! Checkpoints that can't be read. That they hold the whole state is checked after every command
 //! of every other test.
 
-use share_model::{Document, Limits};
+use share_model::{Document, Limits, Right, Rights, UnixMs};
 
 use super::*;
 use crate::fixture::*;
@@ -44,9 +44,9 @@ fn a_checkpoint_with_any_byte_flipped_gives_a_sound_state_or_an_error() {
 fn a_checkpoint_of_a_newer_version_says_so() {
     let share = share();
     let mut head = share.state.checkpoint();
-    head[0] = 2;
+    head[0] = 3;
     let read = ShareState::from_checkpoint(&head, Document::default(), Limits::DEFAULT);
-    assert_eq!(read, Err(RecordError::Newer { found: 2 }));
+    assert_eq!(read, Err(RecordError::Newer { found: 3 }));
 }
 
 #[test]
@@ -58,4 +58,33 @@ fn a_checkpoint_does_not_take_another_ones_document() {
         Limits::DEFAULT,
     );
     assert!(matches!(read, Err(RecordError::Contradiction { .. })));
+}
+
+/// The bytes are those that the version before wrote of this share.
+#[test]
+fn a_checkpoint_of_format_1_is_read_with_all_that_it_holds() {
+    let mut share = share();
+    let owner = share.owner.clone();
+    share.mint(&owner, 2, Rights::of(&[Right::Read]));
+    let bytes = include_bytes!("format_1.bin");
+    assert_eq!(bytes[0], 1);
+    let document = share.state.document().clone();
+    let limits = *share.state.limits();
+    let mut read = ShareState::from_checkpoint(bytes, document, limits).unwrap();
+    assert_eq!(
+        read.redeem(grant(2), &secret(2), None, UnixMs::new(1000))
+            .unwrap()
+            .rights(),
+        Rights::of(&[Right::Read])
+    );
+    // What it could not say: no audit, no usage, and of what was stored only what is there.
+    assert!(read.audit(&share.context, &owner, 0).unwrap().is_empty());
+    assert_eq!(read.stored_bytes(), share.state.document().bytes());
+    read.head.audit = share.state.head.audit.clone();
+    read.head.stored_bytes = share.state.head.stored_bytes;
+    let own = share.state.head.grants.get(grant(1)).unwrap().usage;
+    *read.head.grants.usage_mut(grant(1)).unwrap() = own;
+    let kind = crate::MintKind::Saved;
+    share.state.head.grants.get_mut(grant(2)).unwrap().kind = Some(kind);
+    assert_eq!(read, share.state);
 }

@@ -39,7 +39,7 @@ fn a_bump_ends_every_grant_and_session_and_installs_a_new_owner() {
     }
     let sent = share.send_by(&child, &mut appender, 0, &batch(vec![entry(1, put(1))]));
     assert_eq!(sent.unwrap_err().code, RefusalCode::StaleEpoch);
-    let new = share.state.redeem(grant(5), &secret(5), now).unwrap();
+    let new = share.state.redeem(grant(5), &secret(5), None, now).unwrap();
     assert_eq!((new.epoch(), new.rights()), (Epoch::new(2), Rights::ALL));
 }
 
@@ -52,14 +52,14 @@ fn stale_epoch_is_told_only_to_who_proves_the_secret() {
     let code = |share: &Share, s| {
         share
             .state
-            .redeem(grant(1), &secret(s), now)
+            .redeem(grant(1), &secret(s), None, now)
             .unwrap_err()
             .code
     };
     assert_eq!(code(&share, 1), RefusalCode::StaleEpoch);
     assert_eq!(code(&share, 2), RefusalCode::NotAuthorized);
     // A further bump forgets the grants of the epoch before: the list is bounded.
-    let new = share.state.redeem(grant(5), &secret(5), now).unwrap();
+    let new = share.state.redeem(grant(5), &secret(5), None, now).unwrap();
     bumped(&mut share, &new, bump(6)).unwrap();
     assert_eq!(code(&share, 1), RefusalCode::NotAuthorized);
 }
@@ -71,7 +71,7 @@ fn a_repeated_bump_gives_the_same_answer_also_under_the_authority_that_it_ended(
     assert_eq!(bumped(&mut share, &owner, bump(5)), Ok((2, true)));
     assert_eq!(bumped(&mut share, &owner, bump(5)), Ok((2, false)));
     // On a new connection, by proof of the old secret.
-    let proven = share.state.prove(grant(1), &secret(1)).unwrap();
+    let proven = share.state.prove(grant(1), &secret(1), None).unwrap();
     let other_id = BumpEpoch {
         owner_grant: grant(77),
         ..bump(5)
@@ -80,7 +80,7 @@ fn a_repeated_bump_gives_the_same_answer_also_under_the_authority_that_it_ended(
     assert_eq!(again.grant, grant(5), "the grant that it got first");
     let new = share
         .state
-        .redeem(grant(5), &secret(5), share.context.now)
+        .redeem(grant(5), &secret(5), None, share.context.now)
         .unwrap();
     assert_eq!(bumped(&mut share, &new, bump(5)), Ok((2, false)));
 }
@@ -124,7 +124,7 @@ fn a_lane_goes_on_under_the_new_epoch() {
     bumped(&mut share, &owner, bump(5)).unwrap();
     share.owner = share
         .state
-        .redeem(grant(5), &secret(5), share.context.now)
+        .redeem(grant(5), &secret(5), None, share.context.now)
         .unwrap();
     let outcomes = share
         .send(&mut a, 0, vec![entry(1, put(1)), entry(2, put(2))])

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use share_engine::{
     AppendRequest, Appender, Authority, Change, ClaimRequest, Context, CreateShare, LogAnswers,
-    MintChild, Record, Recorded, ShareState,
+    MintChild, MintKind, Record, Recorded, ShareState,
 };
 use share_model::{
     Ack, Batch, BatchId, Cursor, Entry, EntryBody, Envelope, Fingerprint, FirstLane, GrantId,
@@ -74,6 +74,8 @@ pub(crate) fn child(share: &mut Share, n: u8) -> Authority {
         SecretHash::from_bytes([n; 32]),
     );
     let request = MintChild {
+        kind: MintKind::Attenuated,
+        sealed_for: None,
         grant,
         secret_hash,
         rights: Rights::ALL,
@@ -85,7 +87,7 @@ pub(crate) fn child(share: &mut Share, n: u8) -> Authority {
     share.state.mint_child(&CONTEXT, &owner, request).unwrap();
     share
         .state
-        .redeem(grant, &secret_hash, CONTEXT.now)
+        .redeem(grant, &secret_hash, None, CONTEXT.now)
         .unwrap()
 }
 
@@ -107,7 +109,7 @@ impl Share {
         let (state, _) = ShareState::create(command, limits, CONTEXT.now).unwrap();
         Self {
             owner: state
-                .redeem(owner_grant, &owner_secret_hash, CONTEXT.now)
+                .redeem(owner_grant, &owner_secret_hash, None, CONTEXT.now)
                 .unwrap(),
             state,
             applied: 0,

@@ -1,6 +1,6 @@
 //! What may happen next.
 
-use share_engine::{BumpEpoch, ClaimRequest, MintChild};
+use share_engine::{BumpEpoch, ClaimRequest, MintChild, MintKind};
 use share_model::{
     Batch, BatchId, Cursor, Dependency, Entry, EntryBody, FirstLane, GrantId, HistoryId,
     Incarnation, Nonce, Op, OutboxId, RequestId, Right, Rights, SecretHash, Seq, UnixMs,
@@ -87,13 +87,16 @@ impl World {
             .state
             .bump_epoch(&self.context, &old, request.clone())
             .unwrap();
-        assert_eq!((again, record), (bumped, None));
+        assert_eq!(
+            (again.epoch, again.grant, record),
+            (bumped.epoch, bumped.grant, None)
+        );
         self.coverage.saw("epoch bump repeated");
         let secret = request.owner_secret_hash;
         self.owner = Cap {
             authority: self
                 .state
-                .redeem(bumped.grant, &secret, self.context.now)
+                .redeem(bumped.grant, &secret, None, self.context.now)
                 .unwrap(),
             caller: Caller {
                 epoch: self.naive.epoch,
@@ -127,6 +130,8 @@ impl World {
             SecretHash::from_bytes(self.chance.bytes()),
         );
         let request = MintChild {
+            kind: MintKind::Saved,
+            sealed_for: None,
             grant,
             secret_hash: secret,
             rights,
@@ -140,7 +145,7 @@ impl World {
             .unwrap();
         self.commit(record);
         self.caps.push(Cap {
-            authority: self.state.redeem(grant, &secret, now).unwrap(),
+            authority: self.state.redeem(grant, &secret, None, now).unwrap(),
             caller: Caller {
                 epoch: self.naive.epoch,
                 rights,

@@ -78,7 +78,7 @@ impl World {
         let (state, record) = ShareState::create(command, limits, now).unwrap();
         let history = HistoryId::from_bytes([1; 16]);
         let owner = Cap {
-            authority: state.redeem(grant, &secret, now).unwrap(),
+            authority: state.redeem(grant, &secret, None, now).unwrap(),
             caller: Caller {
                 epoch: 1,
                 rights: Rights::ALL,

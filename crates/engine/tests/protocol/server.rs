@@ -101,7 +101,7 @@ impl Server {
 
     pub(crate) fn redeem(&self, reference: usize) -> Result<Authority, Refusal> {
         let (grant, secret) = owner(reference);
-        self.state.redeem(grant, &secret, NOW)
+        self.state.redeem(grant, &secret, None, NOW)
     }
 
     pub(crate) fn bump(&mut self) {
