@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use share_model::{
-<<<<<<< HEAD
     AuditEvent, Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs,
-=======
-    Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs,
->>>>>>> client-authority
 };
 
 use crate::authority::{Authority, AuthorityError};
@@ -79,14 +75,10 @@ impl ShareState {
         let bumped = Bumped {
             epoch: bump.owner.epoch,
             grant: bump.owner.id,
-<<<<<<< HEAD
             cut: Cut {
                 grants: u32::try_from(grants).unwrap_or(u32::MAX),
                 ..Cut::default()
             },
-=======
-            cut: Cut::default(),
->>>>>>> client-authority
         };
         self.install_bump(record.at, bump);
         Ok((bumped, Some(record)))

@@ -82,6 +82,20 @@ pub trait Store: Send + Sync + Debug {
     /// checkpoint then stands.
     async fn checkpoint(&self, share: ShareId, checkpoint: Checkpoint) -> Result<(), StoreError>;
 
+    /// Erases a share's records up to and including `through`, for good: what they said is
+    /// overwritten wherever the store had it, and no later load needs them. The checkpoint stays, and
+    /// with it the share and its version; [`Store::follow`] and [`Store::lookup`] find nothing in
+    /// what was erased, and [`Store::extent`] does not go back.
+    ///
+    /// Repeatable, and in one step as far as readers see. Dropped half-way, or cut off by a crash,
+    /// it has not begun, or the rest is done by the next call or opening. Commits go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] if no checkpoint of that version or a later one is stored; else as
+    /// storing fails.
+    async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError>;
+
     /// The shares with ids above `after`, in order, at most `limit`, each with its version.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 mod store {
     mod conformance;
     mod crash;
+    mod erasing;
     mod faulty;
     mod opened;
     mod opening;

@@ -207,6 +207,10 @@ impl Store for JournaledStore {
         self.inner.checkpoint(share, checkpoint).await
     }
 
+    async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError> {
+        self.inner.erase(share, through).await
+    }
+
     async fn shares(
         &self,
         after: Option<ShareId>,

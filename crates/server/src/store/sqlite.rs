@@ -8,6 +8,7 @@
 mod checkpoint;
 mod checkpoint_stream;
 mod copying;
+mod erasing;
 mod fault;
 mod log;
 mod meta;
@@ -46,7 +47,7 @@ use super::{
 pub(crate) use copying::utc_name;
 pub(crate) use opening::{FILE, Folder, LOCK};
 
-/// Pieces of a left-over that are deleted in one transaction.
+/// Pieces of a left-over that are emptied in one transaction.
 const DISCARD_PIECES: u64 = 16;
 
 /// Bytes of a server record's name and of its content.
@@ -128,8 +129,9 @@ impl SqliteStore {
         entropy: &dyn Entropy,
     ) -> Result<Self, StoreError> {
         let folder = Folder::take(folder, files)?;
-        let connection = folder.open(&options.settings, files, entropy)?;
+        let mut connection = folder.open(&options.settings, files, entropy)?;
         let read_error = |error: ReadError| error.into_store_error(&folder.file);
+        erasing::finish(&mut connection).map_err(read_error)?;
         let (tail, last_position) = opening::read_tail(&connection).map_err(read_error)?;
         let history = meta::history(&connection).map_err(|error| read_error(error.into()))?;
         let generation =
@@ -308,7 +310,7 @@ impl SqliteStore {
         *self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deletes every generation that no checkpoint names.
+    /// Empties every generation that no checkpoint names.
     async fn discard_left_overs(&self) -> Result<(), StoreError> {
         let oldest = |reader: &mut Reader| Ok(checkpoint::left_over(reader.connection())?);
         while let Some(generation) = self.read(&self.loads, oldest).await? {
@@ -379,6 +381,16 @@ impl Store for SqliteStore {
         // The earlier generation, or what was written of this one: it takes room.
         let discarded = self.discard_left_overs().await;
         written.and(discarded)
+    }
+
+    async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError> {
+        // What earlier checkpoints say must go as well, and none may leave more meanwhile.
+        let _generation = self.generation.lock().await;
+        self.discard_left_overs().await?;
+        self.write(0, Work::BeginErase { share, through }).await?;
+        while self.write(0, Work::EraseRows(share)).await? {}
+        self.write(0, Work::BeginWal).await?;
+        Ok(())
     }
 
     async fn shares(

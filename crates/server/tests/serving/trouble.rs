@@ -166,6 +166,10 @@ impl Store for TroubledStore {
         stored
     }
 
+    async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError> {
+        self.inner.erase(share, through).await
+    }
+
     async fn shares(
         &self,
         after: Option<ShareId>,

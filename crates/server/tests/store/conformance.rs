@@ -4,6 +4,10 @@ use share_model::seam::Executor;
 use share_model::{Cursor, HistoryId, Seq, ShareId, ShareVersion, WriterId};
 use share_server::store::{CommitOutcome, Extent, ServerRecord, ShareCommit, Store, StoreError};
 
+use super::erasing::{
+    an_erased_share_keeps_its_checkpoint_version_and_later_records,
+    what_no_checkpoint_contains_is_not_erased,
+};
 use super::faulty::{FaultyStore, persist};
 use super::opened::{open, small};
 use super::story::Story;
@@ -352,4 +356,6 @@ conformance! {
     another_history_id_stays_too,
     the_extent_counts_all_records_and_only_what_is_synced_is_durable,
     a_copy_holds_everything_that_was_done_before_and_nothing_of_what_came_after,
+    an_erased_share_keeps_its_checkpoint_version_and_later_records,
+    what_no_checkpoint_contains_is_not_erased,
 }

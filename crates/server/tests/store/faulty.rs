@@ -127,6 +127,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.checkpoint(share, checkpoint).await
     }
 
+    async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError> {
+        self.inner.erase(share, through).await
+    }
+
     async fn shares(
         &self,
         after: Option<ShareId>,

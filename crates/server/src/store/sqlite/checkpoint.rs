@@ -3,8 +3,9 @@
 //!
 //! The pieces are written under a new generation number, in transactions of their own; then one
 //! transaction makes that generation the share's checkpoint. A generation that no checkpoint names
-//! is in `left_over` from its first piece to its last deletion, so that a crash at any point leaves
-//! the old checkpoint or the new one, and nothing that is not found again.
+//! is in `left_over` from its first piece until all are empty, so that a crash at any point leaves
+//! the old checkpoint or the new one, and nothing that is not found again. Pieces are emptied and not
+//! deleted, for the reason of [`super::log::empty`].
 
 use std::io::{self, Read};
 
@@ -17,7 +18,8 @@ use super::fault::ReadError;
 use crate::store::Checkpoint;
 
 /// The tables. Persisted: meanings are for ever. A piece's id is its generation shifted by
-/// [`PIECE_BITS`] plus its number: a generation is a range, without an index.
+/// [`PIECE_BITS`] plus its number: a generation is a range, without an index. An empty body is one
+/// that no checkpoint names any more.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE checkpoint (
         share BLOB PRIMARY KEY,
@@ -37,7 +39,7 @@ const PIECE_BITS: u32 = 20;
 /// Pieces of one checkpoint.
 pub(super) const PIECES_MAX: u64 = 1 << PIECE_BITS;
 
-/// A generation whose pieces are being written or deleted.
+/// A generation whose pieces are being written or emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Generation(pub(super) u64);
 
@@ -56,8 +58,9 @@ impl Generation {
 pub(super) fn newest_generation(connection: &Connection) -> rusqlite::Result<Generation> {
     connection.query_row(
         "SELECT max(coalesce((SELECT max(generation) FROM checkpoint), 0),
-                    coalesce((SELECT max(generation) FROM left_over), 0))",
-        [],
+                    coalesce((SELECT max(generation) FROM left_over), 0),
+                    coalesce((SELECT max(id) >> ?1 FROM checkpoint_piece), 0))",
+        [PIECE_BITS],
         |row| row.get(0).map(Generation),
     )
 }
@@ -138,23 +141,24 @@ pub(super) fn left_over(connection: &Connection) -> rusqlite::Result<Option<Gene
         .query_row([], |row| Ok(row.get::<_, Option<u64>>(0)?.map(Generation)))
 }
 
-/// Deletes up to `pieces` pieces of a left-over, and it itself once it has none.
+/// Empties up to `pieces` pieces of a left-over, and forgets it once all are.
 pub(super) fn discard(
     connection: &Connection,
     generation: Generation,
     pieces: u64,
 ) -> rusqlite::Result<()> {
-    let deleted = connection
+    let emptied = connection
         .prepare_cached(
-            "DELETE FROM checkpoint_piece WHERE id IN (
-                SELECT id FROM checkpoint_piece WHERE id >= ?1 AND id < ?2 LIMIT ?3)",
+            "UPDATE checkpoint_piece SET body_check = 0, body = x'' WHERE id IN (
+                SELECT id FROM checkpoint_piece
+                WHERE id >= ?1 AND id < ?2 AND length(body) > 0 LIMIT ?3)",
         )?
         .execute(params![
             generation.piece(0),
             generation.next().piece(0),
             pieces
         ])?;
-    if (deleted as u64) < pieces {
+    if (emptied as u64) < pieces {
         forget(connection, generation)?;
     }
     Ok(())

@@ -16,7 +16,8 @@ use crate::store::{ShareCommit, StoreError};
 const BODY_BYTES_MAX: u64 = 512 << 20;
 
 /// The table. Persisted: meanings are for ever. `cursor` is the share's cursor after the record;
-/// `first_seq` and `last_seq` are the least and greatest seq of an applied op, 0 if there is none.
+/// `first_seq` and `last_seq` are the least and greatest seq of an applied op, 0 if there is none. A
+/// row with an empty body was erased.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE log (
         position INTEGER PRIMARY KEY,
@@ -197,6 +198,26 @@ pub(super) fn insert(
             row.body,
         ])?;
     Ok(())
+}
+
+/// Empties the row at `position`; the bytes that its body had. It is not deleted, for that would move
+/// other rows, and SQLite leaves copies of what it moves in the gaps of its pages.
+pub(super) fn empty(
+    connection: &Connection,
+    position: u64,
+    (share, version): (ShareId, ShareVersion),
+) -> rusqlite::Result<u64> {
+    let bytes = connection
+        .prepare_cached("SELECT length(body) FROM log WHERE position = ?1")?
+        .query_row([position], |row| row.get(0))
+        .optional()?;
+    connection
+        .prepare_cached(
+            "UPDATE log SET op_count = 0, writer = 0, first_seq = 0, last_seq = 0,
+                            body_check = ?2, body = x'' WHERE position = ?1",
+        )?
+        .execute(params![position, body_check(share, version, &[])])?;
+    Ok(bytes.unwrap_or(0))
 }
 
 /// The position of the last row; 0 if there is none.

@@ -30,7 +30,7 @@ const STATEMENTS_KEPT: usize = 64;
 
 /// How long SQLite waits for another connection. Ours never exclude each other; a person's `sqlite3`
 /// may.
-const BUSY_TIMEOUT_MS: u32 = 5000;
+pub(super) const BUSY_TIMEOUT_MS: u32 = 5000;
 
 /// Fewer, larger pages than SQLite's default, for a batch is one row. For ever.
 const PAGE_BYTES: u64 = 16 << 10;
@@ -192,6 +192,9 @@ impl Folder {
                     .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
             // Acked is durable: COMMIT returns after the write-ahead log was synced.
             connection.pragma_update(None, "synchronous", "FULL")?;
+            // What is deleted is overwritten: a share's content goes with it, also what earlier
+            // checkpoints had of it.
+            connection.pragma_update(None, "secure_delete", true)?;
             // The writer does it itself, after it has answered, and sees when it fails.
             connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             connection.pragma_update(None, "cache_size", -CACHE_KIB)?;

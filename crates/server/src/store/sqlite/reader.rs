@@ -14,7 +14,7 @@ use share_model::{Cursor, Fingerprint, LoggedOp, Seq, ShareId, ShareVersion, Wri
 use super::fault::ReadError;
 use super::log::RowHeader;
 use super::shared::Shared;
-use super::{checkpoint, log, share_index};
+use super::{checkpoint, log, meta, share_index};
 use crate::store::{Checkpoint, Loaded};
 
 /// Reads, on a connection that can't write.
@@ -45,6 +45,7 @@ impl Reader {
         let log = self.begin(share)?;
         let checkpoint = checkpoint::read(&log.transaction, share)?;
         let from = checkpoint.as_ref().map_or(ShareVersion::ZERO, version);
+        // What was erased, the checkpoint contains.
         let mut records = Vec::new();
         log.each_from(from.next(), &mut |row| {
             records.push(log::read(&log.transaction, share, &row)?);
@@ -106,7 +107,7 @@ impl Reader {
         let log = self.begin(share)?;
         let mut missing: BTreeSet<(WriterId, Seq)> = wanted.iter().copied().collect();
         let mut found = BTreeMap::new();
-        log.each_from(ShareVersion::ZERO.next(), &mut |row| {
+        log.each_from(log.first(), &mut |row| {
             if row.content.op_count == 0 {
                 return Ok(true);
             }
@@ -151,11 +152,16 @@ impl Reader {
     }
 
     fn begin(&mut self, share: ShareId) -> Result<ShareLog<'_>, ReadError> {
-        let tail = self.shared.tail().rows(share).to_vec();
+        let mut tail = self.shared.tail().rows(share).to_vec();
+        let transaction = self.connection.transaction()?;
+        let erased = meta::erased_through(&transaction, share)?;
+        // The tail may be older than the transaction.
+        tail.retain(|row| row.version > erased);
         Ok(ShareLog {
             share,
+            erased,
             tail,
-            transaction: self.connection.transaction()?,
+            transaction,
         })
     }
 }
@@ -167,20 +173,30 @@ fn version(checkpoint: &Checkpoint) -> ShareVersion {
 /// One share's log as one read sees it.
 struct ShareLog<'a> {
     share: ShareId,
+    /// The version through which the records were erased.
+    erased: ShareVersion,
     tail: Vec<RowHeader>,
     transaction: rusqlite::Transaction<'a>,
 }
 
 impl ShareLog<'_> {
+    /// The first version that was not erased.
+    fn first(&self) -> ShareVersion {
+        self.erased.next()
+    }
+
     /// The first version with a cursor above `after`.
     fn version_above(&self, after: Cursor) -> Result<Option<ShareVersion>, ReadError> {
         if self
             .tail
             .first()
             .is_none_or(|row| row.cursor_before() > after)
-            && let Some(version) = share_index::version_above(&self.transaction, self.share, after)?
         {
-            return Ok(Some(version));
+            let from = (self.first(), after);
+            let indexed = share_index::version_above(&self.transaction, self.share, from)?;
+            if indexed.is_some() {
+                return Ok(indexed);
+            }
         }
         let at = self.tail.partition_point(|row| row.cursor <= after);
         Ok(self.tail.get(at).map(|row| row.version))

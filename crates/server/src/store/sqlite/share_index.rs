@@ -73,19 +73,20 @@ pub(super) fn next_share(
     Ok(last(connection, share)?.map(|head| (share, head.version)))
 }
 
-/// The first indexed version of a share whose cursor is above `after`. Cursors ascend with versions,
-/// and versions have no gap: a binary search, instead of a second index to be kept.
+/// The first indexed version of a share from `first` on whose cursor is above `after`. Cursors ascend
+/// with versions, and versions have no gap: a binary search, instead of a second index to be kept.
 pub(super) fn version_above(
     connection: &Connection,
     share: ShareId,
-    after: Cursor,
+    (first, after): (ShareVersion, Cursor),
 ) -> Result<Option<ShareVersion>, ReadError> {
-    let Some(head) = last(connection, share)?.filter(|head| head.cursor > after) else {
+    let is_in = |head: &Head| head.version >= first && head.cursor > after;
+    let Some(head) = last(connection, share)?.filter(is_in) else {
         return Ok(None);
     };
     let mut statement = connection
         .prepare_cached("SELECT cursor FROM share_index WHERE share = ?1 AND version = ?2")?;
-    let (mut low, mut high) = (1, head.version.get());
+    let (mut low, mut high) = (first.get(), head.version.get());
     while low < high {
         let middle = low + (high - low) / 2;
         let cursor: Option<u64> = statement
@@ -122,5 +123,61 @@ pub(super) fn each_from(
             break;
         }
     }
+    Ok(())
+}
+
+/// Where in the log a share's record of a version stands.
+pub(super) fn position(
+    connection: &Connection,
+    share: ShareId,
+    version: ShareVersion,
+) -> rusqlite::Result<Option<u64>> {
+    connection
+        .prepare_cached("SELECT position FROM share_index WHERE share = ?1 AND version = ?2")?
+        .query_row(params![share.to_bytes(), version.get()], |row| row.get(0))
+        .optional()
+}
+
+/// The row's record was erased: it has no op any more.
+pub(super) fn empty(
+    connection: &Connection,
+    share: ShareId,
+    version: ShareVersion,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE share_index SET op_count = 0, writer = 0, first_seq = 0, last_seq = 0
+             WHERE share = ?1 AND version = ?2",
+        )?
+        .execute(params![share.to_bytes(), version.get()])?;
+    Ok(())
+}
+
+/// The first indexed row of a share below version `before`: its version and position.
+pub(super) fn first_below(
+    connection: &Connection,
+    share: ShareId,
+    before: ShareVersion,
+) -> rusqlite::Result<Option<(ShareVersion, u64)>> {
+    connection
+        .prepare_cached(
+            "SELECT version, position FROM share_index
+             WHERE share = ?1 AND version < ?2 ORDER BY version LIMIT 1",
+        )?
+        .query_row(params![share.to_bytes(), before.get()], |row| {
+            Ok((ShareVersion::new(row.get(0)?), row.get(1)?))
+        })
+        .optional()
+}
+
+/// Deletes a row.
+pub(super) fn delete(
+    connection: &Connection,
+    share: ShareId,
+    version: ShareVersion,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM share_index WHERE share = ?1 AND version = ?2")?
+        .execute(params![share.to_bytes(), version.get()])?;
     Ok(())
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
@@ -14,10 +15,12 @@ use tokio::sync::oneshot;
 use share_model::{HistoryId, ShareId, ShareVersion};
 
 use super::checkpoint::{Finished, Generation};
+use super::erasing::Begun;
 use super::log::{PreparedCommit, RowHeader};
+use super::opening::BUSY_TIMEOUT_MS;
 use super::shared::{Permit, Shared};
 use super::tail::Head;
-use super::{checkpoint, fault, log, meta, server_record, share_index};
+use super::{checkpoint, erasing, fault, log, meta, server_record, share_index};
 use crate::store::{CommitOutcome, StoreError};
 
 /// How much the tail may outgrow the bound at which it is moved, while there is no room to move it.
@@ -57,10 +60,20 @@ pub(super) enum Work {
     },
     /// Ends a checkpoint.
     FinishCheckpoint(Finished),
-    /// Deletes some pieces of a left-over.
+    /// Empties some pieces of a left-over.
     Discard { generation: Generation, pieces: u64 },
     /// Another history id.
     History(HistoryId),
+    /// Makes a share's records up to a version unseen.
+    BeginErase {
+        share: ShareId,
+        through: ShareVersion,
+    },
+    /// Empties some of the records that are unseen; a conflict if there are none.
+    EraseRows(ShareId),
+    /// Makes the write-ahead log begin anew, for it has what was erased; a conflict if a reader
+    /// holds on to it: then it is done later.
+    BeginWal,
 }
 
 /// Bounds of the writer.
@@ -88,6 +101,8 @@ pub(super) struct Writer {
     /// it does not begin again, and to look at all of it at every commit would cost more than it
     /// gives.
     copied_pages: u32,
+    /// The write-ahead log may have what was erased.
+    is_erasing: bool,
 }
 
 /// Rows of the transaction that is open.
@@ -128,6 +143,7 @@ impl Writer {
             last_position,
             wal_pages,
             copied_pages: 0,
+            is_erasing: false,
         })
     }
 
@@ -136,6 +152,11 @@ impl Writer {
         let mut group = Vec::with_capacity(jobs.len());
         let mut bytes = 0;
         for job in jobs {
+            if let Work::BeginErase { .. } | Work::BeginWal = job.work {
+                self.commit_group(std::mem::take(&mut group));
+                self.erase(job);
+                continue;
+            }
             bytes += job.permit.bytes();
             group.push(job);
             if bytes >= self.bounds.group_bytes {
@@ -143,13 +164,44 @@ impl Writer {
                 bytes = 0;
             }
         }
-        if !group.is_empty() {
-            self.commit_group(group);
-        }
+        self.commit_group(group);
         self.maintain();
     }
 
+    /// Does a job that does not go with others.
+    fn erase(&mut self, job: Job) {
+        if let Work::BeginErase { share, through } = job.work {
+            // Rows are erased where they are indexed.
+            let has_rows = |writer: &Self| {
+                let tail = writer.shared.tail();
+                let first = tail.rows(share).first().map(|row| row.version);
+                first.is_some_and(|first| first <= through)
+            };
+            if self.shared.stopped().is_none() && has_rows(self) {
+                self.index_tail();
+            }
+            if has_rows(self) {
+                let file = self.shared.file.clone();
+                let full = StoreError::Full { file };
+                let refused = self.shared.stopped().unwrap_or(full);
+                return answer(job, CommitOutcome::Refused(refused));
+            }
+            self.is_erasing = true;
+            return self.commit_group(vec![job]);
+        }
+        let is_done = self.shared.stopped().is_none() && self.begin_wal();
+        let outcome = match (self.shared.stopped(), is_done) {
+            (Some(stopped), _) => CommitOutcome::Refused(stopped),
+            (None, true) => CommitOutcome::Done,
+            (None, false) => CommitOutcome::Conflict { actual: 0 },
+        };
+        answer(job, outcome);
+    }
+
     fn commit_group(&mut self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
         if let Some(stopped) = self.shared.stopped() {
             return answer_all(jobs, &CommitOutcome::Refused(stopped));
         }
@@ -275,6 +327,13 @@ impl Writer {
                 meta::set_history(&self.connection, *history)?;
                 CommitOutcome::Done
             }
+            Work::BeginErase { share, through } => self.begin_erase(*share, *through)?,
+            Work::EraseRows(share) => match erasing::empty_rows(&self.connection, *share)? {
+                true => CommitOutcome::Done,
+                false => CommitOutcome::Conflict { actual: 0 },
+            },
+            // Not within a transaction: see `erase`.
+            Work::BeginWal => CommitOutcome::Conflict { actual: 0 },
         };
         staged.is_dirty |= matches!(outcome, CommitOutcome::Done);
         Ok(outcome)
@@ -358,6 +417,23 @@ impl Writer {
         }
     }
 
+    fn begin_erase(
+        &self,
+        share: ShareId,
+        through: ShareVersion,
+    ) -> rusqlite::Result<CommitOutcome<u64>> {
+        Ok(match erasing::begin(&self.connection, share, through)? {
+            Begun::Now => CommitOutcome::Done,
+            Begun::Before => CommitOutcome::Conflict {
+                actual: through.get(),
+            },
+            Begun::NoCheckpoint => CommitOutcome::Refused(StoreError::Invalid {
+                share,
+                what: "records are erased of which no checkpoint is stored",
+            }),
+        })
+    }
+
     /// What keeps memory, opening and the write-ahead log bounded; after the answers.
     fn maintain(&mut self) {
         if self.shared.stopped().is_some() {
@@ -372,7 +448,9 @@ impl Writer {
         }
         if pages >= self.copied_pages.saturating_add(self.bounds.wal_pages) {
             self.copied_pages = pages;
-            self.copy_wal();
+            if !self.is_erasing || !self.begin_wal() {
+                self.copy_wal();
+            }
         }
     }
 
@@ -397,6 +475,38 @@ impl Writer {
                     .stop(&format!("commit of the index failed: {error}"));
             }
         }
+    }
+
+    /// Makes the write-ahead log begin anew, so that nothing that was erased is in it; whether that
+    /// was possible.
+    fn begin_wal(&mut self) -> bool {
+        // A reader may have its time: commits don't wait for it.
+        let wait = |ms| self.connection.busy_timeout(Duration::from_millis(ms));
+        let begun = wait(0).and_then(|()| erasing::begin_wal(&self.connection));
+        let begun = wait(u64::from(BUSY_TIMEOUT_MS)).and(begun);
+        match begun {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                drop(self.not_committed(error));
+                return false;
+            }
+        }
+        self.wal_pages.store(0, Ordering::Relaxed);
+        self.copied_pages = 0;
+        let ended = self.transaction(|writer, staged| {
+            staged.is_dirty = true;
+            meta::end_erasing(&writer.connection)
+        });
+        match ended {
+            Ok(()) => self.is_erasing = false,
+            Err(Failure::NotCommitted(error)) => drop(self.not_committed(error)),
+            Err(Failure::InDoubt(error)) => {
+                self.shared
+                    .stop(&format!("commit after erasing failed: {error}"));
+            }
+        }
+        true
     }
 
     /// Copies the write-ahead log into the file, so that it starts again at its beginning. Here and
