@@ -138,7 +138,16 @@ impl ShareState {
         Ok(self.check_right(authority, right, now).map(drop)?)
     }
 
-    /// The grant behind an authority, with what became of it; `None` once a bump has ended it.
+    /// Whether the authority still stands, whatever it allows.
+    ///
+    /// # Errors
+    ///
+    /// `gone`, `staleEpoch`, `revoked`, `expired`.
+    pub fn check_standing(&self, authority: &Authority, now: UnixMs) -> Result<(), Refusal> {
+        Ok(self.standing(authority, now).map(drop)?)
+    }
+
+    /// The grant behind an authority; `None` once a bump has ended it.
     pub fn grant_of(&self, authority: &Authority) -> Option<&Grant> {
         let held = self.head.grants.get(authority.grant)?;
         (held.grant.epoch == authority.epoch).then_some(&held.grant)

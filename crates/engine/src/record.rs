@@ -59,6 +59,20 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether somebody may not do any more what he might do before.
+    pub fn ends_authority(&self) -> bool {
+        match self {
+            Self::EpochBumped(_) | Self::Revoked(_) | Self::Deleted(_) => true,
+            Self::Created(_)
+            | Self::Claimed(_)
+            | Self::Appended(_)
+            | Self::GrantMinted(_)
+            | Self::Minted(_)
+            | Self::Frozen(_)
+            | Self::Noted(_) => false,
+        }
+    }
+
     /// The least format of a record that can say this.
     fn format(&self) -> u8 {
         match self {

@@ -12,12 +12,20 @@ mod call;
 mod checkpoint;
 mod claim;
 mod create;
+mod cutting;
+mod delete;
+mod erasing;
+mod freeze;
 mod handle;
+mod listing;
 mod load;
+mod mint;
+mod notes;
 mod read;
 mod redeem;
+mod revoke;
 mod round;
-mod save;
+mod sessions;
 mod share;
 mod subscribe;
 mod subscribers;
@@ -27,7 +35,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_model::{HistoryId, Limits, ShareId};
+use share_model::seam::Clock;
+use share_model::{HistoryId, Limits, ShareId, UnixMs};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
@@ -43,16 +52,24 @@ pub(crate) use bump::BumpCall;
 pub(crate) use call::{Command, Outcome, Reply};
 pub(crate) use claim::{Claim, ClaimCall};
 pub(crate) use create::CreateCall;
+pub(crate) use cutting::Ended;
+pub(crate) use delete::DeleteCall;
+pub(crate) use erasing::erase_deleted;
+pub(crate) use freeze::FreezeCall;
 pub(crate) use handle::{Budget, ShareHandle};
+pub(crate) use listing::{AuditCall, GrantsCall};
 pub(crate) use load::load_state;
+pub(crate) use mint::MintCall;
 pub(crate) use read::{CheckCall, DocumentAt, DocumentCall, WritersCall};
 pub(crate) use redeem::{Opened, RedeemCall, server_name};
-pub(crate) use save::SaveCall;
+pub(crate) use revoke::RevokeCall;
+pub(crate) use sessions::SessionTicket;
 pub(crate) use subscribe::{Start, SubscribeCall, Subscribed};
-pub(crate) use subscribers::Registration;
+pub(crate) use subscribers::{Progress, Registration};
 
 use call::Waiting;
 use checkpoint::Checkpoints;
+use erasing::Erasing;
 use share::Share;
 
 /// Bounds of an owner and of what it does per step.
@@ -123,6 +140,7 @@ pub(crate) struct Owner {
     calls: mpsc::Receiver<Box<dyn Waiting>>,
     /// Answers that wait for subscriptions to end.
     cuts: JoinSet<()>,
+    erasing: Erasing,
 }
 
 impl Owner {
@@ -138,6 +156,7 @@ impl Owner {
             share: Share::new(share, &around.limits),
             checkpoints: Checkpoints::default(),
             cuts: JoinSet::new(),
+            erasing: Erasing::default(),
             around,
             feed,
             calls,
@@ -154,7 +173,9 @@ impl Owner {
         self.reload().await?;
         self.show(Vec::new());
         let mut drain = self.around.drain.clone();
+        let clock = Arc::clone(&self.around.seams.clock);
         loop {
+            self.erasing.begin_if_deleted(&self.share, &self.around);
             let mut waiting = Vec::new();
             let most = self.around.limits.round_calls_max;
             tokio::select! {
@@ -165,6 +186,7 @@ impl Owner {
                 }
                 Some(done) = self.checkpoints.done() => self.checkpoints.settle(done),
                 Some(_) = self.cuts.join_next() => {}
+                () = sleep_until(&*clock, self.wake_at()) => self.wake().await?,
                 taken = self.calls.recv_many(&mut waiting, most) => {
                     if taken == 0 {
                         return Ok(());
@@ -180,6 +202,24 @@ impl Owner {
         }
     }
 
+    /// When something is to be done without a call: a reader's grant runs out, or notes are due.
+    fn wake_at(&self) -> Option<UnixMs> {
+        let expiry = self.share.subscribers.next_expiry();
+        expiry.into_iter().chain(self.share.notes.due()).min()
+    }
+
+    async fn wake(&mut self) -> Result<(), Fault> {
+        let now = self.around.seams.clock.now();
+        let is_due = |at: Option<UnixMs>| at.is_some_and(|at| at <= now);
+        if is_due(self.share.subscribers.next_expiry()) {
+            self.cut();
+        }
+        if is_due(self.share.notes.due()) {
+            self.write_notes().await?;
+        }
+        Ok(())
+    }
+
     async fn fail_all(&mut self, fault: &Fault) {
         self.calls.close();
         while let Some(call) = self.calls.recv().await {
@@ -189,6 +229,23 @@ impl Owner {
 
     async fn finish(&mut self) {
         while self.cuts.join_next().await.is_some() {}
+        self.share.notes.make_due();
+        if let Err(fault) = self.write_notes().await {
+            let share = self.share.id;
+            warn!(%share, %fault, "how grants were used lately is not written down");
+        }
+        self.erasing.finish().await;
         self.checkpoints.finish(&self.share, &self.around).await;
+    }
+}
+
+/// Sleeps until then, or for ever.
+async fn sleep_until(clock: &dyn Clock, until: Option<UnixMs>) {
+    match until {
+        Some(until) => {
+            let left = until.get().saturating_sub(clock.now().get());
+            clock.sleep(Duration::from_millis(left)).await;
+        }
+        None => std::future::pending().await,
     }
 }

@@ -19,6 +19,10 @@ pub(crate) struct AppendCall {
 impl Command for AppendCall {
     type Answer = Ack;
 
+    fn caller(&self) -> Option<&Authority> {
+        Some(&self.authority)
+    }
+
     fn lookups(&self, share: &Share) -> Vec<(WriterId, Seq)> {
         match (&share.state, share.appenders.get(&self.appender)) {
             (Some(state), Some(appender)) => state.lookups(appender, &self.batch),

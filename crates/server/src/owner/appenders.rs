@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use share_engine::Appender;
+use share_engine::{Appender, Authority};
 
 /// Names an appender of one owner. The appender lives as long as its ticket.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub(super) struct Appenders {
 #[derive(Debug)]
 struct Held {
     appender: Appender,
+    /// By whom it was claimed.
+    authority: Authority,
     ticket: Weak<u64>,
 }
 
@@ -42,15 +44,23 @@ impl Appenders {
     }
 
     /// Keeps an appender as long as its ticket lives.
-    pub(super) fn insert(&mut self, appender: Appender) -> AppenderTicket {
+    pub(super) fn insert(&mut self, appender: Appender, authority: Authority) -> AppenderTicket {
         self.last += 1;
         let ticket = Arc::new(self.last);
         let held = Held {
             appender,
+            authority,
             ticket: Arc::downgrade(&ticket),
         };
         self.held.insert(self.last, held);
         AppenderTicket(ticket)
+    }
+
+    /// Whose the live ones are.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Authority> {
+        let held = self.held.values();
+        held.filter(|held| held.ticket.strong_count() > 0)
+            .map(|held| &held.authority)
     }
 
     pub(super) fn get(&self, ticket: &AppenderTicket) -> Option<&Appender> {

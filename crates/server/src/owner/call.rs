@@ -1,11 +1,11 @@
 //! Calls to an owner: a command, and where its outcome goes.
 
-use share_engine::{Context, LogAnswers, Record};
-use share_model::{Refusal, Seq, WriterId};
+use share_engine::{Authority, Context, LogAnswers, Record};
+use share_model::{Refusal, RefusalCode, Seq, WriterId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::share::Share;
-use super::subscribers::Cut;
+use super::subscribers::{Cutting, Stopped};
 use crate::fault::Fault;
 
 /// What a call gets: an answer, a refusal, or a fault and no outcome at all.
@@ -39,8 +39,16 @@ pub(crate) trait Command: Send + 'static {
     /// What the caller gets.
     type Answer: Send + 'static;
 
-    /// Whether the answer waits until the subscriptions that a bump ended have stopped.
+    /// Whether the answer waits until the subscriptions that the command ended have stopped.
     const AFTER_CUT: bool = false;
+
+    /// Under whose authority it is: a refusal is noted for that grant.
+    fn caller(&self) -> Option<&Authority> {
+        None
+    }
+
+    /// Tells the answer of a command that waits for a cut how far those had got that were cut.
+    fn stopped(_answer: &mut Self::Answer, _stopped: &Stopped) {}
 
     /// What the command has to know of the log before it is run.
     fn lookups(&self, _share: &Share) -> Vec<(WriterId, Seq)> {
@@ -62,8 +70,9 @@ pub(crate) trait Waiting: Send {
     /// Whether [`Waiting::answer`] has to wait for a cut.
     fn is_after_cut(&self) -> bool;
 
-    /// Gives the answer of the last run: what it was seen in is durable.
-    fn answer(self: Box<Self>);
+    /// Gives the answer of the last run: what it was seen in is durable. `stopped` are those that
+    /// were cut.
+    fn answer(self: Box<Self>, stopped: &Stopped);
 
     /// Gives no outcome.
     fn fail(self: Box<Self>, fault: Fault);
@@ -98,6 +107,11 @@ impl<C: Command> Waiting for Call<C> {
 
     fn run(&mut self, share: &mut Share, context: &Context, log: &LogAnswers) -> Option<Record> {
         let ran = self.command.run(share, context, log);
+        if let (Err(refusal), Some(by)) = (&ran.answer, self.command.caller())
+            && is_of_authority(refusal.code)
+        {
+            share.refused(refusal.code, by.grant(), ("", context.now));
+        }
         self.ready = Some(ran.answer);
         ran.record
     }
@@ -106,8 +120,12 @@ impl<C: Command> Waiting for Call<C> {
         C::AFTER_CUT
     }
 
-    fn answer(self: Box<Self>) {
-        let outcome = self.ready.ok_or(Fault::Unloaded);
+    fn answer(self: Box<Self>, stopped: &Stopped) {
+        let mut ready = self.ready;
+        if let Some(Ok(answer)) = &mut ready {
+            C::stopped(answer, stopped);
+        }
+        let outcome = ready.ok_or(Fault::Unloaded);
         // The caller may have gone: what it asked for is done all the same.
         let _ = self.reply.send(outcome);
     }
@@ -119,11 +137,23 @@ impl<C: Command> Waiting for Call<C> {
 }
 
 /// Answers a call once a cut is complete, or tells it that it was not in time.
-pub(super) async fn answer_after(call: Box<dyn Waiting>, cut: Cut) {
-    match cut.complete().await {
-        Ok(()) => call.answer(),
+pub(super) async fn answer_after(call: Box<dyn Waiting>, cutting: Cutting) {
+    match cutting.complete().await {
+        Ok(stopped) => call.answer(&stopped),
         Err(fault) => call.fail(fault),
     }
+}
+
+/// Whether a refusal is about who asks, and not about what.
+fn is_of_authority(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::StaleEpoch
+            | RefusalCode::Revoked
+            | RefusalCode::Expired
+            | RefusalCode::RightMissing
+            | RefusalCode::QuotaExceeded
+    )
 }
 
 /// The outcome of a call that was handed over; the call was queued when this was made.

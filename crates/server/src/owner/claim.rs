@@ -24,6 +24,10 @@ pub(crate) struct Claim {
 impl Command for ClaimCall {
     type Answer = Claim;
 
+    fn caller(&self) -> Option<&Authority> {
+        Some(&self.authority)
+    }
+
     fn run(&self, share: &mut Share, context: &Context, _log: &LogAnswers) -> Ran<Claim> {
         if !share.appenders.has_room() {
             return Err(no_room()).into();
@@ -43,7 +47,9 @@ impl Command for ClaimCall {
             highest: answer.highest,
             chain: answer.chain,
         };
-        let appender = share.appenders.insert(answer.appender);
+        let appender = share
+            .appenders
+            .insert(answer.appender, self.authority.clone());
         Ok((Claim { appender, claimed }, Some(record))).into()
     }
 }

@@ -67,6 +67,7 @@ impl Owner {
     /// Throws the state away and loads what is stored.
     pub(super) async fn reload(&mut self) -> Result<(), Fault> {
         self.share.appenders.roll_back();
+        self.share.notes.roll_back(self.around.seams.clock.now());
         let (store, limits) = (&*self.around.store, self.share.limits);
         let loaded = load(store, self.share.id, limits).await?;
         self.share.state = loaded.map(|loaded| {
@@ -76,13 +77,19 @@ impl Owner {
         Ok(())
     }
 
-    /// Lets readers see the state, which is durable: ends those that may not read any more, and
-    /// moves the head for the others.
+    /// Lets readers see the state, which is durable.
     pub(super) fn show(&mut self, ops: Vec<LoggedOp>) {
+        if let Some(state) = &self.share.state {
+            self.feed.publish(ops, state.cursor());
+        }
+    }
+
+    /// Ends those who may not read any more: after whatever ended authority is durable, and before
+    /// anything later is shown.
+    pub(super) fn cut(&mut self) {
         let now = self.around.seams.clock.now();
         if let Some(state) = &self.share.state {
             self.share.subscribers.recheck(state, now);
-            self.feed.publish(ops, state.cursor());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading: the document, the writers, and whether one still may.
 
-use share_engine::{Authority, Context, LogAnswers, ShareState};
+use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
 use share_model::{Document, LogPosition, Refusal, Right, SnapshotAt, WriterInfo};
 
 use super::call::{Command, Ran};
@@ -20,10 +20,16 @@ pub(crate) struct DocumentAt {
 impl Command for DocumentCall {
     type Answer = DocumentAt;
 
+    fn caller(&self) -> Option<&Authority> {
+        Some(&self.0)
+    }
+
     fn run(&self, share: &mut Share, context: &Context, _log: &LogAnswers) -> Ran<DocumentAt> {
-        readable(share, &self.0, context)
-            .map(|state| (document_at(state, context), None))
-            .into()
+        let read = readable(share, &self.0, context).map(|state| document_at(state, context));
+        if read.is_ok() {
+            share.used(NoteEvent::Read, self.0.grant(), ("", context.now));
+        }
+        read.map(|read| (read, None)).into()
     }
 }
 
@@ -33,6 +39,10 @@ pub(crate) struct WritersCall(pub(crate) Authority);
 
 impl Command for WritersCall {
     type Answer = Vec<WriterInfo>;
+
+    fn caller(&self) -> Option<&Authority> {
+        Some(&self.0)
+    }
 
     fn run(&self, share: &mut Share, context: &Context, _log: &LogAnswers) -> Ran<Vec<WriterInfo>> {
         let writers = readable(share, &self.0, context).map(|state| {

@@ -1,9 +1,10 @@
 //! Redeeming a grant.
 
-use share_engine::{Authority, Context, LogAnswers, ShareState};
+use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
 use share_model::{GrantId, PROTOCOL_VERSION, Redeemed, Refusal, Rights, SecretHash};
 
 use super::call::{Command, Ran};
+use super::sessions::SessionTicket;
 use super::share::Share;
 
 /// What people read of the server.
@@ -14,32 +15,63 @@ const SERVER: &str = concat!("share ", env!("CARGO_PKG_VERSION"));
 pub(crate) struct RedeemCall {
     pub(crate) grant: GrantId,
     pub(crate) secret: SecretHash,
+    /// That the caller is the owner to whom the grant is sealed.
+    pub(crate) proof: Option<OwnerProof>,
+    /// What the program calls itself.
+    pub(crate) client: String,
     /// The version that the other side speaks.
     pub(crate) protocol_version: u32,
 }
 
 /// A grant whose secret was proven. It may have ended: then its authority allows nothing, but the
-/// bump that was made under it can be repeated.
+/// bump or deletion that was made under it can be repeated.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) authority: Authority,
     pub(crate) redeemed: Result<Redeemed, Refusal>,
+    /// Counts the session as live while it is kept.
+    pub(crate) ticket: SessionTicket,
 }
 
 impl Command for RedeemCall {
     type Answer = Opened;
 
     fn run(&self, share: &mut Share, context: &Context, _log: &LogAnswers) -> Ran<Opened> {
-        let opened = share.state().and_then(|state| self.open(state, context));
-        opened.map(|opened| (opened, None)).into()
+        self.open(share, context)
+            .map(|opened| (opened, None))
+            .into()
     }
 }
 
 impl RedeemCall {
-    fn open(&self, state: &ShareState, context: &Context) -> Result<Opened, Refusal> {
-        let authority = state.prove(self.grant, &self.secret)?;
-        let standing = state.redeem(self.grant, &self.secret, context.now);
-        let redeemed = standing.map(|authority| Redeemed {
+    fn open(&self, share: &mut Share, context: &Context) -> Result<Opened, Refusal> {
+        let (grant, proof) = (self.grant, self.proof.as_ref());
+        let state = share.state()?;
+        let authority = match state.prove(grant, &self.secret, proof) {
+            Ok(authority) => authority,
+            Err(refusal) => {
+                share.refused_unproven(context.now);
+                return Err(refusal);
+            }
+        };
+        let standing = state.redeem(grant, &self.secret, proof, context.now);
+        let redeemed = standing.map(|authority| self.redeemed(state, &authority, context));
+        let by = (self.client.as_str(), context.now);
+        match &redeemed {
+            Ok(_) => share.used(NoteEvent::Redeemed, grant, by),
+            Err(refusal) => share.refused(refusal.code, grant, by),
+        }
+        let ticket = share.sessions.insert(authority.clone());
+        Ok(Opened {
+            authority,
+            redeemed,
+            ticket,
+        })
+    }
+
+    fn redeemed(&self, state: &ShareState, authority: &Authority, context: &Context) -> Redeemed {
+        let grant = state.grant_of(authority);
+        Redeemed {
             share: state.id(),
             cursor: state.cursor(),
             epoch: authority.epoch(),
@@ -52,15 +84,11 @@ impl RedeemCall {
             server: SERVER.to_owned(),
             protocol_version: self.protocol_version.min(PROTOCOL_VERSION),
             grant: authority.grant(),
-            expires_at: None,
-            label: String::new(),
-            owner: authority.rights() == Rights::ALL,
-            frozen: false,
-        });
-        Ok(Opened {
-            authority,
-            redeemed,
-        })
+            expires_at: grant.and_then(|grant| grant.expires_at),
+            label: grant.map_or(String::new(), |grant| grant.label.clone()),
+            owner: grant.is_some_and(|grant| grant.parent.is_none()),
+            frozen: state.is_frozen(),
+        }
     }
 }
 

@@ -57,6 +57,19 @@ impl Owner {
         Ok(())
     }
 
+    /// Writes the notes that are due, or all there are.
+    pub(super) async fn write_notes(&mut self) -> Result<(), Fault> {
+        let mut nobody = Calls::new();
+        for _ in 0..self.around.limits.tries_max {
+            match self.round(&mut nobody).await? {
+                Round::Again => {}
+                // Refused: they are kept, and tried again later.
+                Round::Answered(_) | Round::Failed(..) => break,
+            }
+        }
+        Ok(())
+    }
+
     async fn round(&mut self, calls: &mut Calls) -> Result<Round, Fault> {
         let expected = self.share.version();
         let (ran, records) = self.run_calls(calls).await;
@@ -66,6 +79,7 @@ impl Owner {
             return Ok(Round::Answered(ran));
         }
         let ops = records.iter().flat_map(Record::logged).collect();
+        let ends = records.iter().any(|record| record.change.ends_authority());
         let mut since = self.checkpoints.since();
         records.iter().for_each(|record| since.add(record));
         let commit = ShareCommit {
@@ -77,13 +91,18 @@ impl Owner {
         match outcomes.into_iter().next() {
             Some(CommitOutcome::Done) => {
                 self.share.appenders.keep();
+                self.share.notes.keep();
                 self.checkpoints.set(since);
+                if ends {
+                    self.cut();
+                }
                 self.show(ops);
                 Ok(Round::Answered(ran))
             }
             Some(CommitOutcome::Conflict { actual }) => {
                 info!(share = %self.share.id, %expected, %actual, "commit conflicts, running again");
                 self.reload().await?;
+                self.cut();
                 self.show(Vec::new());
                 Ok(Round::Again)
             }
@@ -123,6 +142,9 @@ impl Owner {
                 Err(fault) => calls.remove(at).fail(fault),
             }
         }
+        if self.share.notes.due().is_some_and(|due| due <= context.now) {
+            records.extend(self.share.write_notes(&context));
+        }
         (at, records)
     }
 
@@ -156,6 +178,7 @@ impl Owner {
                 confirm.await.into_result()?;
             }
         }
+        self.cut();
         self.show(Vec::new());
         Ok(())
     }
@@ -173,10 +196,10 @@ impl Owner {
     fn answer(&mut self, calls: impl Iterator<Item = Box<dyn Waiting>>) {
         for call in calls {
             if call.is_after_cut() {
-                let cut = self.share.subscribers.cut();
-                self.cuts.spawn_local(answer_after(call, cut));
+                let cutting = self.share.subscribers.cutting();
+                self.cuts.spawn_local(answer_after(call, cutting));
             } else {
-                call.answer();
+                call.answer(&Vec::new());
             }
         }
     }

@@ -5,6 +5,8 @@ use share_model::{Limits, Refusal, ShareId, ShareVersion};
 
 use super::OwnerLimits;
 use super::appenders::Appenders;
+use super::notes::Notes;
+use super::sessions::Sessions;
 use super::subscribers::Subscribers;
 
 /// A share in memory.
@@ -15,6 +17,8 @@ pub(crate) struct Share {
     pub(super) state: Option<ShareState>,
     pub(super) appenders: Appenders,
     pub(super) subscribers: Subscribers,
+    pub(super) sessions: Sessions,
+    pub(super) notes: Notes,
     /// The bounds of shares that are created or loaded.
     pub(super) limits: Limits,
 }
@@ -26,6 +30,8 @@ impl Share {
             state: None,
             appenders: Appenders::new(limits.appenders_max),
             subscribers: Subscribers::new(limits.subscribers_max, limits.cut_deadline),
+            sessions: Sessions::new(),
+            notes: Notes::default(),
             limits: limits.share,
         }
     }

@@ -36,6 +36,10 @@ pub(crate) enum Start {
 impl Command for SubscribeCall {
     type Answer = Subscribed;
 
+    fn caller(&self) -> Option<&Authority> {
+        Some(&self.authority)
+    }
+
     fn run(&self, share: &mut Share, context: &Context, _log: &LogAnswers) -> Ran<Subscribed> {
         self.begin(share, context).into()
     }
@@ -53,7 +57,15 @@ impl SubscribeCall {
             cursor: state.cursor(),
         };
         let start = start(state, self.from, context)?;
-        let registration = share.subscribers.register(self.authority.clone());
+        let from = match start {
+            Start::Tail(cursor) => cursor,
+            Start::Document => Cursor::ZERO,
+        };
+        let grant = state.grant_of(&self.authority);
+        let expires_at = grant.and_then(|grant| grant.expires_at);
+        let by = self.authority.clone();
+        let registration = share.subscribers.register(by, from, expires_at);
+        share.notes.begin(context.now);
         let subscribed = Subscribed {
             position,
             start,

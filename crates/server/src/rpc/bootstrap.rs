@@ -43,17 +43,20 @@ impl Bootstrap {
         let command = || RedeemCall {
             grant,
             secret,
+            proof: presented.proof,
+            client: presented.client.clone(),
             protocol_version: presented.protocol_version,
         };
         let door = &self.connection.door;
         let redeemed = door.within(door.hub.redeem(share, command)).await?;
         Ok(redeemed.map(|(handle, opened)| {
-            let client = presented.client;
+            let client = &presented.client;
             info!(%share, %grant, client, "share redeemed");
             let authority = opened.authority;
             Opened {
                 reading: Reading { handle, authority },
                 redeemed: Rc::new(opened.redeemed),
+                _ticket: opened.ticket,
             }
         }))
     }

@@ -17,7 +17,7 @@ use super::page::Page;
 use super::reading::Reading;
 use crate::fault::{Fault, Reaction};
 use crate::feed::{Step, Tail};
-use crate::owner::{Outcome, Registration, Start, Subscribed};
+use crate::owner::{Outcome, Progress, Registration, Start, Subscribed};
 
 /// Delivers to a sink.
 pub(super) struct Pump {
@@ -77,12 +77,14 @@ impl Pump {
             start,
             mut registration,
         } = self;
+        let progress = registration.progress();
         let mut drain = door.drain.clone();
         let mut delivery = Delivery {
             door: &door,
             reading: &reading,
             sink: &sink,
             tail,
+            progress,
         };
         let end = tokio::select! {
             biased;
@@ -118,6 +120,8 @@ struct Delivery<'a> {
     reading: &'a Reading,
     sink: &'a sink::Client,
     tail: Tail,
+    /// Told before anything is sent: whoever is cut in the middle has been served that.
+    progress: Progress,
 }
 
 impl Delivery<'_> {
@@ -143,6 +147,9 @@ impl Delivery<'_> {
                     for (at, op) in (0..).zip(&ops) {
                         wire::write_logged_op(op, list.reborrow().get(at));
                     }
+                    if let Some(last) = ops.last() {
+                        self.progress.served(last.cursor);
+                    }
                     drop(ops);
                     self.sent(request.send()).await?;
                 }
@@ -164,6 +171,7 @@ impl Delivery<'_> {
             Ok(document) => document,
             Err(refusal) => return Err(End::Refused(refusal)),
         };
+        self.progress.served(document.at.position.cursor);
         let mut request = self.sink.reset_request();
         request.get().set_lagged(lagged);
         wire::write_snapshot_at(&document.at, request.get().init_at());

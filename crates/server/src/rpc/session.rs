@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use capnp::Error;
 use capnp::capability::{Params, Results};
-use share_engine::{Authority, BumpEpoch, ClaimRequest, MintChild};
+use share_engine::{Authority, BumpEpoch, ClaimRequest};
 use share_model::{
     Bumped, Claimed, GrantId, LogPosition, Origin, OriginKind, Redeemed, Refusal, RefusalCode,
-    Secret, ShareRef, SnapshotAt,
+    SnapshotAt,
 };
 use share_proto::persistent_capnp::persistent::{self, save_params, save_results};
 use share_proto::share_capnp::{share_ref, share_session, sink, snapshot, subscription};
@@ -24,9 +24,13 @@ use super::refused::Refused;
 use super::snapshot::Snapshot;
 use super::subscription::Subscription;
 use crate::owner::{
-    BumpCall, Claim, ClaimCall, Command, DocumentAt, DocumentCall, Outcome, SaveCall,
+    BumpCall, Claim, ClaimCall, Command, DocumentAt, DocumentCall, Outcome, SessionTicket,
     SubscribeCall, WritersCall,
 };
+
+mod authority;
+
+use authority::read_as;
 
 // The generator's own aliases name these parameters in an order that differs from build to build.
 type SaveParams = Params<save_params::Owned<share_ref::Owned, capnp::text::Owned>>;
@@ -47,6 +51,8 @@ pub(super) struct Opened {
     pub(super) reading: Reading,
     /// Refused if the authority has ended; the share's owner says so again at each call.
     pub(super) redeemed: Rc<Result<Redeemed, Refusal>>,
+    /// Counts the session as live, while it is held.
+    pub(super) _ticket: SessionTicket,
 }
 
 impl Session {
@@ -105,7 +111,7 @@ impl Session {
             origin: request.origin,
         };
         let command = |authority| BumpCall { authority, request };
-        Ok(self.call(command).await?.map(|(_, bumped)| bumped))
+        Ok(self.call(command).await?.map(|(_, (bumped, _))| bumped))
     }
 
     async fn read_document(&self) -> Outcome<(Snapshot, SnapshotAt)> {
@@ -143,36 +149,6 @@ impl Session {
         let subscription = Subscription(self.connection.run(pumping));
         Ok(Ok((subscription, position)))
     }
-
-    /// Mints a child with the same rights, and gives its ref.
-    async fn save_ref(&self) -> Outcome<ShareRef> {
-        let door = &self.connection.door;
-        let secret = Secret::random(&*door.seams.entropy);
-        let (grant, secret_hash) = (
-            GrantId::new(&*door.seams.clock, &*door.seams.entropy),
-            secret.hash(),
-        );
-        let command = |authority: Authority| SaveCall {
-            child: MintChild {
-                grant,
-                secret_hash,
-                rights: authority.rights(),
-                expires_at: None,
-                label: "saved".to_owned(),
-                origin: saved_by(authority.grant()),
-            },
-            authority,
-        };
-        let saved = self.call(command).await?;
-        Ok(saved.map(|(reading, saved)| ShareRef {
-            addresses: door.factory.addresses().to_vec(),
-            share: reading.handle.share(),
-            grant: saved.grant,
-            epoch: saved.epoch,
-            pin: None,
-            secret,
-        }))
-    }
 }
 
 /// The origin of a grant that its holder's session made.
@@ -198,13 +174,12 @@ impl persistent::Server<share_ref::Owned, capnp::text::Owned> for Session {
         params: SaveParams,
         mut results: SaveResults,
     ) -> Result<(), Error> {
-        if params.get()?.has_seal_for() {
-            return Err(Error::failed(
-                "invalidRequest: `sealFor` must be null, refs are not sealed in this version"
-                    .to_owned(),
-            ));
-        }
-        let saved = self.save_ref().await.map_err(|fault| exception(&fault))?;
+        let seal_for = wire::read_seal_for(params.get()?.get_seal_for());
+        let seal_for = seal_for.map_err(|error| Error::failed(Refusal::from(error).to_string()))?;
+        let saved = self
+            .save_ref(seal_for)
+            .await
+            .map_err(|fault| exception(&fault))?;
         let saved = saved.map_err(|refusal| Error::failed(refusal.to_string()))?;
         wire::write_share_ref(&saved, results.get().init_sturdy_ref());
         Ok(())
@@ -286,6 +261,100 @@ impl share_session::Server for Session {
         let writers = writers.map_err(|fault| exception(&fault))?;
         let writers = writers.map(|(_, writers)| writers);
         wire::write_writers_outcome(&writers, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn attenuate(
+        self: Rc<Self>,
+        params: share_session::AttenuateParams,
+        mut results: share_session::AttenuateResults,
+    ) -> Result<(), Error> {
+        let minted = Session::attenuate(&self, params).await;
+        let minted = minted.map_err(|fault| exception(&fault))?;
+        wire::write_mint_outcome(&minted, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn publish(
+        self: Rc<Self>,
+        params: share_session::PublishParams,
+        mut results: share_session::PublishResults,
+    ) -> Result<(), Error> {
+        let minted = Session::publish(&self, params).await;
+        let minted = minted.map_err(|fault| exception(&fault))?;
+        wire::write_mint_outcome(&minted, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn revoke_capability(
+        self: Rc<Self>,
+        params: share_session::RevokeCapabilityParams,
+        mut results: share_session::RevokeCapabilityResults,
+    ) -> Result<(), Error> {
+        let cut = self.revoke(params).await;
+        let cut = cut.map_err(|fault| exception(&fault))?;
+        wire::write_end_outcome(&cut, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn freeze(
+        self: Rc<Self>,
+        params: share_session::FreezeParams,
+        mut results: share_session::FreezeResults,
+    ) -> Result<(), Error> {
+        let origin = params.get().and_then(|params| params.get_origin());
+        let frozen = self
+            .set_frozen(true, read_as(origin, wire::read_origin))
+            .await;
+        let frozen = frozen.map_err(|fault| exception(&fault))?;
+        wire::write_freeze_outcome(&frozen, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn unfreeze(
+        self: Rc<Self>,
+        params: share_session::UnfreezeParams,
+        mut results: share_session::UnfreezeResults,
+    ) -> Result<(), Error> {
+        let origin = params.get().and_then(|params| params.get_origin());
+        let frozen = self
+            .set_frozen(false, read_as(origin, wire::read_origin))
+            .await;
+        let frozen = frozen.map_err(|fault| exception(&fault))?;
+        wire::write_freeze_outcome(&frozen, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn delete(
+        self: Rc<Self>,
+        params: share_session::DeleteParams,
+        mut results: share_session::DeleteResults,
+    ) -> Result<(), Error> {
+        let cut = self.delete_share(params).await;
+        let cut = cut.map_err(|fault| exception(&fault))?;
+        wire::write_end_outcome(&cut, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn grants(
+        self: Rc<Self>,
+        params: share_session::GrantsParams,
+        mut results: share_session::GrantsResults,
+    ) -> Result<(), Error> {
+        let grants = self.list_grants(params).await;
+        let grants = grants.map_err(|fault| exception(&fault))?;
+        wire::write_grants_outcome(&grants, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn audit(
+        self: Rc<Self>,
+        params: share_session::AuditParams,
+        mut results: share_session::AuditResults,
+    ) -> Result<(), Error> {
+        let entries = self.read_audit(params).await;
+        let entries = entries.map_err(|fault| exception(&fault))?;
+        wire::write_audit_outcome(&entries, results.get().init_outcome());
         Ok(())
     }
 }
