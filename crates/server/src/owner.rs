@@ -52,7 +52,6 @@ pub(crate) use bump::BumpCall;
 pub(crate) use call::{Command, Outcome, Reply};
 pub(crate) use claim::{Claim, ClaimCall};
 pub(crate) use create::CreateCall;
-pub(crate) use cutting::Ended;
 pub(crate) use delete::DeleteCall;
 pub(crate) use erasing::erase_deleted;
 pub(crate) use freeze::FreezeCall;
@@ -177,6 +176,7 @@ impl Owner {
         loop {
             self.erasing.begin_if_deleted(&self.share, &self.around);
             let mut waiting = Vec::new();
+            let wake_at = self.wake_at();
             let most = self.around.limits.round_calls_max;
             tokio::select! {
                 biased;
@@ -186,7 +186,7 @@ impl Owner {
                 }
                 Some(done) = self.checkpoints.done() => self.checkpoints.settle(done),
                 Some(_) = self.cuts.join_next() => {}
-                () = sleep_until(&*clock, self.wake_at()) => self.wake().await?,
+                () = sleep_until(&*clock, wake_at) => self.wake().await?,
                 taken = self.calls.recv_many(&mut waiting, most) => {
                     if taken == 0 {
                         return Ok(());

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 mod serving {
+    mod administrator;
     mod appending;
     mod backup;
     mod client;
@@ -12,6 +13,7 @@ mod serving {
     mod lifecycle;
     mod overload;
     mod reader;
+    mod revoking;
     mod sessions;
     mod store_trouble;
     mod subscribing;

@@ -1,7 +1,7 @@
 //! Redeeming a grant.
 
 use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
-use share_model::{GrantId, PROTOCOL_VERSION, Redeemed, Refusal, Rights, SecretHash};
+use share_model::{GrantId, OwnerProof, PROTOCOL_VERSION, Redeemed, Refusal, SecretHash};
 
 use super::call::{Command, Ran};
 use super::sessions::SessionTicket;

@@ -66,6 +66,11 @@ impl TroubledStore {
         self.fired.load(Ordering::SeqCst)
     }
 
+    /// How many records the store has.
+    pub(crate) async fn extent_records(&self) -> u64 {
+        self.inner.extent().await.unwrap().records
+    }
+
     /// How many checkpoints were stored.
     pub(crate) fn checkpoints(&self) -> watch::Receiver<u64> {
         self.checkpoints.subscribe()
