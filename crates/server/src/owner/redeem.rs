@@ -1,7 +1,7 @@
 //! Redeeming a grant.
 
 use share_engine::{Authority, Context, LogAnswers, ShareState};
-use share_model::{GrantId, PROTOCOL_VERSION, Redeemed, Refusal, Rights, SecretHash};
+use share_model::{GrantId, OwnerProof, PROTOCOL_VERSION, Redeemed, Refusal, SecretHash};
 
 use super::call::{Command, Ran};
 use super::share::Share;
@@ -10,10 +10,12 @@ use super::share::Share;
 const SERVER: &str = concat!("share ", env!("CARGO_PKG_VERSION"));
 
 /// Turns a grant and its secret into authority.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RedeemCall {
     pub(crate) grant: GrantId,
     pub(crate) secret: SecretHash,
+    /// Of the owner to whom the grant may be sealed.
+    pub(crate) proof: Option<OwnerProof>,
     /// The version that the other side speaks.
     pub(crate) protocol_version: u32,
 }
@@ -37,8 +39,10 @@ impl Command for RedeemCall {
 
 impl RedeemCall {
     fn open(&self, state: &ShareState, context: &Context) -> Result<Opened, Refusal> {
-        let authority = state.prove(self.grant, &self.secret)?;
-        let standing = state.redeem(self.grant, &self.secret, context.now);
+        let proof = self.proof.as_ref();
+        let authority = state.prove(self.grant, &self.secret, proof)?;
+        let standing = state.redeem(self.grant, &self.secret, proof, context.now);
+        let grant = state.grant_of(&authority);
         let redeemed = standing.map(|authority| Redeemed {
             share: state.id(),
             cursor: state.cursor(),
@@ -52,10 +56,10 @@ impl RedeemCall {
             server: SERVER.to_owned(),
             protocol_version: self.protocol_version.min(PROTOCOL_VERSION),
             grant: authority.grant(),
-            expires_at: None,
-            label: String::new(),
-            owner: authority.rights() == Rights::ALL,
-            frozen: false,
+            expires_at: grant.and_then(|grant| grant.expires_at),
+            label: grant.map_or(String::new(), |grant| grant.label.clone()),
+            owner: grant.is_some_and(|grant| grant.parent.is_none()),
+            frozen: state.is_frozen(),
         });
         Ok(Opened {
             authority,

@@ -29,7 +29,7 @@ impl Command for SaveCall {
             .and_then(|state| state.mint_child(context, &self.authority, self.child.clone()));
         let answer = minted.map(|(grant, record)| {
             let saved = Saved {
-                grant: grant.id,
+                grant: grant.grant,
                 epoch: grant.epoch,
             };
             (saved, record)

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use capnp::Error;
 use capnp::capability::{Params, Results};
-use share_engine::{Authority, BumpEpoch, ClaimRequest, MintChild};
+use share_engine::{Authority, BumpEpoch, ClaimRequest, MintChild, MintKind};
 use share_model::{
     Bumped, Claimed, GrantId, LogPosition, Origin, OriginKind, Redeemed, Refusal, RefusalCode,
     Secret, ShareRef, SnapshotAt,
@@ -154,11 +154,13 @@ impl Session {
         );
         let command = |authority: Authority| SaveCall {
             child: MintChild {
+                kind: MintKind::Saved,
                 grant,
                 secret_hash,
                 rights: authority.rights(),
                 expires_at: None,
                 label: "saved".to_owned(),
+                sealed_for: None,
                 origin: saved_by(authority.grant()),
             },
             authority,
