@@ -1,7 +1,7 @@
 //! Checkpoints: everything of a share but its document's values, as bytes.
 
 use serde::{Deserialize, Serialize};
-use share_model::{Document, Limits};
+use share_model::{Document, GrantId, Limits, SecretHash};
 
 use crate::record::RecordError;
 use crate::state::{Head, ShareState};
@@ -54,18 +54,7 @@ impl ShareState {
         document: Document,
         limits: Limits,
     ) -> Result<Self, RecordError> {
-        let (size, head) = match head.split_first() {
-            Some((&FORMAT, rest)) => postcard::from_bytes::<(DocumentSize, Head)>(rest)
-                .map_err(|_| RecordError::Malformed)?,
-            Some((&format_1::FORMAT, rest)) => {
-                let (size, head) = postcard::from_bytes::<(DocumentSize, format_1::Head)>(rest)
-                    .map_err(|_| RecordError::Malformed)?;
-                let head = head.into_head(size.bytes);
-                (size, head)
-            }
-            Some((&found, _)) if found > FORMAT => return Err(RecordError::Newer { found }),
-            Some(_) | None => return Err(RecordError::Malformed),
-        };
+        let (size, head) = decode(head)?;
         let contradiction = |what| RecordError::Contradiction {
             version: head.version,
             what,
@@ -81,6 +70,35 @@ impl ShareState {
             document,
             head,
         })
+    }
+
+    /// Whether a state, of which only what [`ShareState::checkpoint`] wrote is at hand, has or had a
+    /// grant with this secret: then [`ShareState::prove`] decides, else it would refuse.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no checkpoint of a known format.
+    pub fn is_known_in(
+        head: &[u8],
+        grant: GrantId,
+        secret: &SecretHash,
+    ) -> Result<bool, RecordError> {
+        let (_, head) = decode(head)?;
+        Ok(head.grants.prove(grant, secret).is_some())
+    }
+}
+
+fn decode(head: &[u8]) -> Result<(DocumentSize, Head), RecordError> {
+    match head.split_first() {
+        Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(|_| RecordError::Malformed),
+        Some((&format_1::FORMAT, rest)) => {
+            let (size, head) = postcard::from_bytes::<(DocumentSize, format_1::Head)>(rest)
+                .map_err(|_| RecordError::Malformed)?;
+            let head = head.into_head(size.bytes);
+            Ok((size, head))
+        }
+        Some((&found, _)) if found > FORMAT => Err(RecordError::Newer { found }),
+        Some(_) | None => Err(RecordError::Malformed),
     }
 }
 

@@ -4,14 +4,17 @@
 //! for a while after. At most one owner of a share runs at any time: while one ends, whoever wants
 //! the share waits.
 
+mod doorkeeper;
 mod entries;
 mod requests;
+mod slugs;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use share_engine::CreateShare as EngineCreate;
-use share_model::{CreatedShare, HistoryId, Limits, Refusal, ShareId};
+use share_model::seam::Clock;
+use share_model::{CreatedShare, GrantId, HistoryId, Limits, Refusal, RefusalCode, ShareId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::fault::Fault;
@@ -22,8 +25,11 @@ use crate::owner::{
 use crate::seams::Seams;
 use crate::store::{Store, StoreError};
 
+use doorkeeper::{Looked, look};
 use entries::Entries;
 use requests::Request;
+
+pub(crate) use doorkeeper::UnprovenTries;
 
 /// How often a call is handed to the next owner of a share whose owner has just ended.
 const OPENS_MAX: u32 = 3;
@@ -62,6 +68,8 @@ pub(crate) struct Hub {
     store: Arc<dyn Store>,
     history: HistoryId,
     share_limits: Limits,
+    clock: Arc<dyn Clock>,
+    unproven: UnprovenTries,
     stopped: watch::Receiver<Option<StoreError>>,
 }
 
@@ -86,11 +94,14 @@ impl Hub {
         let (requests, receiver) = mpsc::channel(limits.requests_max);
         let (stop, stopped) = watch::channel(None);
         let share_limits = limits.owner.share;
+        let clock = Arc::clone(&seams.clock);
+        let unproven = UnprovenTries::default();
         let task = HubTask {
             around: Surroundings {
                 store: Arc::clone(&store),
                 seams,
                 history,
+                unproven: unproven.clone(),
                 limits: Arc::new(limits.owner.clone()),
                 drain,
             },
@@ -103,6 +114,8 @@ impl Hub {
             store,
             history,
             share_limits,
+            clock,
+            unproven,
             stopped,
         };
         Ok((hub, task))
@@ -137,14 +150,58 @@ impl Hub {
         }
     }
 
-    /// Opens a share and redeems a grant of it. Whether the share exists does not show.
+    /// Redeems a grant of a share, which is loaded only for a grant that it may know. Whether the
+    /// share exists does not show: every refusal has read as much as any other.
     pub(crate) async fn redeem(
         &self,
         share: ShareId,
         command: impl Fn() -> RedeemCall,
     ) -> Result<Result<(ShareHandle, Opened), Refusal>, Fault> {
-        let (handle, outcome) = self.call(share, command).await?;
-        Ok(outcome.map(|opened| (handle, opened)))
+        let asked = command();
+        let loaded = self.open(share, false).await?;
+        let is_loaded = loaded.is_some();
+        if let Some(handle) = loaded {
+            match handle.call(command(), 0).outcome().await {
+                Ok(Ok(opened)) => return Ok(Ok((handle, opened))),
+                // What follows a refusal is the same whether the share is loaded or not.
+                Ok(Err(refusal)) if refusal.code != RefusalCode::NotAuthorized => {
+                    return Ok(Err(refusal));
+                }
+                Ok(Err(_)) | Err(Fault::Unloaded) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        match look(&*self.store, share, (asked.grant, asked.secret)).await? {
+            Looked::MayBeProven => {
+                let (handle, outcome) = self.call(share, command).await?;
+                Ok(outcome.map(|opened| (handle, opened)))
+            }
+            Looked::Unproven => {
+                if !is_loaded {
+                    self.unproven.count(share, self.clock.now());
+                }
+                Ok(Err(Refusal::not_authorized()))
+            }
+            Looked::NoShare => Ok(Err(Refusal::not_authorized())),
+        }
+    }
+
+    /// Notes that a slug's grant is one of `share`: to be done before the grant is committed. Durable
+    /// when this returns; repeatable.
+    pub(crate) async fn publish_index(&self, grant: GrantId, share: ShareId) -> Outcome<()> {
+        let is_its_own = slugs::publish(&*self.store, grant, share).await?;
+        Ok(match is_its_own {
+            true => Ok(()),
+            false => Err(Refusal::new(
+                RefusalCode::InvalidRequest,
+                "the slug is the public address of another share: make a new one",
+            )),
+        })
+    }
+
+    /// The share that has a slug's grant; `None`: no share has it.
+    pub(crate) async fn resolve(&self, grant: GrantId) -> Result<Option<ShareId>, Fault> {
+        slugs::resolve(&*self.store, grant).await
     }
 
     /// Creates a share, or finds that the same request has created it.
@@ -162,7 +219,9 @@ impl Hub {
     ) -> Result<(ShareHandle, Result<C::Answer, Refusal>), Fault> {
         let mut opens = 0;
         loop {
-            let handle = self.open(share).await?;
+            let Some(handle) = self.open(share, true).await? else {
+                return Err(Fault::Unloaded);
+            };
             opens += 1;
             match handle.call(command(), 0).outcome().await {
                 Err(Fault::Unloaded) if opens < OPENS_MAX => {}
@@ -171,10 +230,15 @@ impl Hub {
         }
     }
 
-    async fn open(&self, share: ShareId) -> Result<ShareHandle, Fault> {
+    /// A handle of the share; `None` if it is not loaded, and must not be.
+    async fn open(&self, share: ShareId, may_load: bool) -> Result<Option<ShareHandle>, Fault> {
         let (reply, opened) = oneshot::channel();
         self.requests
-            .try_send(Request { share, reply })
+            .try_send(Request {
+                share,
+                may_load,
+                reply,
+            })
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Fault::TooMany {
                     what: "requests for shares",

@@ -43,6 +43,7 @@ use tracing::{debug, warn};
 
 use crate::fault::Fault;
 use crate::feed::{Feed, RingLimits};
+use crate::hub::UnprovenTries;
 use crate::seams::Seams;
 use crate::store::Store;
 
@@ -125,6 +126,8 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) seams: Seams,
     pub(crate) history: HistoryId,
+    /// What was counted for shares that were not loaded.
+    pub(crate) unproven: UnprovenTries,
     pub(crate) limits: Arc<OwnerLimits>,
     /// Becomes true once: finish what waits, then end.
     pub(crate) drain: watch::Receiver<bool>,

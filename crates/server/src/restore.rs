@@ -173,6 +173,7 @@ async fn prepare(
         _ => {
             let addresses = authority::addresses(&options.advertise, factory.as_ref());
             let refs = authority::end_all(&opened, seams, &addresses).await?;
+            factory::revoke_children(&opened, seams.clock.now()).await?;
             forget_journal(&opened).await?;
             (refs.count(), Some(refs.to_lines()))
         }
@@ -235,7 +236,7 @@ async fn end_by_journal(
         });
     }
     let now = seams.clock.now();
-    let applied = apply(store, (path, contents), now, |_| true).await?;
+    let applied = apply(store, contents, now, |_| true).await?;
     Ok(applied.shares)
 }
 

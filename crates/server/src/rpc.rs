@@ -11,6 +11,7 @@ mod bootstrap;
 mod connection;
 mod exception;
 mod factory;
+mod floor;
 mod page;
 mod pump;
 mod quota;

@@ -38,6 +38,15 @@ pub trait Store: Send + Sync + Debug {
     /// [`StoreError::Corrupt`] if a record is missing, damaged or unreadable: nothing is skipped.
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError>;
 
+    /// What of a share may speak of its grants: the head of its newest checkpoint, and the records
+    /// after it that have no applied op. Reads little, however large the document is. `None` if the
+    /// share has no record; otherwise as [`Store::load`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError>;
+
     /// Commits records; the outcomes are in the order of `commits`.
     ///
     /// Atomic per [`ShareCommit`]: all of its records or none. Not atomic across them; two of one
@@ -169,6 +178,15 @@ pub struct Loaded {
     /// The newest checkpoint.
     pub checkpoint: Option<Checkpoint>,
     /// The records after the checkpoint, from version 1 if there is none, without a gap.
+    pub records: Vec<Record>,
+}
+
+/// What [`Store::load_authority`] gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadedAuthority {
+    /// Of the newest checkpoint.
+    pub head: Option<Vec<u8>>,
+    /// The records after it, or from the first, that have no applied op.
     pub records: Vec<Record>,
 }
 

@@ -88,3 +88,16 @@ fn a_checkpoint_of_format_1_is_read_with_all_that_it_holds() {
     share.state.head.grants.get_mut(grant(2)).unwrap().kind = Some(kind);
     assert_eq!(read, share.state);
 }
+
+#[test]
+fn a_checkpoint_tells_which_grants_it_knows_without_its_document() {
+    let mut share = Share::new();
+    let owner = share.owner.clone();
+    share.mint(&owner, 2, share_model::Rights::ALL);
+    let head = share.state.checkpoint();
+    let is_known = |n, s| ShareState::is_known_in(&head, grant(n), &secret(s)).unwrap();
+    assert!(is_known(2, 2));
+    assert!(!is_known(2, 3), "another secret");
+    assert!(!is_known(3, 2), "another grant");
+    assert!(ShareState::is_known_in(&[], grant(2), &secret(2)).is_err());
+}

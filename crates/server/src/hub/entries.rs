@@ -82,6 +82,7 @@ impl Entries {
                 what: "requests for a share that unloads",
                 max: self.waiting_max,
             }),
+            None if !request.may_load => request.not_loaded(),
             None => match self.make_room() {
                 Ok(()) => request.grant(self.load(share)),
                 Err(fault) => request.refuse(fault),

@@ -1,17 +1,14 @@
 //! Applying a journal to a store that lacks something of it.
 
-use std::path::Path;
-
 use share_engine::ShareState;
 use share_model::{Limits, ShareId, UnixMs};
 use tracing::info;
 
 use super::contents::{Contents, Ended};
-use super::error::JournalError;
 use crate::fault::Fault;
 use crate::owner::load_state;
 use crate::server::ServerError;
-use crate::store::{CommitOutcome, ShareCommit, Store, StoreError};
+use crate::store::{Checkpoint, CommitOutcome, ShareCommit, Store, StoreError};
 
 /// How often a commit is tried while the store says that it may not be there.
 const TRIES_MAX: u32 = 16;
@@ -19,21 +16,20 @@ const TRIES_MAX: u32 = 16;
 /// What applying a journal did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Applied {
-    /// Shares whose epoch went on.
+    /// Shares that lacked something.
     pub(crate) shares: u64,
 }
 
-/// Applies what `store` lacks of the journal at `path`: of all shares, or of those that the journal
-/// says may lack something. Nobody else uses the store.
+/// Applies what `store` lacks of a journal: of all shares, or of those that the journal says may lack
+/// something. What is deleted is also erased. Nobody else uses the store.
 pub(crate) async fn apply(
     store: &dyn Store,
-    (path, contents): (&Path, &Contents),
+    contents: &Contents,
     now: UnixMs,
     is_looked_at: impl Fn(ShareId) -> bool,
 ) -> Result<Applied, ServerError> {
     let mut applied = Applied::default();
     for (share, ended) in contents.shares() {
-        check(path, share, ended)?;
         if is_looked_at(share) && catch_up(store, share, ended, now).await? {
             applied.shares += 1;
             info!(%share, "authority that the journal says has ended is ended again");
@@ -42,45 +38,56 @@ pub(crate) async fn apply(
     Ok(applied)
 }
 
-/// Refuses what this version can't apply: ignoring it would bring authority back.
-fn check(path: &Path, share: ShareId, ended: &Ended) -> Result<(), JournalError> {
-    if ended.revoked.is_empty() && ended.deleted.is_none() {
-        return Ok(());
-    }
-    Err(JournalError::BeyondUs {
-        path: path.to_owned(),
-        share,
-    })
+/// Erases the content of a deleted share. Repeatable; until it is done, each start of the server tries
+/// again.
+///
+/// # Errors
+///
+/// As storing fails.
+pub(crate) async fn erase_deleted(store: &dyn Store, state: &ShareState) -> Result<(), StoreError> {
+    let (share, version) = (state.id(), state.version());
+    let checkpoint = Checkpoint {
+        version,
+        head: state.checkpoint(),
+        document: state.document().clone(),
+    };
+    store.checkpoint(share, checkpoint).await?;
+    store.erase(share, version).await
 }
 
-/// Whether the share lacked the bump.
+/// Whether the share lacked something.
 async fn catch_up(
     store: &dyn Store,
     share: ShareId,
     ended: &Ended,
     now: UnixMs,
 ) -> Result<bool, ServerError> {
-    let Some(bump) = &ended.bump else {
-        return Ok(false);
-    };
-    for tried in 0..TRIES_MAX {
+    let ends = ended.ends();
+    let mut has_lacked = false;
+    for _ in 0..TRIES_MAX {
         let Some(mut state) = load_share(store, share).await? else {
             // Not in this store (yet): see `JournaledStore` for what is when it is created again.
             return Ok(false);
         };
         let expected = state.version();
-        let Some(record) = state.catch_up(now, bump.clone().into_bumped()) else {
-            return Ok(tried > 0);
-        };
+        let records = state.catch_up(now, &ends);
+        if records.is_empty() {
+            if state.is_deleted() {
+                erase_deleted(store, &state).await?;
+            }
+            return Ok(has_lacked);
+        }
+        has_lacked = true;
         let commit = ShareCommit {
             share,
             expected,
-            records: vec![record],
+            records,
         };
-        match store.commit(vec![commit]).await.into_iter().next() {
-            Some(CommitOutcome::Done) => return Ok(true),
-            Some(CommitOutcome::Refused(error)) => return Err(error.into()),
-            Some(CommitOutcome::Conflict { .. } | CommitOutcome::Unknown(_)) | None => {}
+        // Done or not: what is stored then is what counts.
+        if let Some(CommitOutcome::Refused(error)) =
+            store.commit(vec![commit]).await.into_iter().next()
+        {
+            return Err(error.into());
         }
     }
     Err(StoreError::Overloaded.into())

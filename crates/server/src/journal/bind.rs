@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use share_engine::{Ends, ShareState};
 use share_model::seam::Executor;
-use share_model::{HistoryId, ShareId};
+use share_model::{HistoryId, ShareId, UnixMs};
 use tracing::warn;
 
 use super::apply::{apply, load_share};
@@ -18,6 +19,7 @@ use super::error::JournalError;
 use super::file::folder_of;
 use super::guarded::{JournaledStore, Served};
 use super::{Journal, new_contents};
+use crate::factory::revoked_grants;
 use crate::seams::Seams;
 use crate::server::ServerError;
 use crate::store::{CommitOutcome, Store, StoreError};
@@ -78,7 +80,7 @@ pub(crate) async fn bind(
         has_gone_back || !is_known || contents.open().contains(&share)
     };
     let now = seams.clock.now();
-    apply(&*store, (&place.path, &contents), now, is_looked_at).await?;
+    apply(&*store, &contents, now, is_looked_at).await?;
     bound.journal = Some(journal.contents().id());
     bound.starts += 1;
     // Besides, after this everything that was found in the store is durable.
@@ -157,13 +159,39 @@ async fn begin(
         };
         after = Some(*last);
         for (share, _) in page {
-            let state = load_share(store, share).await?;
-            if let Some(bumped) = state.and_then(|state| state.last_bump()) {
-                contents.take(Entry::Bumped(Bump::of(share, &bumped)));
+            if let Some(state) = load_share(store, share).await? {
+                entries_of(&state, now).for_each(|entry| contents.take(entry));
             }
         }
     }
+    for (grant, at) in revoked_grants(store).await? {
+        contents.take(Entry::FactoryRevoked { grant, at });
+    }
     Ok(Journal::create(&place.path, contents, place.executor)?)
+}
+
+/// What a journal has to know of a share.
+fn entries_of(state: &ShareState, at: UnixMs) -> impl Iterator<Item = Entry> + use<> {
+    let share = state.id();
+    let Ends {
+        bump,
+        revoked,
+        deleted,
+    } = state.ends();
+    let bump = bump.map(|bumped| Entry::Bumped(Bump::of(share, &bumped)));
+    let revoked = revoked.into_iter().map(move |revoked| Entry::Revoked {
+        share,
+        epoch: revoked.epoch,
+        grant: revoked.grant,
+        origin: revoked.origin,
+        at,
+    });
+    let deleted = deleted.map(|deleted| Entry::Deleted {
+        share,
+        origin: deleted.origin,
+        at,
+    });
+    bump.into_iter().chain(revoked).chain(deleted)
 }
 
 /// Whether the store is behind what the journal knows of it; it then has a new history id, durably.

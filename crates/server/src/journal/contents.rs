@@ -1,9 +1,11 @@
-//! What a journal's entries say together: per share the newest epoch, the grants of that epoch that
-//! were revoked, and whether it was deleted. Nothing else is kept.
+//! What a journal's entries say together: per share the newest epoch and the grants of that epoch that
+//! were revoked, or that it was deleted; and which grants of the factory were revoked. Nothing else
+//! is kept.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
+use share_engine::{Ends, GrantRevoked, ShareDeleted};
 use share_model::{Epoch, GrantId, HistoryId, Origin, ShareId, UnixMs};
 
 use super::entry::{Bump, Entry, JournalId, Mark};
@@ -21,8 +23,36 @@ pub(crate) struct Ended {
     pub(crate) bump: Option<Bump>,
     /// Revoked grants of the newest epoch that the journal knows of.
     pub(crate) revoked: BTreeMap<GrantId, (Epoch, Origin, UnixMs)>,
-    /// Whether the share was deleted, by whom and when.
+    /// Whether the share was deleted, by whom and when. Nothing else is known of it then.
     pub(crate) deleted: Option<(Origin, UnixMs)>,
+}
+
+impl Ended {
+    /// What a state may lack.
+    pub(crate) fn ends(&self) -> Ends {
+        let revoked = self
+            .revoked
+            .iter()
+            .map(|(grant, (epoch, origin, _))| GrantRevoked {
+                grant: *grant,
+                epoch: *epoch,
+                by: None,
+                origin: origin.clone(),
+            });
+        Ends {
+            bump: self.bump.clone().map(Bump::into_bumped),
+            revoked: revoked.collect(),
+            deleted: self.deleted.as_ref().map(|(origin, _)| ShareDeleted {
+                by: None,
+                origin: origin.clone(),
+            }),
+        }
+    }
+
+    /// The epoch of which revocations count.
+    fn newest_epoch(&self) -> Epoch {
+        self.bump.as_ref().map_or(Epoch::ZERO, |bump| bump.epoch)
+    }
 }
 
 /// What a journal knows.
@@ -32,7 +62,9 @@ pub(crate) struct Contents {
     replaces: Option<JournalId>,
     begun_at: UnixMs,
     shares: BTreeMap<ShareId, Ended>,
-    /// Shares whose last entry may not be in the store.
+    /// Grants of the factory that were revoked, and when.
+    factory_revoked: BTreeMap<GrantId, UnixMs>,
+    /// Shares whose last entry may not be in the store, or whose content is not erased.
     open: BTreeSet<ShareId>,
     /// The last mark of each history that the store has had, the newest last.
     marks: VecDeque<Mark>,
@@ -46,6 +78,7 @@ impl Contents {
             replaces,
             begun_at,
             shares: BTreeMap::new(),
+            factory_revoked: BTreeMap::new(),
             open: BTreeSet::new(),
             marks: VecDeque::new(),
         }
@@ -84,15 +117,22 @@ impl Contents {
                 at,
             } => {
                 let ended = self.shares.entry(share).or_default();
-                let newest = ended.bump.as_ref().map_or(Epoch::ZERO, |bump| bump.epoch);
-                if epoch >= newest {
+                if epoch >= ended.newest_epoch() && ended.deleted.is_none() {
                     ended.revoked.insert(grant, (epoch, origin, at));
                     self.open.insert(share);
                 }
             }
             Entry::Deleted { share, origin, at } => {
-                self.shares.entry(share).or_default().deleted = Some((origin, at));
+                // A deleted share lets nobody in, whatever else has ended.
+                let deleted = Ended {
+                    deleted: Some((origin, at)),
+                    ..Ended::default()
+                };
+                self.shares.insert(share, deleted);
                 self.open.insert(share);
+            }
+            Entry::FactoryRevoked { grant, at } => {
+                self.factory_revoked.entry(grant).or_insert(at);
             }
             Entry::Marked(mut mark) => {
                 self.open = mark.open.drain(..).collect();
@@ -110,8 +150,7 @@ impl Contents {
     fn take_bump(&mut self, bump: Bump) {
         let share = bump.share;
         let ended = self.shares.entry(share).or_default();
-        let newest = ended.bump.as_ref().map_or(Epoch::ZERO, |bump| bump.epoch);
-        if bump.epoch < newest {
+        if bump.epoch < ended.newest_epoch() || ended.deleted.is_some() {
             return;
         }
         ended.revoked.retain(|_, (epoch, ..)| *epoch >= bump.epoch);
@@ -144,6 +183,11 @@ impl Contents {
                 at,
             }));
         }
+        let factory = self.factory_revoked.iter();
+        entries.extend(factory.map(|(grant, at)| Entry::FactoryRevoked {
+            grant: *grant,
+            at: *at,
+        }));
         let mut marks = self.marks.clone();
         if let Some(newest) = marks.back_mut() {
             newest.open = self.open.iter().copied().collect();
@@ -172,7 +216,12 @@ impl Contents {
         self.shares.get(&share)
     }
 
-    /// The shares whose last entry may not be in the store.
+    /// The grants of the factory that were revoked, and when.
+    pub(crate) fn factory_revoked(&self) -> &BTreeMap<GrantId, UnixMs> {
+        &self.factory_revoked
+    }
+
+    /// The shares whose last entry may not be in the store, or whose content is not erased.
     pub(crate) fn open(&self) -> &BTreeSet<ShareId> {
         &self.open
     }
@@ -195,8 +244,30 @@ impl Contents {
         Some((mark, is_past))
     }
 
+    /// Whether the journal has what this entry says, or more.
+    pub(crate) fn has(&self, entry: &Entry) -> bool {
+        let known = |share| self.share(share);
+        match entry {
+            Entry::Bumped(bump) => self.has_bump(bump),
+            Entry::Revoked {
+                share,
+                epoch,
+                grant,
+                ..
+            } => known(*share).is_some_and(|ended| {
+                let revoked = ended.revoked.get(grant);
+                ended.deleted.is_some() || revoked.is_some_and(|(known, ..)| known >= epoch)
+            }),
+            Entry::Deleted { share, .. } => {
+                known(*share).is_some_and(|ended| ended.deleted.is_some())
+            }
+            Entry::FactoryRevoked { grant, .. } => self.factory_revoked.contains_key(grant),
+            Entry::Begun { .. } | Entry::Marked(_) => false,
+        }
+    }
+
     /// Whether the journal has this bump as the share's newest.
-    pub(crate) fn has(&self, bump: &Bump) -> bool {
+    fn has_bump(&self, bump: &Bump) -> bool {
         let newest = self.share(bump.share).and_then(|ended| ended.bump.as_ref());
         newest.is_some_and(|newest| {
             (newest.epoch, newest.request, newest.owner) == (bump.epoch, bump.request, bump.owner)

@@ -1,7 +1,7 @@
 //! The entries of a journal, as they are persisted.
 //!
 //! Persisted: fields and variants may be added at the end under a new format number only, and never
-//! change their meaning.
+//! change their meaning. An entry is written in the least format that can say it, as records are.
 
 use serde::{Deserialize, Serialize};
 use share_engine::{EpochBumped, Grant};
@@ -10,8 +10,11 @@ use share_model::{
     Epoch, GrantId, HistoryId, Origin, RequestId, Rights, SecretHash, ShareId, UnixMs,
 };
 
-/// The first byte of an entry: which reading follows.
-const FORMAT: u8 = 1;
+/// The newest reading of an entry; its first byte says which one follows.
+///
+/// * 1: everything but what is named below.
+/// * 2: [`Entry::FactoryRevoked`] as well.
+const FORMAT: u8 = 2;
 
 /// Names a journal, so that a server is not given another one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,13 @@ pub(crate) enum Entry {
     },
     /// How far the store had come.
     Marked(Mark),
+    /// Format 2. A grant of the factory was revoked, or will be.
+    FactoryRevoked {
+        /// The grant.
+        grant: GrantId,
+        /// When.
+        at: UnixMs,
+    },
 }
 
 /// An epoch that was bumped: all that a commit of it needs.
@@ -146,20 +156,37 @@ impl Entry {
         match self {
             Self::Bumped(bump) => Some(bump.share),
             Self::Revoked { share, .. } | Self::Deleted { share, .. } => Some(*share),
-            Self::Begun { .. } | Self::Marked(_) => None,
+            Self::Begun { .. } | Self::Marked(_) | Self::FactoryRevoked { .. } => None,
+        }
+    }
+
+    /// The least format that can say this.
+    fn format(&self) -> u8 {
+        match self {
+            Self::Begun { .. }
+            | Self::Bumped(_)
+            | Self::Revoked { .. }
+            | Self::Deleted { .. }
+            | Self::Marked(_) => 1,
+            Self::FactoryRevoked { .. } => 2,
         }
     }
 
     /// The entry as bytes: a format number, then postcard.
     pub(super) fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![FORMAT]).expect("every field of an entry can be written")
+        postcard::to_extend(self, vec![self.format()])
+            .expect("every field of an entry can be written")
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        match bytes.split_first() {
-            Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(|_| Unreadable::Malformed),
-            Some((&found, _)) if found > FORMAT => Err(Unreadable::Newer { found }),
-            Some(_) | None => Err(Unreadable::Malformed),
+        let (&found, rest) = bytes.split_first().ok_or(Unreadable::Malformed)?;
+        if found > FORMAT {
+            return Err(Unreadable::Newer { found });
+        }
+        let entry: Self = postcard::from_bytes(rest).map_err(|_| Unreadable::Malformed)?;
+        match entry.format() == found {
+            true => Ok(entry),
+            false => Err(Unreadable::Malformed),
         }
     }
 }

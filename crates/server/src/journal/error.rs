@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use share_model::ShareId;
-
 /// Why a journal can't be used. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,17 +63,6 @@ pub enum JournalError {
         path: PathBuf,
         /// The format found.
         found: u8,
-    },
-    /// It ends authority in a way that this version does not know.
-    #[error(
-        "the journal {} ends a grant or deletes share {share}, which this version can't: upgrade this \
-         program", .path.display()
-    )]
-    BeyondUs {
-        /// The file.
-        path: PathBuf,
-        /// The share.
-        share: ShareId,
     },
     /// What is stored is not what was written.
     #[error(

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use share_engine::{Change, ShareState};
+use share_engine::{Change, Record, ShareState};
 use share_model::{
-    Cursor, Fingerprint, HistoryId, Limits, LoggedOp, Seq, ShareId, ShareVersion, WriterId,
+    Cursor, Fingerprint, GrantId, HistoryId, Limits, LoggedOp, Seq, ShareId, ShareVersion, UnixMs,
+    WriterId,
 };
 
 use super::Journal;
+use super::contents::Ended;
 use super::entry::{Bump, Entry, Mark};
 use crate::store::{
-    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, Store, StoreError,
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
+    Store, StoreError,
 };
 
 /// Records after a mark before the next one: how far a store may be put back without being noticed
@@ -85,11 +88,34 @@ impl JournaledStore {
     /// What the commits are about to end, and the journal does not know yet.
     fn news(&self, commits: &[ShareCommit]) -> Vec<Entry> {
         let known = self.journal.contents();
-        let bumps = commits.iter().flat_map(bumps);
-        bumps
-            .filter(|bump| !known.has(bump))
-            .map(Entry::Bumped)
-            .collect()
+        let ends = commits.iter().flat_map(ends);
+        ends.filter(|end| !known.has(end)).collect()
+    }
+
+    /// Grants of the factory that the journal knows to be revoked, and when each was.
+    pub(crate) fn factory_revoked(&self) -> Vec<(GrantId, UnixMs)> {
+        let contents = self.journal.contents();
+        let revoked = contents.factory_revoked().iter();
+        revoked.map(|(grant, at)| (*grant, *at)).collect()
+    }
+
+    /// Notes that a grant of the factory is revoked; durable when this returns. To be done before
+    /// its record says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::append`].
+    pub(crate) async fn revoke_factory(
+        &self,
+        grant: GrantId,
+        at: UnixMs,
+    ) -> Result<(), StoreError> {
+        let entry = Entry::FactoryRevoked { grant, at };
+        let is_known = self.journal.contents().has(&entry);
+        match is_known {
+            true => Ok(()),
+            false => self.journal.append(vec![entry]).await,
+        }
     }
 
     /// A share that is created is one that the journal may know: it was made after the backup from
@@ -102,33 +128,55 @@ impl JournaledStore {
             return false;
         }
         let known = self.journal.contents();
-        let bump = known
-            .share(commit.share)
-            .and_then(|ended| ended.bump.clone());
-        let (Some(bump), Ok(mut state)) = (bump, ShareState::begin(record, Limits::DEFAULT)) else {
+        let ends = known.share(commit.share).map(Ended::ends);
+        let (Some(ends), Ok(mut state)) = (ends, ShareState::begin(record, Limits::DEFAULT)) else {
             return false;
         };
-        let ended = state.catch_up(record.at, bump.into_bumped());
-        let is_ended = ended.is_some();
+        let ended = state.catch_up(record.at, &ends);
+        let is_ended = !ended.is_empty();
         commit.records.extend(ended);
         is_ended
     }
 }
 
-fn bumps(commit: &ShareCommit) -> impl Iterator<Item = Bump> {
-    commit
-        .records
-        .iter()
-        .filter_map(|record| match &record.change {
-            Change::EpochBumped(bumped) => Some(Bump::of(commit.share, bumped)),
-            _ => None,
-        })
+/// What a commit ends.
+fn ends(commit: &ShareCommit) -> impl Iterator<Item = Entry> {
+    let share = commit.share;
+    let records = commit.records.iter();
+    records.filter_map(move |record| end(share, record))
+}
+
+fn end(share: ShareId, record: &Record) -> Option<Entry> {
+    let at = record.at;
+    match &record.change {
+        Change::EpochBumped(bumped) => Some(Entry::Bumped(Bump::of(share, bumped))),
+        Change::Revoked(revoked) => Some(Entry::Revoked {
+            share,
+            epoch: revoked.epoch,
+            grant: revoked.grant,
+            origin: revoked.origin.clone(),
+            at,
+        }),
+        Change::Deleted(deleted) => Some(Entry::Deleted {
+            share,
+            origin: deleted.origin.clone(),
+            at,
+        }),
+        Change::Created(_)
+        | Change::Claimed(_)
+        | Change::Appended(_)
+        | Change::GrantMinted(_)
+        | Change::Minted(_)
+        | Change::Frozen(_)
+        | Change::Noted(_) => None,
+    }
 }
 
 /// What was added to a commit, or is in it.
 struct Ends {
     share: ShareId,
-    /// The commit ends authority.
+    /// The commit ends authority, and nothing is left to be done then: a deleted share's content is
+    /// still to be erased.
     is_end: bool,
     /// More was committed than was asked for: the version that the share has then.
     grown_to: Option<ShareVersion>,
@@ -138,6 +186,10 @@ struct Ends {
 impl Store for JournaledStore {
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
         self.inner.load(share).await
+    }
+
+    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.inner.load_authority(share).await
     }
 
     async fn commit(&self, mut commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {
@@ -150,21 +202,22 @@ impl Store for JournaledStore {
                 .map(|_| CommitOutcome::Refused(error.clone()));
             return refused.collect();
         }
-        let ends: Vec<Ends> = commits
+        let ended: Vec<Ends> = commits
             .iter_mut()
             .map(|commit| {
                 let is_grown = self.end_again(commit);
                 let last = commit.records.last().map(|record| record.version);
+                let is_deleted = ends(commit).any(|end| matches!(end, Entry::Deleted { .. }));
                 Ends {
                     share: commit.share,
-                    is_end: is_grown || bumps(commit).next().is_some(),
+                    is_end: !is_deleted && (is_grown || ends(commit).next().is_some()),
                     grown_to: last.filter(|_| is_grown),
                 }
             })
             .collect();
         let outcomes = self.inner.commit(commits).await;
         let mut is_done = false;
-        let outcomes = outcomes.into_iter().zip(ends).map(|(outcome, ends)| {
+        let outcomes = outcomes.into_iter().zip(ended).map(|(outcome, ends)| {
             if !matches!(outcome, CommitOutcome::Done) {
                 return outcome;
             }
@@ -208,7 +261,10 @@ impl Store for JournaledStore {
     }
 
     async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError> {
-        self.inner.erase(share, through).await
+        self.inner.erase(share, through).await?;
+        // Only what is deleted is erased, and nothing is left to be done for it.
+        self.journal.contents().close(share);
+        Ok(())
     }
 
     async fn shares(

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use share_engine::{Change, CreateShare, Record, ShareState};
+use share_engine::{Change, CreateShare, Ends, Record, ShareState};
 use share_model::seam::{Executor, SeededEntropy, SystemFiles};
 use share_model::{
     Epoch, GrantId, HistoryId, Limits, Origin, OriginKind, RequestId, SecretHash, ShareId, UnixMs,
 };
 
-use super::entry::{Bump, Entry, JournalId, Mark};
+use super::entry::{Bump, Entry, JournalId, Mark, Unreadable};
 use super::file::{Disk, ReplaceError};
 use super::guarded::{JournaledStore, Served};
 use super::{Contents, Journal, JournalError, frame, new_contents};
@@ -153,6 +153,16 @@ fn the_bytes_of_an_entry_are_persisted_and_never_change() {
     });
     let expected = [vec![1, 4], vec![2; 16], vec![1, 3, 1], id(4)].concat();
     assert_eq!(marked.encode(), expected);
+    let factory = Entry::FactoryRevoked {
+        grant: GrantId::from_bytes([6; 16]),
+        at: UnixMs::new(300),
+    };
+    let expected = [vec![2, 5], id(6), vec![0xac, 2]].concat();
+    assert_eq!(factory.encode(), expected);
+    assert_eq!(Entry::decode(&expected), Ok(factory));
+    // Nobody wrote it under an earlier format.
+    let earlier = [&[1][..], &expected[1..]].concat();
+    assert_eq!(Entry::decode(&earlier), Err(Unreadable::Malformed));
 }
 
 #[tokio::test]
@@ -213,7 +223,7 @@ fn an_entry_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     let mut bytes = frame::write_file(&contents().entries());
-    let body = [2, 1];
+    let body = [3, 1];
     let length = 2_u32.to_le_bytes();
     bytes.extend(length);
     bytes.extend(crc32fast::hash(&length).to_le_bytes());
@@ -222,7 +232,7 @@ fn an_entry_of_a_newer_version_is_refused() {
     std::fs::write(&path, bytes).unwrap();
     let refused = reopen(&path).unwrap_err();
     assert!(
-        matches!(refused, JournalError::Newer { found: 2, .. }),
+        matches!(refused, JournalError::Newer { found: 3, .. }),
         "{refused}"
     );
 }
@@ -270,11 +280,20 @@ async fn what_a_journal_must_hold_survives_being_made_smaller() {
         origin: origin(),
         at: UnixMs::new(7),
     };
+    let factory = Entry::FactoryRevoked {
+        grant: GrantId::from_bytes([6; 16]),
+        at: UnixMs::new(8),
+    };
     for entry in [
         revoked(1, 1),
         Entry::Bumped(bump(1, 2, 21)),
         revoked(2, 2),
+        Entry::Bumped(bump(3, 2, 23)),
         deleted,
+        // Of a deleted share nothing else is kept, before and after.
+        Entry::Bumped(bump(3, 3, 24)),
+        factory.clone(),
+        factory,
         Entry::Marked(mark(1, 7)),
         Entry::Marked(mark(2, 9)),
         Entry::Bumped(bump(2, 4, 22)),
@@ -286,7 +305,9 @@ async fn what_a_journal_must_hold_survives_being_made_smaller() {
     let ended = read.share(share(1)).unwrap();
     // A grant of an epoch that a bump ended needs no revocation.
     assert_eq!(ended.revoked.len(), 1);
-    assert!(read.share(share(3)).unwrap().deleted.is_some());
+    let deleted = read.share(share(3)).unwrap();
+    assert!(deleted.deleted.is_some() && deleted.bump.is_none());
+    assert_eq!(read.factory_revoked().len(), 1);
     assert_eq!(read.open().iter().collect::<Vec<_>>(), [&share(2)]);
     let (_, is_past) = read.mark(HistoryId::from_bytes([1; 16])).unwrap();
     assert!(is_past);
@@ -325,8 +346,12 @@ fn bumped_share() -> (Record, Record) {
         origin: origin(),
     };
     let (mut state, created) = ShareState::create(create, Limits::DEFAULT, UnixMs::new(1)).unwrap();
-    let bumped = state.catch_up(UnixMs::new(2), bump(1, 2, 21).into_bumped());
-    (created, bumped.unwrap())
+    let ends = Ends {
+        bump: Some(bump(1, 2, 21).into_bumped()),
+        ..Ends::default()
+    };
+    let bumped = state.catch_up(UnixMs::new(2), &ends).remove(0);
+    (created, bumped)
 }
 
 fn commit(record: Record) -> Vec<ShareCommit> {

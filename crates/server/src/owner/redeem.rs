@@ -11,7 +11,7 @@ use super::share::Share;
 const SERVER: &str = concat!("share ", env!("CARGO_PKG_VERSION"));
 
 /// Turns a grant and its secret into authority.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RedeemCall {
     pub(crate) grant: GrantId,
     pub(crate) secret: SecretHash,

@@ -69,6 +69,7 @@ fn with_share(test: impl AsyncFnOnce(ShareHandle, Authority)) {
         let redeem = || RedeemCall {
             grant: OWNER,
             secret: SECRET.hash(),
+            proof: None,
             protocol_version: 1,
         };
         let (handle, opened) = hub.redeem(SHARE, redeem).await.unwrap().unwrap();

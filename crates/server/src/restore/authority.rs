@@ -1,12 +1,12 @@
 //! A restore without the journal: every grant ends, and each share gets a new owner.
 
 use serde::Serialize;
-use share_engine::{EpochBumped, Grant};
+use share_engine::{Ends, EpochBumped, Grant};
 use share_model::{
     FactoryRef, GrantId, Limits, Origin, OriginKind, RequestId, Rights, Secret, ShareId, ShareRef,
 };
 
-use crate::journal::load_share;
+use crate::journal::{erase_deleted, load_share};
 use crate::seams::Seams;
 use crate::server::ServerError;
 use crate::store::{CommitOutcome, ShareCommit, Store, StoreError};
@@ -89,6 +89,11 @@ async fn end(
     let Some(mut state) = load_share(store, share).await? else {
         return Ok(None);
     };
+    if state.is_deleted() {
+        // Nobody gets in, and there is nothing to get.
+        erase_deleted(store, &state).await?;
+        return Ok(None);
+    }
     let (clock, entropy) = (&*seams.clock, &*seams.entropy);
     let (now, expected) = (clock.now(), state.version());
     let owner = ShareRef {
@@ -121,7 +126,11 @@ async fn end(
         },
     };
     let title = state.title().to_owned();
-    let records = state.catch_up(now, bumped).into_iter().collect();
+    let ends = Ends {
+        bump: Some(bumped),
+        ..Ends::default()
+    };
+    let records = state.catch_up(now, &ends);
     let commit = ShareCommit {
         share,
         expected,

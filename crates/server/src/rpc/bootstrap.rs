@@ -4,20 +4,25 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::{
-    FactoryRedeemed, FactoryRef, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareRef,
+    FactoryRedeemed, FactoryRef, OwnerProof, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareId,
+    ShareRef,
 };
 use share_proto::share_capnp::{bootstrap, share_factory};
-use share_proto::wire;
+use share_proto::wire::{self, SlugToRedeem};
 use tracing::info;
 
 use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::factory::ShareFactory;
+use super::floor::level;
 use super::reading::Reading;
 use super::refused::Refused;
 use super::session::{Opened, Session};
 use crate::owner::{Outcome, RedeemCall, server_name};
+
+/// No share has this id: the server's own are UUIDs of version 8.
+const NO_SHARE: ShareId = ShareId::from_bytes([0; 16]);
 
 /// Redeems refs for one connection.
 #[derive(Debug)]
@@ -38,19 +43,54 @@ impl Bootstrap {
             Err(refusal) => return Ok(Err(refusal)),
         };
         drop(params);
-        let ShareRef { share, grant, .. } = presented.sturdy_ref;
-        let secret = presented.sturdy_ref.secret.hash();
-        let command = || RedeemCall {
-            grant,
-            secret,
-            proof: presented.proof,
-            client: presented.client.clone(),
+        let (sturdy_ref, proof) = &presented.sturdy_ref;
+        let command = RedeemCall {
+            grant: sturdy_ref.grant,
+            secret: sturdy_ref.secret.hash(),
+            proof: *proof,
+            client: presented.client,
             protocol_version: presented.protocol_version,
         };
+        let redeeming = self.redeem(sturdy_ref.share, command);
+        level(&*self.connection.door.seams.clock, redeeming).await
+    }
+
+    /// Redeems the grant of a public address.
+    async fn slug(&self, params: bootstrap::RedeemSlugParams) -> Outcome<Opened> {
+        let _call = self.connection.begin_call()?;
+        let presented = match read_slug(&params) {
+            Ok(presented) => presented,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        drop(params);
+        let SlugToRedeem { grant, hash } = presented.sturdy_ref;
         let door = &self.connection.door;
-        let redeemed = door.within(door.hub.redeem(share, command)).await?;
+        let redeeming = async {
+            let share = door.within(async { Ok(Ok(door.hub.resolve(grant).await?)) });
+            let share = match share.await? {
+                Ok(share) => share,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let command = RedeemCall {
+                grant,
+                secret: hash,
+                proof: None,
+                client: presented.client,
+                protocol_version: presented.protocol_version,
+            };
+            // Of an address that nobody has, a share is asked that nobody has.
+            let share = share.unwrap_or(NO_SHARE);
+            self.redeem(share, command).await
+        };
+        level(&*door.seams.clock, redeeming).await
+    }
+
+    async fn redeem(&self, share: ShareId, command: RedeemCall) -> Outcome<Opened> {
+        let (grant, client) = (command.grant, &command.client);
+        let door = &self.connection.door;
+        let redeeming = door.hub.redeem(share, || command.clone());
+        let redeemed = door.within(redeeming).await?;
         Ok(redeemed.map(|(handle, opened)| {
-            let client = &presented.client;
             info!(%share, %grant, client, "share redeemed");
             let authority = opened.authority;
             Opened {
@@ -88,24 +128,40 @@ impl Bootstrap {
     }
 }
 
+/// Gives out the session at once, and tells the outcome of redeeming on it.
+macro_rules! give_session {
+    ($bootstrap:ident.$redeem:ident($params:ident), $results:ident) => {{
+        let connection = Rc::clone(&$bootstrap.connection);
+        let held = connection.sessions.take();
+        let held = held.map_err(|fault| exception(&fault))?;
+        let bootstrap = Rc::clone(&$bootstrap);
+        let redeeming = async move { bootstrap.$redeem($params).await };
+        let opened = Arriving::begin(&connection, redeeming);
+        let session = Session::new(connection, opened.clone(), held);
+        $results.get().set_session(capnp_rpc::new_client(session));
+        $results.set_pipeline()?;
+        let opened = opened.get().await.map_err(|fault| exception(&fault))?;
+        let outcome = opened.and_then(|opened| Result::clone(&opened.redeemed));
+        wire::write_redeem_outcome(&outcome, $results.get().init_outcome());
+        Ok(())
+    }};
+}
+
 impl bootstrap::Server for Bootstrap {
     async fn redeem_share(
         self: Rc<Self>,
         params: bootstrap::RedeemShareParams,
         mut results: bootstrap::RedeemShareResults,
     ) -> Result<(), Error> {
-        let held = self.connection.sessions.take();
-        let held = held.map_err(|fault| exception(&fault))?;
-        let bootstrap = Rc::clone(&self);
-        let redeeming = async move { bootstrap.share(params).await };
-        let opened = Arriving::begin(&self.connection, redeeming);
-        let session = Session::new(Rc::clone(&self.connection), opened.clone(), held);
-        results.get().set_session(capnp_rpc::new_client(session));
-        results.set_pipeline()?;
-        let opened = opened.get().await.map_err(|fault| exception(&fault))?;
-        let outcome = opened.and_then(|opened| Result::clone(&opened.redeemed));
-        wire::write_redeem_outcome(&outcome, results.get().init_outcome());
-        Ok(())
+        give_session!(self.share(params), results)
+    }
+
+    async fn redeem_slug(
+        self: Rc<Self>,
+        params: bootstrap::RedeemSlugParams,
+        mut results: bootstrap::RedeemSlugResults,
+    ) -> Result<(), Error> {
+        give_session!(self.slug(params), results)
     }
 
     async fn redeem_factory(
@@ -150,11 +206,24 @@ impl<T> Presented<T> {
     }
 }
 
-fn read_share(params: &bootstrap::RedeemShareParams) -> Result<Presented<ShareRef>, Refusal> {
+/// A ref, and what proves the owner to whom its grant may be sealed.
+type Proven = (ShareRef, Option<OwnerProof>);
+
+fn read_share(params: &bootstrap::RedeemShareParams) -> Result<Presented<Proven>, Refusal> {
     let params = params.get().map_err(malformed)?;
     let share_ref = wire::read_share_ref_to_redeem(params.get_ref().map_err(malformed)?);
+    let proof = wire::read_owner_proof(params.get_owner_proof());
     Presented::new(
-        share_ref,
+        (share_ref, proof),
+        params.get_protocol_version(),
+        params.get_client(),
+    )
+}
+
+fn read_slug(params: &bootstrap::RedeemSlugParams) -> Result<Presented<SlugToRedeem>, Refusal> {
+    let params = params.get().map_err(malformed)?;
+    Presented::new(
+        wire::read_slug_to_redeem(params.get_slug()),
         params.get_protocol_version(),
         params.get_client(),
     )

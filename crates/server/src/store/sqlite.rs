@@ -41,7 +41,8 @@ use self::reader::{FollowBounds, Reader};
 use self::shared::Shared;
 use self::writer::{Job, Work, Writer, WriterBounds};
 use super::{
-    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, Store, StoreError,
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
+    Store, StoreError,
 };
 
 pub(crate) use copying::utc_name;
@@ -331,6 +332,11 @@ enum Submitted {
 impl Store for SqliteStore {
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
         self.read(&self.loads, move |reader| reader.load(share))
+            .await
+    }
+
+    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.read(&self.loads, move |reader| reader.load_authority(share))
             .await
     }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
 use share_server::store::{
-    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, SqliteStore,
-    Store, StoreError,
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
+    SqliteStore, Store, StoreError,
 };
 use tokio::sync::watch;
 
@@ -137,6 +137,11 @@ impl Store for TroubledStore {
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
         self.check()?;
         self.inner.load(share).await
+    }
+
+    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.check()?;
+        self.inner.load_authority(share).await
     }
 
     async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {

@@ -9,7 +9,8 @@ use share_engine::Record;
 use share_model::seam::{Entropy, SeededEntropy};
 use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
 use share_server::store::{
-    Checkpoint, CommitOutcome, Copied, Extent, Loaded, ServerRecord, ShareCommit, Store, StoreError,
+    Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
+    Store, StoreError,
 };
 
 /// How often each fault was made.
@@ -95,6 +96,10 @@ impl<S: Store> FaultyStore<S> {
 impl<S: Store> Store for FaultyStore<S> {
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
         self.inner.load(share).await
+    }
+
+    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.inner.load_authority(share).await
     }
 
     async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {

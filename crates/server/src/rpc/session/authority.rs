@@ -89,7 +89,7 @@ impl Session {
         };
         let door = &self.connection.door;
         let indexing = door.hub.publish_index(grant, reading.handle.share());
-        door.within(async { indexing.await.map(Ok) }).await
+        door.within(indexing).await
     }
 
     async fn mint(&self, child: MintChild) -> Outcome<Minted> {

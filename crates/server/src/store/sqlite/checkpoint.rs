@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use share_model::{ShareId, ShareVersion};
 
-use super::checkpoint_stream::decode;
+use super::checkpoint_stream::{decode, decode_head};
 use super::fault::ReadError;
 use crate::store::Checkpoint;
 
@@ -176,6 +176,27 @@ pub(super) fn read(
     connection: &Connection,
     share: ShareId,
 ) -> Result<Option<Checkpoint>, ReadError> {
+    let read = read_with(connection, share, |pieces| decode(pieces))?;
+    Ok(read.map(|(version, (head, document))| Checkpoint {
+        version,
+        head,
+        document,
+    }))
+}
+
+/// Version and head of the share's checkpoint; of its document nothing is read.
+pub(super) fn read_head(
+    connection: &Connection,
+    share: ShareId,
+) -> Result<Option<(ShareVersion, Vec<u8>)>, ReadError> {
+    read_with(connection, share, |pieces| decode_head(pieces))
+}
+
+fn read_with<T>(
+    connection: &Connection,
+    share: ShareId,
+    decode: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+) -> Result<Option<(ShareVersion, T)>, ReadError> {
     let Some((version, generation)) = current(connection, share)? else {
         return Ok(None);
     };
@@ -193,16 +214,12 @@ pub(super) fn read(
     if let Some(error) = pieces.failed {
         return Err(error.into());
     }
-    let (head, document) = decoded.map_err(|error| ReadError::Damaged {
+    let decoded = decoded.map_err(|error| ReadError::Damaged {
         share: Some(share),
         version: Some(version),
         what: format!("the checkpoint is unusable: {error}"),
     })?;
-    Ok(Some(Checkpoint {
-        version,
-        head,
-        document,
-    }))
+    Ok(Some((version, decoded)))
 }
 
 /// The pieces of a generation, one after the other.

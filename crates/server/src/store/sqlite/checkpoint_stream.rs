@@ -66,8 +66,7 @@ impl Encoder {
 /// As reading fails; [`ErrorKind::InvalidData`] or [`ErrorKind::UnexpectedEof`] if it is not what
 /// [`Encoder`] made.
 pub(super) fn decode(stream: &mut dyn Read) -> io::Result<(Vec<u8>, Document)> {
-    let head_len = u64_le(stream)?;
-    let head = take(stream, head_len)?;
+    let head = decode_head(stream)?;
     let mut document = Document::default();
     for _ in 0..u64_le(stream)? {
         let mut key_len = [0; 4];
@@ -83,6 +82,16 @@ pub(super) fn decode(stream: &mut dyn Read) -> io::Result<(Vec<u8>, Document)> {
         return Err(io::Error::new(ErrorKind::InvalidData, "it is too long"));
     }
     Ok((head, document))
+}
+
+/// Reads the stream's head only.
+///
+/// # Errors
+///
+/// As [`decode`], but nothing behind the head is looked at.
+pub(super) fn decode_head(stream: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let head_len = u64_le(stream)?;
+    take(stream, head_len)
 }
 
 fn u64_le(stream: &mut dyn Read) -> io::Result<u64> {

@@ -15,7 +15,7 @@ use super::fault::ReadError;
 use super::log::RowHeader;
 use super::shared::Shared;
 use super::{checkpoint, log, meta, share_index};
-use crate::store::{Checkpoint, Loaded};
+use crate::store::{Checkpoint, Loaded, LoadedAuthority};
 
 /// Reads, on a connection that can't write.
 #[derive(Debug)]
@@ -59,6 +59,27 @@ impl Reader {
             checkpoint,
             records,
         }))
+    }
+
+    /// What [`Store::load_authority`](crate::store::Store::load_authority) says.
+    pub(super) fn load_authority(
+        &mut self,
+        share: ShareId,
+    ) -> Result<Option<LoadedAuthority>, ReadError> {
+        let log = self.begin(share)?;
+        let (from, head) = match checkpoint::read_head(&log.transaction, share)? {
+            Some((version, head)) => (version, Some(head)),
+            None => (ShareVersion::ZERO, None),
+        };
+        let (mut is_there, mut records) = (head.is_some(), Vec::new());
+        log.each_from(from.next(), &mut |row| {
+            is_there = true;
+            if row.content.op_count == 0 {
+                records.push(log::read(&log.transaction, share, &row)?);
+            }
+            Ok(true)
+        })?;
+        Ok(is_there.then_some(LoadedAuthority { head, records }))
     }
 
     /// What [`Store::follow`](crate::store::Store::follow) says.
