@@ -29,7 +29,7 @@ use doorkeeper::{Looked, look};
 use entries::Entries;
 use requests::Request;
 
-pub(crate) use doorkeeper::UnprovenTries;
+pub(crate) use doorkeeper::{Tries, UnprovenTries};
 
 /// How often a call is handed to the next owner of a share whose owner has just ended.
 const OPENS_MAX: u32 = 3;
@@ -159,27 +159,26 @@ impl Hub {
     ) -> Result<Result<(ShareHandle, Opened), Refusal>, Fault> {
         let asked = command();
         let loaded = self.open(share, false).await?;
-        let is_loaded = loaded.is_some();
+        let mut refused = None;
         if let Some(handle) = loaded {
             match handle.call(command(), 0).outcome().await {
                 Ok(Ok(opened)) => return Ok(Ok((handle, opened))),
-                // What follows a refusal is the same whether the share is loaded or not.
-                Ok(Err(refusal)) if refusal.code != RefusalCode::NotAuthorized => {
-                    return Ok(Err(refusal));
-                }
-                Ok(Err(_)) | Err(Fault::Unloaded) => {}
+                Ok(Err(refusal)) => refused = Some(refusal),
+                Err(Fault::Unloaded) => {}
                 Err(fault) => return Err(fault),
             }
         }
-        match look(&*self.store, share, (asked.grant, asked.secret)).await? {
+        let looked = look(&*self.store, share, (asked.grant, asked.secret)).await?;
+        if let Some(refusal) = refused {
+            return Ok(Err(refusal));
+        }
+        match looked {
             Looked::MayBeProven => {
                 let (handle, outcome) = self.call(share, command).await?;
                 Ok(outcome.map(|opened| (handle, opened)))
             }
             Looked::Unproven => {
-                if !is_loaded {
-                    self.unproven.count(share, self.clock.now());
-                }
+                self.unproven.count(share, self.clock.now());
                 Ok(Err(Refusal::not_authorized()))
             }
             Looked::NoShare => Ok(Err(Refusal::not_authorized())),

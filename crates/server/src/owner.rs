@@ -173,6 +173,9 @@ impl Owner {
 
     async fn serve(&mut self) -> Result<(), Fault> {
         self.reload().await?;
+        if let Some(tries) = self.around.unproven.take(self.share.id) {
+            self.share.tried_unproven(tries);
+        }
         self.show(Vec::new());
         let mut drain = self.around.drain.clone();
         let clock = Arc::clone(&self.around.seams.clock);
