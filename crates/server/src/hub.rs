@@ -29,7 +29,7 @@ use doorkeeper::{Looked, look};
 use entries::Entries;
 use requests::Request;
 
-pub(crate) use doorkeeper::UnprovenTries;
+pub(crate) use doorkeeper::{Tries, UnprovenTries};
 
 /// How often a call is handed to the next owner of a share whose owner has just ended.
 const OPENS_MAX: u32 = 3;

@@ -178,6 +178,9 @@ impl Owner {
         let clock = Arc::clone(&self.around.seams.clock);
         loop {
             self.erasing.begin_if_deleted(&self.share, &self.around);
+            if let Some(tries) = self.around.unproven.take(self.share.id) {
+                self.share.refused_unproven_before(tries);
+            }
             let mut waiting = Vec::new();
             let wake_at = self.wake_at();
             let most = self.around.limits.round_calls_max;

@@ -8,6 +8,7 @@ use share_engine::{Context, Note, NoteEvent, Record};
 use share_model::{Cursor, GrantId, RefusalCode, UnixMs};
 
 use super::share::Share;
+use crate::hub::Tries;
 
 /// How long notes are gathered. A stranger who tries secrets makes the share's owner write once in
 /// this time, not once a try.
@@ -164,6 +165,24 @@ impl Share {
             cursor: state.cursor(),
         };
         self.notes.add(&used, now);
+    }
+
+    /// Takes note of tries that proved nothing while the share was not loaded.
+    pub(super) fn refused_unproven_before(&mut self, tries: Tries) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        let note = Note {
+            at: tries.at,
+            last_at: tries.last_at,
+            count: tries.count,
+            event: NoteEvent::RefusedUnproven,
+            grant: None,
+            client: String::new(),
+            cursor: state.cursor(),
+        };
+        merge(&mut self.notes.gathered, note);
+        self.notes.begin(tries.last_at);
     }
 
     /// The record of what was gathered so far, how far viewers have got among it.
