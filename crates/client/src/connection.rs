@@ -1,6 +1,7 @@
 //! Connections to servers. Types that are generated from the schema are named only here; what
 //! leaves this module is a value of the model.
 
+mod authority;
 mod backup;
 mod connector;
 mod error;
@@ -15,7 +16,7 @@ mod subscription;
 pub use backup::{BackupError, backup};
 pub use connector::{Connector, Stream, TcpConnector};
 pub use error::ClientError;
-pub use factory::{create_share, probe};
+pub use factory::{attenuate_factory, create_share, factory_grants, probe, revoke_factory_grant};
 pub use follower::{FollowEvent, Follower};
 pub use lane::RpcLink;
 pub use own_thread::on_own_thread;
