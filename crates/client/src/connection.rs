@@ -13,6 +13,7 @@ mod peer;
 mod session;
 mod subscription;
 
+pub use authority::{bump_epoch, delete_share};
 pub use backup::{BackupError, backup};
 pub use connector::{Connector, Stream, TcpConnector};
 pub use error::ClientError;

@@ -1,15 +1,17 @@
 //! What an administrator does with a share: grants, and how they end.
 
+use capnp::capability::RemotePromise;
 use share_model::{
     Attenuate, AuditEntry, BumpEpoch, Bumped, Cut, GrantId, GrantInfo, Minted, Origin, OwnerId,
-    Publish, ShareRef, ToldEvent,
+    OwnerKey, Publish, ShareRef, ToldEvent,
 };
 use share_proto::persistent_capnp::persistent;
-use share_proto::share_capnp::share_ref;
+use share_proto::share_capnp::{bootstrap, share_ref, share_session};
 use share_proto::wire;
 
+use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::in_time;
+use super::peer::{Peer, in_time, write_redeem};
 use super::session::Session;
 
 /// Grants or entries of one share that are held at most, whatever a server sends: sixteen times what
@@ -183,6 +185,72 @@ impl Session {
         }
         let response = in_time(save.send().promise).await?;
         Ok(wire::read_share_ref(response.get()?.get_sturdy_ref()?)?)
+    }
+}
+
+/// As [`Session::bump_epoch`], in one round trip with the redeem. Repeated after a lost answer it still
+/// gives that answer, although `reference` ended with the first call. Needs a
+/// [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes: repeat it then.
+pub async fn bump_epoch(
+    connector: &dyn Connector,
+    reference: &ShareRef,
+    owner: Option<&OwnerKey>,
+    request: &BumpEpoch,
+) -> Result<Bumped, ClientError> {
+    let redeeming = Redeeming::start(connector, reference, owner).await?;
+    let mut bump = redeeming.session().bump_epoch_request();
+    wire::write_bump_epoch(request, bump.get().init_request());
+    let response = in_time(bump.send().promise).await?;
+    Ok(wire::read_bump_outcome(response.get()?.get_outcome()?)??)
+}
+
+/// As [`Session::delete`], in one round trip with the redeem. Repeated it still answers, although
+/// `reference` ended with the first call. Needs a [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes: repeat it then.
+pub async fn delete_share(
+    connector: &dyn Connector,
+    reference: &ShareRef,
+    owner: Option<&OwnerKey>,
+    origin: &Origin,
+) -> Result<Cut, ClientError> {
+    let redeeming = Redeeming::start(connector, reference, owner).await?;
+    let mut delete = redeeming.session().delete_request();
+    wire::write_origin(origin, delete.get().init_origin());
+    let response = in_time(delete.send().promise).await?;
+    Ok(wire::read_end_outcome(response.get()?.get_outcome()?)??)
+}
+
+/// A ref that is being redeemed. Its answer is not asked for: a session that was refused gives that
+/// refusal to every call, but to one that is repeated under the authority which it ended.
+struct Redeeming {
+    _peer: Peer,
+    answer: RemotePromise<bootstrap::redeem_share_results::Owned>,
+}
+
+impl Redeeming {
+    async fn start(
+        connector: &dyn Connector,
+        reference: &ShareRef,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Self, ClientError> {
+        let (peer, bootstrap) = Peer::connect(connector, &reference.addresses).await?;
+        let mut redeem = bootstrap.redeem_share_request();
+        write_redeem(reference, owner, redeem.get());
+        Ok(Self {
+            _peer: peer,
+            answer: redeem.send(),
+        })
+    }
+
+    fn session(&self) -> share_session::Client {
+        self.answer.pipeline.get_session()
     }
 }
 

@@ -33,6 +33,8 @@ struct Double {
     pages: Rc<RefCell<Vec<Vec<u16>>>>,
     /// It tells one more item for ever.
     is_endless: bool,
+    /// The ref was proven, and has ended.
+    has_ended: bool,
 }
 
 impl Double {
@@ -119,6 +121,14 @@ fn cut() -> Cut {
     }
 }
 
+fn bumped() -> Bumped {
+    Bumped {
+        epoch: Epoch::new(2),
+        grant: grant(6),
+        cut: cut(),
+    }
+}
+
 impl bootstrap::Server for Double {
     async fn redeem_share(
         self: Rc<Self>,
@@ -134,7 +144,11 @@ impl bootstrap::Server for Double {
             proof.map(|it| owner.is_proven(reference.share, reference.grant, &secret, &it));
         self.ask(format!("redeem, proven: {is_proven:?}"));
         let mut results = results.get();
-        wire::write_redeem_outcome(&Ok(redeemed()), results.reborrow().init_outcome());
+        let answer = match self.has_ended {
+            true => Err(Refusal::new(RefusalCode::Gone, "it was deleted")),
+            false => Ok(redeemed()),
+        };
+        wire::write_redeem_outcome(&answer, results.reborrow().init_outcome());
         results.set_session(new_client(Self::clone(&self)));
         Ok(())
     }
@@ -287,8 +301,22 @@ impl share_session::Server for Double {
     ) -> Result<(), capnp::Error> {
         let origin = wire::read_origin(params.get()?.get_origin()?).unwrap();
         self.ask(format!("delete by {}", origin.id()));
-        let refusal = Refusal::new(RefusalCode::RightMissing, "no admin");
-        wire::write_end_outcome(&Err(refusal), results.get().init_outcome());
+        let answer = match self.has_ended {
+            true => Ok(Cut::default()),
+            false => Err(Refusal::new(RefusalCode::RightMissing, "no admin")),
+        };
+        wire::write_end_outcome(&answer, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn bump_epoch(
+        self: Rc<Self>,
+        params: share_session::BumpEpochParams,
+        mut results: share_session::BumpEpochResults,
+    ) -> Result<(), capnp::Error> {
+        let request = wire::read_bump_epoch(params.get()?.get_request()?).unwrap();
+        self.ask(format!("bump by {}", request.origin.id()));
+        wire::write_bump_outcome(&Ok(bumped()), results.get().init_outcome());
         Ok(())
     }
 
@@ -398,6 +426,40 @@ async fn what_is_asked_arrives_and_what_is_answered_comes_as_values() {
         "delete by u",
         "save for None",
         "save for Some(OwnerId(AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE))",
+    ];
+    assert_eq!(*asked.borrow(), expected);
+}
+
+/// The answer to what ended the ref may have been lost: it is asked for again with the same ref.
+#[tokio::test(start_paused = true)]
+async fn what_ended_a_ref_is_repeated_under_that_ref() {
+    let double = Double {
+        has_ended: true,
+        ..Double::default()
+    };
+    let asked = Rc::clone(&double.asked);
+    let test = async |pipes: &Pipes| {
+        let refused = Session::redeem(pipes, &reference()).await.unwrap_err();
+        let gone = Refusal::new(RefusalCode::Gone, "it was deleted");
+        assert_eq!(refused, ClientError::Refused(gone));
+        let deleted = delete_share(pipes, &reference(), None, &origin()).await;
+        assert_eq!(deleted, Ok(Cut::default()));
+        let request = BumpEpoch {
+            request: RequestId::from_bytes([1; 16]),
+            owner_secret_hash: SecretHash::from_bytes([2; 32]),
+            origin: origin(),
+        };
+        let key = OwnerKey::from_bytes([7; 32]);
+        let answer = bump_epoch(pipes, &reference(), Some(&key), &request).await;
+        assert_eq!(answer, Ok(bumped()));
+    };
+    run(double, test).await;
+    let expected = [
+        "redeem, proven: None",
+        "redeem, proven: None",
+        "delete by u",
+        "redeem, proven: Some(true)",
+        "bump by u",
     ];
     assert_eq!(*asked.borrow(), expected);
 }
