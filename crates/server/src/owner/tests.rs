@@ -69,6 +69,7 @@ fn with_share(test: impl AsyncFnOnce(ShareHandle, Authority)) {
         let redeem = || RedeemCall {
             grant: OWNER,
             secret: SECRET.hash(),
+            client: String::new(),
             proof: None,
             protocol_version: 1,
         };
@@ -114,7 +115,7 @@ fn a_bump_is_acked_only_when_the_subscriptions_that_it_ended_have_stopped() {
         let early = tokio::time::timeout(Duration::from_secs(4), &mut bumped).await;
         assert!(early.is_err(), "acked while a subscription can still read");
         drop(registration);
-        assert_eq!(bumped.await.unwrap().unwrap().epoch, Epoch::new(2));
+        assert_eq!(bumped.await.unwrap().unwrap().0.epoch, Epoch::new(2));
     });
 }
 
@@ -132,7 +133,7 @@ fn a_bump_whose_subscriptions_do_not_stop_in_time_is_no_ack_and_can_be_repeated(
         assert!(matches!(again, Err(Fault::Deadline { .. })), "{again:?}");
         drop(registration);
         let done = handle.call(bump(&authority), 0).outcome().await;
-        assert_eq!(done.unwrap().unwrap().epoch, Epoch::new(2));
+        assert_eq!(done.unwrap().unwrap().0.epoch, Epoch::new(2));
     });
 }
 
