@@ -1,6 +1,7 @@
 //! Connections to servers. Types that are generated from the schema are named only here; what
 //! leaves this module is a value of the model.
 
+mod authority;
 mod backup;
 mod connector;
 mod error;
@@ -12,10 +13,11 @@ mod peer;
 mod session;
 mod subscription;
 
+pub use authority::{bump_epoch, delete_share};
 pub use backup::{BackupError, backup};
 pub use connector::{Connector, Stream, TcpConnector};
 pub use error::ClientError;
-pub use factory::{create_share, probe};
+pub use factory::{attenuate_factory, create_share, factory_grants, probe, revoke_factory_grant};
 pub use follower::{FollowEvent, Follower};
 pub use lane::RpcLink;
 pub use own_thread::on_own_thread;

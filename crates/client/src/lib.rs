@@ -60,8 +60,8 @@ mod sqlite_file;
 pub use backoff::Backoff;
 pub use connection::{
     BackupError, ClientError, Connector, DocumentEntry, FollowEvent, Follower, RpcLink, Session,
-    Stream, Subscription, SubscriptionEvent, TcpConnector, backup, create_share, on_own_thread,
-    probe,
+    Stream, Subscription, SubscriptionEvent, TcpConnector, attenuate_factory, backup, bump_epoch,
+    create_share, delete_share, factory_grants, on_own_thread, probe, revoke_factory_grant,
 };
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{

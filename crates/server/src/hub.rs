@@ -17,6 +17,7 @@ use share_model::seam::Clock;
 use share_model::{CreatedShare, GrantId, HistoryId, Limits, Refusal, RefusalCode, ShareId};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::factory::{Creating, FactoryUses};
 use crate::fault::Fault;
 use crate::owner::{
     Budget, Command, CreateCall, Opened, Outcome, OwnerLimits, RedeemCall, ShareHandle,
@@ -86,7 +87,7 @@ impl Hub {
     /// when every owner has committed what waited for it.
     pub(crate) async fn start(
         store: Arc<dyn Store>,
-        seams: Seams,
+        (seams, uses): (Seams, Arc<FactoryUses>),
         limits: HubLimits,
         drain: watch::Receiver<bool>,
     ) -> Result<(Self, HubTask), StoreError> {
@@ -101,6 +102,7 @@ impl Hub {
                 store: Arc::clone(&store),
                 seams,
                 history,
+                uses,
                 unproven: unproven.clone(),
                 limits: Arc::new(limits.owner.clone()),
                 drain,
@@ -204,8 +206,16 @@ impl Hub {
     }
 
     /// Creates a share, or finds that the same request has created it.
-    pub(crate) async fn create(&self, request: EngineCreate) -> Outcome<CreatedShare> {
-        let command = || CreateCall(request.clone());
+    /// `counted` keeps it counted as long as that takes.
+    pub(crate) async fn create(
+        &self,
+        request: EngineCreate,
+        counted: Option<Arc<Creating>>,
+    ) -> Outcome<CreatedShare> {
+        let command = || CreateCall {
+            request: request.clone(),
+            _counted: counted.clone(),
+        };
         let (_, outcome) = self.call(request.share, command).await?;
         Ok(outcome)
     }

@@ -6,6 +6,7 @@ mod listener;
 mod options;
 mod place;
 mod running;
+mod sweep;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::store::{SqliteStore, Store};
 
 use accept::{Accepted, Acceptor};
 use place::{Place, Placement};
+use sweep::erase_all;
 
 /// Connections that may wait for an RPC thread.
 const HANDOVER_MAX: usize = 64;
@@ -113,11 +115,13 @@ async fn start(
         ..
     } = options;
     let store: Arc<dyn Store> = Arc::clone(&journaled) as _;
-    let factory = Factory::open(&*store, &seams, &data, addresses).await?;
+    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, addresses).await?;
+    let uses = Arc::clone(factory.uses());
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
     let hub_drain = drain_hub.subscribe();
-    let (hub, task) = Hub::start(store, seams.clone(), limits.hub, hub_drain).await?;
+    let swept = Arc::clone(&store);
+    let (hub, task) = Hub::start(store, (seams.clone(), uses), limits.hub, hub_drain).await?;
     let door = Door {
         hub: hub.clone(),
         factory: Arc::new(factory),
@@ -126,7 +130,16 @@ async fn start(
         limits: Arc::new(limits.rpc),
         drain: drain_doors.subscribe(),
     };
-    let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
+    let swept = erase_all(swept, journaled.deleted(), drain_hub.subscribe());
+    let owners = move || {
+        Box::pin(async move {
+            let sweep = tokio::task::spawn_local(swept);
+            task.run().await;
+            // What it has not come to, the next start erases.
+            sweep.abort();
+        }) as place::Part
+    };
+    let hub_place = Place::start(placement, "share-owner", owners)?;
     let mut rpc_places = Vec::new();
     let mut lines = Vec::new();
     for number in 1..=rpc_threads.max(1) {

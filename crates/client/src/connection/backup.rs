@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use ring::digest;
-use share_model::{BackupMade, FactoryRef, PROTOCOL_VERSION};
+use share_model::{BackupMade, FactoryRef};
 use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{CLIENT, Peer, in_time};
+use super::factory::Redeeming;
+use super::peer::in_time;
 
 /// Bytes that are asked for at a time: as many as a server gives.
 const PIECE_BYTES: u32 = 1 << 20;
@@ -64,18 +65,9 @@ pub async fn backup(
     to: &mut dyn Write,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<BackupMade, BackupError> {
-    let (_peer, bootstrap) = Peer::connect(connector, &factory.addresses).await?;
-    let mut redeem = bootstrap.redeem_factory_request();
-    wire::write_factory_ref(factory, redeem.get().init_ref());
-    redeem.get().set_protocol_version(PROTOCOL_VERSION);
-    redeem.get().set_client(CLIENT);
-    let redeeming = redeem.send();
-    let making = redeeming.pipeline.get_factory().backup_request().send();
-    let response = in_time(redeeming.promise).await?;
-    let redeemed = wire::read_factory_outcome(response.get()?.get_outcome()?);
-    redeemed
-        .map_err(ClientError::from)?
-        .map_err(ClientError::from)?;
+    let redeeming = Redeeming::start(connector, factory).await?;
+    let making = redeeming.factory().backup_request().send();
+    let (_peer, _) = redeeming.answer().await?;
 
     let made = tokio::time::timeout(MAKE_TIMEOUT, making.promise).await;
     let response = made.map_err(|_| ClientError::NoAnswer {

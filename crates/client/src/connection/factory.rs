@@ -1,6 +1,11 @@
 //! Creating shares, and asking whether a server answers.
 
-use share_model::{CreateShare, CreatedShare, FactoryRedeemed, FactoryRef, PROTOCOL_VERSION};
+use capnp::capability::RemotePromise;
+use share_model::{
+    CreateShare, CreatedShare, FactoryAttenuate, FactoryGrantInfo, FactoryRedeemed, FactoryRef,
+    GrantId, PROTOCOL_VERSION,
+};
+use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire;
 
 use super::connector::Connector;
@@ -21,21 +26,80 @@ pub async fn create_share(
     factory: &FactoryRef,
     request: &CreateShare,
 ) -> Result<(CreatedShare, FactoryRedeemed), ClientError> {
-    let (_peer, bootstrap) = Peer::connect(connector, &factory.addresses).await?;
-    let mut redeem = bootstrap.redeem_factory_request();
-    wire::write_factory_ref(factory, redeem.get().init_ref());
-    redeem.get().set_protocol_version(PROTOCOL_VERSION);
-    redeem.get().set_client(CLIENT);
-    let redeeming = redeem.send();
-    let mut create = redeeming.pipeline.get_factory().create_share_request();
+    let redeeming = Redeeming::start(connector, factory).await?;
+    let mut create = redeeming.factory().create_share_request();
     wire::write_create_share(request, create.get().init_request());
     let creating = create.send();
 
-    let response = in_time(redeeming.promise).await?;
-    let redeemed = wire::read_factory_outcome(response.get()?.get_outcome()?)??;
+    let (_peer, redeemed) = redeeming.answer().await?;
     let response = in_time(creating.promise).await?;
     let created = wire::read_create_outcome(response.get()?.get_outcome()?)??;
     Ok((created, redeemed))
+}
+
+/// Makes a factory grant that may create shares within quotas, and nothing else; also gives what the
+/// server told of itself, which goes into the new ref. As [`create_share`] otherwise.
+///
+/// # Errors
+///
+/// If the server refuses (`rightMissing`: `factory` is no root's), or no answer comes.
+pub async fn attenuate_factory(
+    connector: &dyn Connector,
+    factory: &FactoryRef,
+    request: &FactoryAttenuate,
+) -> Result<(GrantId, FactoryRedeemed), ClientError> {
+    let redeeming = Redeeming::start(connector, factory).await?;
+    let mut attenuate = redeeming.factory().attenuate_request();
+    wire::write_factory_attenuate(request, attenuate.get().init_request());
+    let attenuating = attenuate.send();
+
+    let (_peer, redeemed) = redeeming.answer().await?;
+    let response = in_time(attenuating.promise).await?;
+    let grant = wire::read_factory_mint_outcome(response.get()?.get_outcome()?)??;
+    Ok((grant, redeemed))
+}
+
+/// Ends a grant of a factory: it creates nothing more. Whether it was in force until now. May be
+/// repeated. Needs a [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes: repeat it then.
+pub async fn revoke_factory_grant(
+    connector: &dyn Connector,
+    factory: &FactoryRef,
+    grant: GrantId,
+) -> Result<bool, ClientError> {
+    let redeeming = Redeeming::start(connector, factory).await?;
+    let mut revoke = redeeming.factory().revoke_request();
+    wire::write_factory_revoke(grant, revoke.get());
+    let revoking = revoke.send();
+
+    let (_peer, _) = redeeming.answer().await?;
+    let response = in_time(revoking.promise).await?;
+    Ok(wire::read_factory_revoke_outcome(
+        response.get()?.get_outcome()?,
+    )??)
+}
+
+/// The grants of a factory that are in force, with what they have used up. Needs a
+/// [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes.
+pub async fn factory_grants(
+    connector: &dyn Connector,
+    factory: &FactoryRef,
+) -> Result<Vec<FactoryGrantInfo>, ClientError> {
+    let redeeming = Redeeming::start(connector, factory).await?;
+    let asking = redeeming.factory().grants_request().send();
+
+    let (_peer, _) = redeeming.answer().await?;
+    let response = in_time(asking.promise).await?;
+    Ok(wire::read_factory_grants_outcome(
+        response.get()?.get_outcome()?,
+    )??)
 }
 
 /// Asks whether a server of share sessions answers at `address`. Needs a
@@ -55,4 +119,38 @@ pub async fn probe(connector: &dyn Connector, address: &str) -> Result<(), Clien
     let answer = wire::read_factory_outcome(response.get()?.get_outcome()?)?;
     drop(answer);
     Ok(())
+}
+
+/// A factory's ref that is being redeemed; calls are pipelined on it.
+pub(super) struct Redeeming {
+    peer: Peer,
+    answer: RemotePromise<bootstrap::redeem_factory_results::Owned>,
+}
+
+impl Redeeming {
+    /// Sends the ref to the first of its addresses that answers.
+    pub(super) async fn start(
+        connector: &dyn Connector,
+        factory: &FactoryRef,
+    ) -> Result<Self, ClientError> {
+        let (peer, bootstrap) = Peer::connect(connector, &factory.addresses).await?;
+        let mut redeem = bootstrap.redeem_factory_request();
+        wire::write_factory_ref(factory, redeem.get().init_ref());
+        redeem.get().set_protocol_version(PROTOCOL_VERSION);
+        redeem.get().set_client(CLIENT);
+        let answer = redeem.send();
+        Ok(Self { peer, answer })
+    }
+
+    /// What the ref opens, once it is redeemed.
+    pub(super) fn factory(&self) -> share_factory::Client {
+        self.answer.pipeline.get_factory()
+    }
+
+    /// The answer, and the connection, which is closed with what is dropped here.
+    pub(super) async fn answer(self) -> Result<(Peer, FactoryRedeemed), ClientError> {
+        let response = in_time(self.answer.promise).await?;
+        let redeemed = wire::read_factory_outcome(response.get()?.get_outcome()?)??;
+        Ok((self.peer, redeemed))
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use share_model::seam::{Clock, Entropy, SystemClock, SystemEntropy};
-use share_model::{Cursor, LogPosition, LoggedOp, Refusal, ShareRef, SnapshotAt};
+use share_model::{Cursor, LogPosition, LoggedOp, OwnerKey, Refusal, ShareRef, SnapshotAt};
 use share_proto::wire::DocumentEntry;
 
 use super::connector::Connector;
@@ -65,6 +65,7 @@ pub enum FollowEvent {
 pub struct Follower {
     connector: Arc<dyn Connector>,
     reference: ShareRef,
+    owner: Option<OwnerKey>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     backoff: Backoff,
@@ -85,6 +86,7 @@ impl Follower {
         Self {
             connector,
             reference,
+            owner: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::default()),
             backoff: Backoff::TRANSPORT,
@@ -94,6 +96,12 @@ impl Follower {
             ready: VecDeque::new(),
             open: None,
         }
+    }
+
+    /// With a key that opens refs which are sealed to its owner.
+    #[must_use]
+    pub fn with_owner(self, owner: Option<OwnerKey>) -> Self {
+        Self { owner, ..self }
     }
 
     /// With another clock, randomness and back-off: for simulations.
@@ -172,7 +180,8 @@ impl Follower {
     }
 
     async fn try_connect(&mut self) -> Result<(Session, Subscription), ClientError> {
-        let session = Session::redeem(&*self.connector, &self.reference).await?;
+        let (reference, owner) = (&self.reference, self.owner.as_ref());
+        let session = Session::redeem_as(&*self.connector, reference, owner).await?;
         let from = if self.is_partial {
             LogPosition::default()
         } else {

@@ -5,25 +5,35 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use share_model::{Ack, Batch, Envelope, PROTOCOL_VERSION};
+use share_model::{Ack, Batch, Envelope, OwnerKey};
 use share_proto::share_capnp::appender;
 use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{CLIENT, Peer};
+use super::peer::{Peer, write_redeem};
 use crate::link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 
 /// Connects to servers by Cap'n Proto RPC. Needs a [`tokio::task::LocalSet`].
 #[derive(Debug, Clone)]
 pub struct RpcLink {
     connector: Arc<dyn Connector>,
+    owner: Option<OwnerKey>,
 }
 
 impl RpcLink {
     /// Over connections of `connector`.
     pub fn new(connector: Arc<dyn Connector>) -> Self {
-        Self { connector }
+        Self {
+            connector,
+            owner: None,
+        }
+    }
+
+    /// With a key that opens refs which are sealed to its owner.
+    #[must_use]
+    pub fn with_owner(self, owner: Option<OwnerKey>) -> Self {
+        Self { owner, ..self }
     }
 }
 
@@ -35,9 +45,7 @@ impl Link for RpcLink {
         let peer = Rc::new(peer);
 
         let mut redeem = bootstrap.redeem_share_request();
-        wire::write_share_ref(&request.reference, redeem.get().init_ref());
-        redeem.get().set_protocol_version(PROTOCOL_VERSION);
-        redeem.get().set_client(CLIENT);
+        write_redeem(&request.reference, self.owner.as_ref(), redeem.get());
         let redeeming = redeem.send();
 
         let mut claim = redeeming.pipeline.get_session().claim_writer_request();

@@ -7,7 +7,9 @@ use capnp::message::ReaderOptions;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, twoparty};
 use futures_util::io::{AsyncReadExt, BufReader, BufWriter};
+use share_model::{OwnerKey, PROTOCOL_VERSION, ShareRef};
 use share_proto::share_capnp::bootstrap;
+use share_proto::wire;
 use tokio::task::JoinHandle;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
@@ -72,6 +74,22 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Fills a request to redeem `reference`, by `owner` if the grant is sealed to it. The proof is sent
+/// with any ref: only the server knows which are sealed, and it is worth nothing with another.
+pub(super) fn write_redeem(
+    reference: &ShareRef,
+    owner: Option<&OwnerKey>,
+    mut redeem: bootstrap::redeem_share_params::Builder<'_>,
+) {
+    wire::write_share_ref(reference, redeem.reborrow().init_ref());
+    redeem.set_protocol_version(PROTOCOL_VERSION);
+    redeem.set_client(CLIENT);
+    if let Some(owner) = owner {
+        let proof = owner.prove(reference.share, reference.grant, &reference.secret.hash());
+        redeem.set_owner_proof(&proof.to_bytes());
     }
 }
 

@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use share_model::{
-    BumpEpoch, Bumped, LogPosition, PROTOCOL_VERSION, Redeemed, ShareRef, SnapshotAt, WriterInfo,
+    LogPosition, OwnerKey, PROTOCOL_VERSION, Redeemed, ShareRef, Slug, SnapshotAt, WriterInfo,
 };
-use share_proto::share_capnp::{share_session, subscription};
+use share_proto::share_capnp::{redeem_outcome, share_session, subscription};
 use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{CLIENT, Peer, in_time};
+use super::peer::{CLIENT, Peer, in_time, write_redeem};
 use super::subscription::{Subscription, sink};
 
 /// Bytes of one page of a document.
@@ -34,7 +34,7 @@ const PAGE_BYTES: u32 = 1 << 20;
 /// # }
 /// ```
 pub struct Session {
-    client: share_session::Client,
+    pub(super) client: share_session::Client,
     redeemed: Redeemed,
     peer: Rc<Peer>,
 }
@@ -49,18 +49,59 @@ impl Session {
         connector: &dyn Connector,
         reference: &ShareRef,
     ) -> Result<Self, ClientError> {
+        Self::redeem_as(connector, reference, None).await
+    }
+
+    /// As [`Session::redeem`], by `owner`: opens a ref that is sealed to it as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::redeem`]. A ref that is sealed to another owner is refused like one that does
+    /// not exist.
+    pub async fn redeem_as(
+        connector: &dyn Connector,
+        reference: &ShareRef,
+        owner: Option<&OwnerKey>,
+    ) -> Result<Self, ClientError> {
         let (peer, bootstrap) = Peer::connect(connector, &reference.addresses).await?;
         let mut redeem = bootstrap.redeem_share_request();
-        wire::write_share_ref(reference, redeem.get().init_ref());
+        write_redeem(reference, owner, redeem.get());
+        let redeeming = redeem.send();
+        let client = redeeming.pipeline.get_session();
+        let response = in_time(redeeming.promise).await?;
+        Self::opened(peer, client, response.get()?.get_outcome()?)
+    }
+
+    /// Opens a published share for reading, by its public address, at the first of `addresses` that
+    /// answers.
+    ///
+    /// # Errors
+    ///
+    /// If the server refuses, or no answer comes.
+    pub async fn redeem_slug(
+        connector: &dyn Connector,
+        addresses: &[String],
+        slug: &Slug,
+    ) -> Result<Self, ClientError> {
+        let (peer, bootstrap) = Peer::connect(connector, addresses).await?;
+        let mut redeem = bootstrap.redeem_slug_request();
+        redeem.get().set_slug(slug.expose());
         redeem.get().set_protocol_version(PROTOCOL_VERSION);
         redeem.get().set_client(CLIENT);
         let redeeming = redeem.send();
         let client = redeeming.pipeline.get_session();
         let response = in_time(redeeming.promise).await?;
-        let redeemed = wire::read_redeem_outcome(response.get()?.get_outcome()?)??;
+        Self::opened(peer, client, response.get()?.get_outcome()?)
+    }
+
+    fn opened(
+        peer: Peer,
+        client: share_session::Client,
+        outcome: redeem_outcome::Reader<'_>,
+    ) -> Result<Self, ClientError> {
         Ok(Self {
             client,
-            redeemed,
+            redeemed: wire::read_redeem_outcome(outcome)??,
             peer: Rc::new(peer),
         })
     }
@@ -135,20 +176,6 @@ impl Session {
         ))
     }
 
-    /// Ends every grant and session of the share's epoch, this one included, and installs a new
-    /// owner's grant. Store the request's id and the new secret durably before the call; repeated
-    /// with the same ones it gives the same answer.
-    ///
-    /// # Errors
-    ///
-    /// If the server refuses, or no answer comes: repeat it then.
-    pub async fn bump_epoch(&self, request: &BumpEpoch) -> Result<Bumped, ClientError> {
-        let mut bump = self.client.bump_epoch_request();
-        wire::write_bump_epoch(request, bump.get().init_request());
-        let response = in_time(bump.send().promise).await?;
-        Ok(wire::read_bump_outcome(response.get()?.get_outcome()?)??)
-    }
-
     /// The writers of the share, by number.
     ///
     /// # Errors
@@ -157,23 +184,6 @@ impl Session {
     pub async fn writers(&self) -> Result<Vec<WriterInfo>, ClientError> {
         let response = in_time(self.client.writers_request().send().promise).await?;
         Ok(wire::read_writers_outcome(response.get()?.get_outcome()?)??)
-    }
-
-    /// Mints a ref with the same rights, as a child of this session's grant. Not repeatable: each
-    /// call mints a new grant.
-    ///
-    /// # Errors
-    ///
-    /// If authority has ended, or no answer comes.
-    pub async fn save(&self) -> Result<ShareRef, ClientError> {
-        let persistent: share_proto::persistent_capnp::persistent::Client<
-            share_proto::share_capnp::share_ref::Owned,
-            capnp::text::Owned,
-        > = capnp::capability::FromClientHook::new(
-            capnp::capability::FromClientHook::into_client_hook(self.client.clone()),
-        );
-        let response = in_time(persistent.save_request().send().promise).await?;
-        Ok(wire::read_share_ref(response.get()?.get_sturdy_ref()?)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The connection against a small Cap'n Proto server in memory.
 
-mod server;
+pub(super) mod server;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -80,7 +80,7 @@ impl Flusher {
         let (mut flusher, ends) = Self::channels();
         let outbox = outbox.clone();
         let run = move || {
-            let link = Rc::new(RpcLink::new(Arc::clone(&options.connector)));
+            let link = Rc::new(rpc_link(&options));
             LocalSet::new().block_on(&runtime, ends.run(outbox, options, link));
         };
         let thread = thread::Builder::new()
@@ -99,7 +99,7 @@ impl Flusher {
         outbox: &Outbox,
         options: FlusherOptions,
     ) -> (Self, impl Future<Output = ()> + use<>) {
-        let link = Rc::new(RpcLink::new(Arc::clone(&options.connector)));
+        let link = Rc::new(rpc_link(&options));
         Self::run_local_over(outbox, options, link)
     }
 
@@ -219,4 +219,9 @@ impl Ends {
         }
         self.ended.send_replace(Some(ended));
     }
+}
+
+/// Cap'n Proto, as the options say.
+fn rpc_link(options: &FlusherOptions) -> RpcLink {
+    RpcLink::new(Arc::clone(&options.connector)).with_owner(options.owner.clone())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_model::{ShareId, UnixMs};
+use share_model::{OwnerKey, ShareId, UnixMs};
 
 use crate::backoff::Backoff;
 use crate::connection::{Connector, TcpConnector};
@@ -13,6 +13,8 @@ use crate::connection::{Connector, TcpConnector};
 pub struct FlusherOptions {
     /// How connections are made.
     pub connector: Arc<dyn Connector>,
+    /// Opens refs that are sealed to its owner; `None`: only those that are not sealed.
+    pub owner: Option<OwnerKey>,
     /// Batches of one share that are sent without waiting for the answers of earlier ones.
     pub in_flight: usize,
     /// Shares that are replayed at the same time.
@@ -37,6 +39,7 @@ impl Default for FlusherOptions {
     fn default() -> Self {
         Self {
             connector: Arc::new(TcpConnector::default()),
+            owner: None,
             in_flight: 8,
             shares_at_once: 16,
             backoff: Backoff::TRANSPORT,

@@ -21,6 +21,11 @@ fn redeemed(share: ShareId, history: u8, cursor: u64, epoch: u64) -> Redeemed {
         origin: Origin::new(OriginKind::User, "u".into(), 9).unwrap(),
         server: "s".into(),
         protocol_version: 1,
+        grant: GrantId::from_bytes([2; 16]),
+        expires_at: None,
+        label: String::new(),
+        owner: true,
+        frozen: false,
     }
 }
 

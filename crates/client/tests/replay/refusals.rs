@@ -6,7 +6,7 @@ use share_client::{ClientError, FlushOptions, FlushReport};
 use share_model::{Refusal, RefusalCode, RefusalDetail, Seq};
 
 use crate::server::{Call, Fault};
-use crate::world::{World, op, op_id, op_ids};
+use crate::world::{SHARE, World, op, op_id, op_ids, reference};
 
 fn refuse(code: RefusalCode) -> Fault {
     Fault::Answer(ClientError::Refused(Refusal::new(code, "because")))
@@ -126,6 +126,65 @@ async fn a_frozen_share_goes_on_when_it_is_unfrozen() {
         (report.progress.applied, report.progress.connections),
         (1, 4)
     );
+}
+
+/// A freeze that comes in the middle of a stream: what was in flight is sent again, and applied once.
+#[tokio::test(start_paused = true)]
+async fn a_share_that_is_frozen_between_two_batches_goes_on_where_it_was() {
+    let mut world = World::new(1);
+    world.options.batch_ops_max = Some(1);
+    let (none, frozen) = (Fault::None, refuse(RefusalCode::Frozen));
+    let script = [none, frozen.clone(), frozen.clone(), frozen];
+    world.server.borrow_mut().script(Call::Append, script);
+    let outbox = world.with_ops((1..=3).map(op)).await;
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.progress.applied, report.pending), (3, 0));
+    assert_eq!(world.server.borrow().log, op_ids(1..=3));
+}
+
+/// A share that was deleted takes nothing any more: nobody asks for it again, whatever ref comes.
+#[tokio::test(start_paused = true)]
+async fn of_a_share_that_is_gone_the_ops_are_in_doubt_and_no_newer_ref_brings_it_back() {
+    for call in [Call::Redeem, Call::Claim, Call::Append] {
+        let world = World::new(1);
+        let gone = [refuse(RefusalCode::Gone)];
+        world.server.borrow_mut().script(call, gone);
+        let outbox = world.with_ops((1..=2).map(op)).await;
+        let report = world.flush(&outbox).await;
+        assert_eq!(report.stopped[0].stop.code, RefusalCode::Gone, "{call:?}");
+        assert_eq!(world.states(&outbox).await, ["in-doubt"; 2], "{call:?}");
+
+        outbox.use_ref(reference(2, 8)).await.unwrap();
+        let report = world.flush(&outbox).await;
+        assert_eq!(report.stopped[0].stop.code, RefusalCode::Gone, "{call:?}");
+        assert_eq!(world.states(&outbox).await, ["in-doubt"; 2], "{call:?}");
+        assert_eq!(world.server.borrow().connections, 1, "{call:?}");
+        assert!(outbox.enqueue(SHARE, op(3)).await.is_err(), "{call:?}");
+    }
+}
+
+/// An owner who rotates hands out a new ref: the replay goes on with it, and nothing is lost.
+#[tokio::test(start_paused = true)]
+async fn a_share_whose_grant_was_revoked_goes_on_with_a_newer_ref() {
+    for code in [
+        RefusalCode::Revoked,
+        RefusalCode::StaleEpoch,
+        RefusalCode::Expired,
+    ] {
+        let world = World::new(1);
+        world
+            .server
+            .borrow_mut()
+            .script(Call::Redeem, [refuse(code)]);
+        let outbox = world.with_ops((1..=2).map(op)).await;
+        let report = world.flush(&outbox).await;
+        assert_eq!((report.stopped[0].stop.code, report.pending), (code, 2));
+
+        outbox.use_ref(reference(2, 8)).await.unwrap();
+        let report = world.flush(&outbox).await;
+        assert_eq!((report.progress.applied, report.pending), (2, 0));
+        assert_eq!(world.server.borrow().log, op_ids(1..=2));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use share_client::{Answer, ClientError, LaneAppender, LaneRequest, Link, LinkedLane};
 use share_model::{
-    Ack, Batch, Chain, Claimed, Cursor, EntryBody, Envelope, Epoch, Fingerprint, HistoryId,
-    Identity, Incarnation, Limits, Nonce, OpId, OpOutcome, Origin, OriginKind, OutboxId, Redeemed,
-    Refusal, RefusalCode, RefusalDetail, RejectReason, Rights, Seq, UnixMs,
+    Ack, Batch, Chain, Claimed, Cursor, EntryBody, Envelope, Epoch, Fingerprint, GrantId,
+    HistoryId, Identity, Incarnation, Limits, Nonce, OpId, OpOutcome, Origin, OriginKind, OutboxId,
+    Redeemed, Refusal, RefusalCode, RefusalDetail, RejectReason, Rights, Seq, UnixMs,
 };
 
 /// What is asked of the server.
@@ -200,6 +200,11 @@ impl Server {
             origin: Origin::new(OriginKind::User, "t".into(), 8).unwrap(),
             server: "double".into(),
             protocol_version: 1,
+            grant: GrantId::from_bytes([2; 16]),
+            expires_at: None,
+            label: String::new(),
+            owner: true,
+            frozen: false,
         }
     }
 

@@ -1,12 +1,13 @@
 //! How others reach an owner.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use share_model::ShareId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::call::{Call, Command, Reply, Waiting};
+use crate::factory::FactoryUse;
 use crate::fault::Fault;
 use crate::feed::Feed;
 
@@ -40,6 +41,8 @@ pub(crate) struct ShareHandle {
     feed: Arc<Feed>,
     /// Of the share, and of the whole server.
     room: [Budget; 2],
+    /// What the shares of its factory grant use; once the share was loaded.
+    usage: Arc<OnceLock<Arc<FactoryUse>>>,
     /// Counted by the hub, to tell whether anybody has a handle.
     _used: Arc<()>,
 }
@@ -49,13 +52,14 @@ impl ShareHandle {
         feed: Arc<Feed>,
         calls: mpsc::Sender<Box<dyn Waiting>>,
         room: [Budget; 2],
-        used: Arc<()>,
+        (usage, used): (Arc<OnceLock<Arc<FactoryUse>>>, Arc<()>),
     ) -> Self {
         Self {
             share: feed.share(),
             calls,
             feed,
             room,
+            usage,
             _used: used,
         }
     }
@@ -63,6 +67,11 @@ impl ShareHandle {
     /// The share.
     pub(crate) fn share(&self) -> ShareId {
         self.share
+    }
+
+    /// What the shares of its factory grant use; `None` before the share was loaded.
+    pub(crate) fn factory_use(&self) -> Option<&Arc<FactoryUse>> {
+        self.usage.get()
     }
 
     /// Where the share's durable ops are seen.

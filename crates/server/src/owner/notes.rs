@@ -167,8 +167,8 @@ impl Share {
         self.notes.add(&used, now);
     }
 
-    /// Takes note of tries that proved nothing, while the share was not loaded.
-    pub(super) fn tried_unproven(&mut self, tries: Tries) {
+    /// Takes note of tries that proved nothing while the share was not loaded.
+    pub(super) fn refused_unproven_before(&mut self, tries: Tries) {
         let Some(state) = &self.state else {
             return;
         };

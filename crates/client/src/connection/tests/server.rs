@@ -27,7 +27,7 @@ use crate::connection::{Connector, Stream};
 
 const HISTORY: HistoryId = HistoryId::from_bytes([3; 16]);
 
-pub(super) fn reference() -> ShareRef {
+pub(in crate::connection) fn reference() -> ShareRef {
     ShareRef {
         addresses: vec!["server:1".into()],
         share: ShareId::from_bytes([9; 16]),
@@ -40,10 +40,10 @@ pub(super) fn reference() -> ShareRef {
 
 /// Connects over pipes in memory.
 #[derive(Debug)]
-pub(super) struct Pipes(mpsc::UnboundedSender<DuplexStream>);
+pub(in crate::connection) struct Pipes(mpsc::UnboundedSender<DuplexStream>);
 
 impl Pipes {
-    pub(super) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<DuplexStream>) {
+    pub(in crate::connection) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<DuplexStream>) {
         let (accept, accepted) = mpsc::unbounded_channel();
         (Arc::new(Self(accept)), accepted)
     }
@@ -174,6 +174,11 @@ impl bootstrap::Server for Share {
             origin: Origin::new(OriginKind::User, "u".into(), 9).unwrap(),
             server: "s".into(),
             protocol_version: 1,
+            grant: GrantId::from_bytes([2; 16]),
+            expires_at: None,
+            label: String::new(),
+            owner: true,
+            frozen: false,
         };
         let answer = refusal.map_or(Ok(redeemed), Err);
         wire::write_redeem_outcome(&answer, results.get().init_outcome());
