@@ -12,7 +12,7 @@ use crate::remembered::{Fate, Remembered};
 
 /// The lanes of a share and the identities that it remembers.
 ///
-/// Memory, measured by `tests/bounds.rs`: at most
+/// Memory, measured by `tests/memory.rs`: at most
 ///
 /// * `open_writers_max` × `window` × 64 bytes: an entry has 32, and a ring grows by doubling;
 /// * (`open_writers_max` + `retired_writers_max`) × (512 bytes, the origin's id, and
