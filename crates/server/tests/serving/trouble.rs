@@ -41,6 +41,7 @@ pub(crate) struct TroubledStore {
     waiting: watch::Sender<usize>,
     stopped: watch::Sender<bool>,
     checkpoints: watch::Sender<u64>,
+    loads: AtomicU64,
 }
 
 impl TroubledStore {
@@ -53,6 +54,7 @@ impl TroubledStore {
             waiting: watch::Sender::new(0),
             stopped: watch::Sender::new(false),
             checkpoints: watch::Sender::new(0),
+            loads: AtomicU64::new(0),
         }
     }
 
@@ -69,6 +71,11 @@ impl TroubledStore {
     /// How many records the store has.
     pub(crate) async fn extent_records(&self) -> u64 {
         self.inner.extent().await.unwrap().records
+    }
+
+    /// How often a share was loaded.
+    pub(crate) fn loads(&self) -> u64 {
+        self.loads.load(Ordering::SeqCst)
     }
 
     /// How many checkpoints were stored.
@@ -136,6 +143,7 @@ impl TroubledStore {
 impl Store for TroubledStore {
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
         self.check()?;
+        self.loads.fetch_add(1, Ordering::SeqCst);
         self.inner.load(share).await
     }
 
