@@ -33,7 +33,7 @@ mod subscribers;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use share_model::seam::Clock;
@@ -42,7 +42,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use crate::factory::{FactoryUse, FactoryUses};
+use crate::factory::FactoryUses;
 use crate::fault::Fault;
 use crate::feed::{Feed, RingLimits};
 use crate::hub::UnprovenTries;
@@ -72,6 +72,7 @@ pub(crate) use subscribers::{Progress, Registration};
 use call::Waiting;
 use checkpoint::Checkpoints;
 use erasing::Erasing;
+use handle::Usage;
 use share::Share;
 
 /// Bounds of an owner and of what it does per step.
@@ -148,7 +149,7 @@ pub(crate) struct Owner {
     cuts: JoinSet<()>,
     erasing: Erasing,
     /// What the shares of its factory grant use; set once the share was loaded.
-    usage: Arc<OnceLock<Arc<FactoryUse>>>,
+    usage: Usage,
 }
 
 impl Owner {
@@ -157,10 +158,7 @@ impl Owner {
     pub(crate) async fn run(
         around: Surroundings,
         feed: Arc<Feed>,
-        (calls, usage): (
-            mpsc::Receiver<Box<dyn Waiting>>,
-            Arc<OnceLock<Arc<FactoryUse>>>,
-        ),
+        (calls, usage): (mpsc::Receiver<Box<dyn Waiting>>, Usage),
     ) {
         let share = feed.share();
         let mut owner = Self {

@@ -33,6 +33,9 @@ impl Budget {
     }
 }
 
+/// What the shares of the factory grant use that created this one; set once the share was loaded.
+pub(crate) type Usage = Arc<OnceLock<Arc<FactoryUse>>>;
+
 /// A loaded share. While one of these lives, the share stays loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct ShareHandle {
@@ -42,7 +45,7 @@ pub(crate) struct ShareHandle {
     /// Of the share, and of the whole server.
     room: [Budget; 2],
     /// What the shares of its factory grant use; once the share was loaded.
-    usage: Arc<OnceLock<Arc<FactoryUse>>>,
+    usage: Usage,
     /// Counted by the hub, to tell whether anybody has a handle.
     _used: Arc<()>,
 }
@@ -52,7 +55,7 @@ impl ShareHandle {
         feed: Arc<Feed>,
         calls: mpsc::Sender<Box<dyn Waiting>>,
         room: [Budget; 2],
-        (usage, used): (Arc<OnceLock<Arc<FactoryUse>>>, Arc<()>),
+        (usage, used): (Usage, Arc<()>),
     ) -> Self {
         Self {
             share: feed.share(),
