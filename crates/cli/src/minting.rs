@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use share_client::ClientError;
 use share_model::seam::{Clock, Entropy, Files, SystemClock, SystemEntropy, SystemFiles};
 use share_model::{RequestId, Secret, Slug, UnixMs};
 use tempfile::NamedTempFile;
@@ -62,6 +63,8 @@ impl Made for Slug {
 #[derive(Debug)]
 pub(crate) struct Request<S> {
     path: PathBuf,
+    /// No server has seen it before.
+    is_new: bool,
     /// Names it.
     pub(crate) id: RequestId,
     /// What it makes.
@@ -116,17 +119,17 @@ impl<S: Made> Request<S> {
             }
             let is_over = |at: u64| at <= now.get();
             if !known.expires_at_unix_ms.is_some_and(is_over) {
-                return Self::of(path, &known).map(Ok);
+                return Self::of(path, &known, false).map(Ok);
             }
             forget(path)?;
         }
         match store(path, &stored)? {
-            Placed::New => Self::of(path, &stored).map(Ok),
+            Placed::New => Self::of(path, &stored, true).map(Ok),
             // Given twice at the same moment; the other one was first.
             Placed::WasThere => {
                 let known: Stored<A> = read(path)?;
                 match known.asked == stored.asked {
-                    true => Self::of(path, &known).map(Ok),
+                    true => Self::of(path, &known, false).map(Ok),
                     false => Ok(Err(Other(known.asked))),
                 }
             }
@@ -138,16 +141,25 @@ impl<S: Made> Request<S> {
         forget(&self.path)
     }
 
-    /// The server has refused: nothing was made. Given again, what it makes holds as long as is then
-    /// asked for; a request that does not run out stays as it is.
-    pub(crate) fn refused(self) -> Result<(), CliError> {
-        match self.expires_at {
-            Some(_) => forget(&self.path),
-            None => Ok(()),
+    /// The server has refused. A new request has made nothing, and is over. One that was made before
+    /// may have an answer yet, at another server say, and is kept; not if it runs out: given again,
+    /// it is to hold as long as is asked for then.
+    fn refused(self) -> Result<(), CliError> {
+        match self.is_new || self.expires_at.is_some() {
+            true => forget(&self.path),
+            false => Ok(()),
         }
     }
 
-    fn of<A>(path: &Path, stored: &Stored<A>) -> Result<Self, CliError> {
+    /// Does away with the request if `error` is a refusal.
+    pub(crate) fn failed(self, error: &ClientError) -> Result<(), CliError> {
+        match error {
+            ClientError::Refused(_) => self.refused(),
+            _ => Ok(()),
+        }
+    }
+
+    fn of<A>(path: &Path, stored: &Stored<A>, is_new: bool) -> Result<Self, CliError> {
         let id = stored.request.parse().ok();
         let secret = S::from_text(&stored.secret);
         let (Some(id), Some(secret)) = (id, secret) else {
@@ -155,6 +167,7 @@ impl<S: Made> Request<S> {
         };
         Ok(Self {
             path: path.to_owned(),
+            is_new,
             id,
             secret,
             expires_at: stored.expires_at_unix_ms.map(UnixMs::new),

@@ -105,6 +105,10 @@ fn rotating_ends_the_old_ref_and_this_machine_goes_on_with_the_new_one() {
     place
         .share(&["whoami", "@owner.ref"])
         .says(1, &["staleEpoch"]);
+    place
+        .share(&["rotate", "@owner.ref"])
+        .says(1, &["staleEpoch"]);
+    assert_eq!(under_way(&place), 0);
     let who = place.share(&["whoami", "@new.ref"]);
     assert!(who.out.contains("\nepoch\t2\n"), "{who:?}");
     // By the ref that the outbox holds.

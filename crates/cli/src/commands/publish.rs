@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use share_client::ClientError;
 use share_model::{Minted, Publish, ShareRef, Slug, UnixMs};
 
 use crate::error::CliError;
@@ -70,9 +69,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         let minted = match session.publish(&publish).await {
             Ok(minted) => minted,
             Err(error) => {
-                if matches!(error, ClientError::Refused(_)) {
-                    request.refused()?;
-                }
+                request.failed(&error)?;
                 return Err(connect::failed("publish", share, error));
             }
         };

@@ -62,7 +62,13 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         let owner = identity::held()?;
         let connector = TcpConnector::default();
         let bumped = share_client::bump_epoch(&connector, &old, owner.as_ref(), &bump).await;
-        let bumped = bumped.map_err(|error| connect::failed("rotate", old.share, error))?;
+        let bumped = match bumped {
+            Ok(bumped) => bumped,
+            Err(error) => {
+                request.failed(&error)?;
+                return Err(connect::failed("rotate", old.share, error));
+            }
+        };
         let new = ShareRef {
             grant: bumped.grant,
             epoch: bumped.epoch,

@@ -1,5 +1,7 @@
 //! A request is stored once, and never in the place of another.
 
+use share_model::Refusal;
+
 use super::*;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -62,19 +64,25 @@ fn a_request_whose_grant_has_run_out_is_over() {
 }
 
 #[test]
-fn a_refused_request_is_over_if_its_time_was_running() {
+fn a_refused_request_is_over_unless_an_earlier_call_may_have_been_answered() {
+    let refused = ClientError::Refused(Refusal::not_authorized());
+    let lost = ClientError::NoAnswer { timeout_ms: 1 };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("request");
+    let fail = |request: Request<Secret>, error: &ClientError| {
+        request.failed(error).unwrap();
+        path.exists()
+    };
+    // Nothing was made.
+    assert!(!fail(remember(&path, "t", None), &refused));
+    // Nobody knows.
+    assert!(fail(remember(&path, "t", None), &lost));
+    assert!(fail(remember(&path, "t", None), &refused));
+    std::fs::remove_file(&path).unwrap();
+    // Its time would run while it is refused.
     let hour = Some(Duration::from_secs(3600));
-    let first = remember(&path, "t", hour);
-    let id = first.id;
-    first.refused().unwrap();
-    assert!(!path.exists());
-    let next = remember(&path, "t", None);
-    assert_ne!(next.id, id);
-    let id = next.id;
-    next.refused().unwrap();
-    assert_eq!(remember(&path, "t", None).id, id);
+    assert!(fail(remember(&path, "t", hour), &lost));
+    assert!(!fail(remember(&path, "t", hour), &refused));
 }
 
 /// Written by `share create` of version 0.1.

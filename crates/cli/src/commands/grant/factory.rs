@@ -45,8 +45,13 @@ pub(super) async fn run(args: &Args, from: FactoryRef) -> Result<(), CliError> {
         origin: origin::caller()?,
     };
     let made = attenuate_factory(&TcpConnector::default(), &from, &attenuate).await;
-    let (grant, served) =
-        made.map_err(|error| connect::failed_at("make a grant of the factory", error))?;
+    let (grant, served) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            request.failed(&error)?;
+            return Err(connect::failed_at("make a grant of the factory", error));
+        }
+    };
     let made = FactoryRef {
         addresses: served.addresses,
         grant,

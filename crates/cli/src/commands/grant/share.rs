@@ -1,7 +1,6 @@
 //! A weaker ref of a share.
 
 use serde::{Deserialize, Serialize};
-use share_client::ClientError;
 use share_model::{Attenuate, Minted, OwnerId, Rights, Secret, ShareRef};
 
 use super::Args;
@@ -50,9 +49,7 @@ pub(super) async fn run(args: &Args, from: ShareRef) -> Result<(), CliError> {
     let minted = match session.attenuate(&attenuate).await {
         Ok(minted) => minted,
         Err(error) => {
-            if matches!(error, ClientError::Refused(_)) {
-                request.refused()?;
-            }
+            request.failed(&error)?;
             return Err(connect::failed("make a grant of", from.share, error));
         }
     };
