@@ -44,6 +44,12 @@ pub(crate) enum Fault {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A record of the server's can't be read.
+    #[error("the server's record `{name}` can't be read: restore the data folder from a backup")]
+    ServerRecord {
+        /// Its name.
+        name: String,
+    },
     /// What the store holds contradicts the rules.
     #[error("the share's records can't be applied")]
     Record(#[from] share_engine::RecordError),
@@ -74,6 +80,7 @@ impl Fault {
                 Reaction::Reconnect
             }
             Self::Record(_)
+            | Self::ServerRecord { .. }
             | Self::Store(
                 StoreError::Invalid { .. }
                 | StoreError::TooLarge { .. }

@@ -17,6 +17,7 @@ use share_model::seam::Clock;
 use share_model::{CreatedShare, GrantId, HistoryId, Limits, Refusal, RefusalCode, ShareId};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::factory::{Creating, FactoryUses};
 use crate::fault::Fault;
 use crate::owner::{
     Budget, Command, CreateCall, Opened, Outcome, OwnerLimits, RedeemCall, ShareHandle,
@@ -86,7 +87,7 @@ impl Hub {
     /// when every owner has committed what waited for it.
     pub(crate) async fn start(
         store: Arc<dyn Store>,
-        seams: Seams,
+        (seams, uses): (Seams, Arc<FactoryUses>),
         limits: HubLimits,
         drain: watch::Receiver<bool>,
     ) -> Result<(Self, HubTask), StoreError> {
@@ -101,6 +102,7 @@ impl Hub {
                 store: Arc::clone(&store),
                 seams,
                 history,
+                uses,
                 unproven: unproven.clone(),
                 limits: Arc::new(limits.owner.clone()),
                 drain,
@@ -159,27 +161,26 @@ impl Hub {
     ) -> Result<Result<(ShareHandle, Opened), Refusal>, Fault> {
         let asked = command();
         let loaded = self.open(share, false).await?;
-        let is_loaded = loaded.is_some();
+        let mut refused = None;
         if let Some(handle) = loaded {
             match handle.call(command(), 0).outcome().await {
                 Ok(Ok(opened)) => return Ok(Ok((handle, opened))),
-                // What follows a refusal is the same whether the share is loaded or not.
-                Ok(Err(refusal)) if refusal.code != RefusalCode::NotAuthorized => {
-                    return Ok(Err(refusal));
-                }
-                Ok(Err(_)) | Err(Fault::Unloaded) => {}
+                Ok(Err(refusal)) => refused = Some(refusal),
+                Err(Fault::Unloaded) => {}
                 Err(fault) => return Err(fault),
             }
         }
-        match look(&*self.store, share, (asked.grant, asked.secret)).await? {
+        let looked = look(&*self.store, share, (asked.grant, asked.secret)).await?;
+        if let Some(refusal) = refused {
+            return Ok(Err(refusal));
+        }
+        match looked {
             Looked::MayBeProven => {
                 let (handle, outcome) = self.call(share, command).await?;
                 Ok(outcome.map(|opened| (handle, opened)))
             }
             Looked::Unproven => {
-                if !is_loaded {
-                    self.unproven.count(share, self.clock.now());
-                }
+                self.unproven.count(share, self.clock.now());
                 Ok(Err(Refusal::not_authorized()))
             }
             Looked::NoShare => Ok(Err(Refusal::not_authorized())),
@@ -205,8 +206,16 @@ impl Hub {
     }
 
     /// Creates a share, or finds that the same request has created it.
-    pub(crate) async fn create(&self, request: EngineCreate) -> Outcome<CreatedShare> {
-        let command = || CreateCall(request.clone());
+    /// `counted` keeps it counted as long as that takes.
+    pub(crate) async fn create(
+        &self,
+        request: EngineCreate,
+        counted: Option<Arc<Creating>>,
+    ) -> Outcome<CreatedShare> {
+        let command = || CreateCall {
+            request: request.clone(),
+            _counted: counted.clone(),
+        };
         let (_, outcome) = self.call(request.share, command).await?;
         Ok(outcome)
     }

@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 
 use crate::store::StoreError;
 
-pub(crate) use apply::{apply, erase_deleted, load_share};
+pub(crate) use apply::{apply, erase_share, load_share};
 pub(crate) use bind::{JournalUse, bind, forget_journal, journal_of};
 pub(crate) use contents::Contents;
 pub(crate) use entry::JournalId;

@@ -21,6 +21,7 @@ mod listing;
 mod load;
 mod mint;
 mod notes;
+mod quota;
 mod read;
 mod redeem;
 mod revoke;
@@ -36,11 +37,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use share_model::seam::Clock;
-use share_model::{HistoryId, Limits, ShareId, UnixMs};
+use share_model::{HistoryId, Limits, UnixMs};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use crate::factory::FactoryUses;
 use crate::fault::Fault;
 use crate::feed::{Feed, RingLimits};
 use crate::hub::UnprovenTries;
@@ -70,6 +72,7 @@ pub(crate) use subscribers::{Progress, Registration};
 use call::Waiting;
 use checkpoint::Checkpoints;
 use erasing::Erasing;
+use handle::Usage;
 use share::Share;
 
 /// Bounds of an owner and of what it does per step.
@@ -126,6 +129,8 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) seams: Seams,
     pub(crate) history: HistoryId,
+    /// What the shares of each factory grant use.
+    pub(crate) uses: Arc<FactoryUses>,
     /// What was counted for shares that were not loaded.
     pub(crate) unproven: UnprovenTries,
     pub(crate) limits: Arc<OwnerLimits>,
@@ -143,6 +148,8 @@ pub(crate) struct Owner {
     /// Answers that wait for subscriptions to end.
     cuts: JoinSet<()>,
     erasing: Erasing,
+    /// What the shares of its factory grant use; set once the share was loaded.
+    usage: Usage,
 }
 
 impl Owner {
@@ -150,15 +157,16 @@ impl Owner {
     /// state can't be had any more.
     pub(crate) async fn run(
         around: Surroundings,
-        share: ShareId,
         feed: Arc<Feed>,
-        calls: mpsc::Receiver<Box<dyn Waiting>>,
+        (calls, usage): (mpsc::Receiver<Box<dyn Waiting>>, Usage),
     ) {
+        let share = feed.share();
         let mut owner = Self {
             share: Share::new(share, &around.limits),
             checkpoints: Checkpoints::default(),
             cuts: JoinSet::new(),
             erasing: Erasing::default(),
+            usage,
             around,
             feed,
             calls,
@@ -177,6 +185,7 @@ impl Owner {
         let mut drain = self.around.drain.clone();
         let clock = Arc::clone(&self.around.seams.clock);
         loop {
+            self.know_usage();
             self.erasing.begin_if_deleted(&self.share, &self.around);
             if let Some(tries) = self.around.unproven.take(self.share.id) {
                 self.share.refused_unproven_before(tries);
@@ -241,6 +250,7 @@ impl Owner {
             warn!(%share, %fault, "how grants were used lately is not written down");
         }
         self.erasing.finish().await;
+        self.give_back().await;
         self.checkpoints.finish(&self.share, &self.around).await;
     }
 }

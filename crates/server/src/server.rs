@@ -115,12 +115,13 @@ async fn start(
         ..
     } = options;
     let store: Arc<dyn Store> = Arc::clone(&journaled) as _;
-    let factory = Factory::open(&*store, &seams, &data, addresses).await?;
+    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, addresses).await?;
+    let uses = Arc::clone(factory.uses());
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
     let hub_drain = drain_hub.subscribe();
     let swept = Arc::clone(&store);
-    let (hub, task) = Hub::start(store, seams.clone(), limits.hub, hub_drain).await?;
+    let (hub, task) = Hub::start(store, (seams.clone(), uses), limits.hub, hub_drain).await?;
     let door = Door {
         hub: hub.clone(),
         factory: Arc::new(factory),
@@ -139,19 +140,7 @@ async fn start(
         }) as place::Part
     };
     let hub_place = Place::start(placement, "share-owner", owners)?;
-    let mut rpc_places = Vec::new();
-    let mut lines = Vec::new();
-    for number in 1..=rpc_threads.max(1) {
-        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
-        let door = door.clone();
-        let make = move || Box::pin(serve_connections(door, incoming)) as place::Part;
-        rpc_places.push(Place::start(
-            placement,
-            &format!("share-rpc-{number}"),
-            make,
-        )?);
-        lines.push(line);
-    }
+    let (rpc_places, lines) = start_doors(placement, rpc_threads, &door)?;
     let acceptor = Acceptor {
         listener,
         lines,
@@ -175,6 +164,25 @@ async fn start(
         hub_place,
         deadline: limits.drain_deadline,
     })
+}
+
+/// Starts what serves connections; who accepts one hands it over by a line.
+fn start_doors(
+    placement: Placement,
+    threads: usize,
+    door: &Door,
+) -> Result<(Vec<Place>, Vec<mpsc::Sender<Accepted>>), ServerError> {
+    let mut places = Vec::new();
+    let mut lines = Vec::new();
+    for number in 1..=threads.max(1) {
+        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
+        let door = door.clone();
+        let make = move || Box::pin(serve_connections(door, incoming)) as place::Part;
+        let name = format!("share-rpc-{number}");
+        places.push(Place::start(placement, &name, make)?);
+        lines.push(line);
+    }
+    Ok((places, lines))
 }
 
 /// Binds the store to its journal, and makes what makes backups of it.

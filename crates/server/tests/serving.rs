@@ -8,6 +8,8 @@ mod serving {
     mod appending;
     mod backup;
     mod client;
+    mod door;
+    mod factory;
     mod journal;
     mod lane;
     mod lifecycle;

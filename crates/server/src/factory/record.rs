@@ -7,7 +7,7 @@ use crate::server::ServerError;
 use crate::store::{CommitOutcome, Store, StoreError};
 
 /// The name of the record. Persisted: keep stable.
-const RECORD: &str = "factory";
+pub(super) const RECORD: &str = "factory";
 /// The newest reading of the record; its first byte says which one follows. It is written in the least
 /// format that can say it.
 ///
@@ -50,6 +50,8 @@ pub(super) struct Revoked {
     pub(super) id: GrantId,
     /// `None`: it was made and revoked after the backup from which this server was restored.
     pub(super) secret_hash: Option<SecretHash>,
+    /// Its shares stay, within these.
+    pub(super) quotas: Quotas,
     pub(super) at: UnixMs,
 }
 
@@ -73,17 +75,27 @@ impl Grants {
         root.or_else(|| self.child(id).map(|child| child.secret_hash))
     }
 
+    /// The quotas of all that have some, also where the grant was revoked: its shares stay.
+    pub(super) fn quotas(&self) -> impl Iterator<Item = (GrantId, Quotas)> {
+        let children = self.children.iter().map(|child| (child.id, child.quotas));
+        let revoked = self.revoked.iter();
+        children.chain(revoked.map(|revoked| (revoked.id, revoked.quotas)))
+    }
+
     /// Ends a child, or bars its id if it is not known; whether that changes anything. Roots stay.
     pub(super) fn revoke(&mut self, id: GrantId, at: UnixMs) -> bool {
         let is_revoked = self.revoked.iter().any(|revoked| revoked.id == id);
         if is_revoked || self.root(id).is_some() {
             return false;
         }
-        let secret_hash = self.child(id).map(|child| child.secret_hash);
+        let child = self.child(id);
+        let secret_hash = child.map(|child| child.secret_hash);
+        let quotas = child.map_or(Quotas::default(), |child| child.quotas);
         self.children.retain(|child| child.id != id);
         self.revoked.push(Revoked {
             id,
             secret_hash,
+            quotas,
             at,
         });
         true
@@ -143,11 +155,15 @@ pub(super) async fn change(
     store: &dyn Store,
     mut change: impl FnMut(&mut Grants) -> bool,
 ) -> Result<Grants, ServerError> {
+    let mut tried = None;
     for _ in 0..TRIES_MAX {
         let (version, mut grants) = read(store).await?;
-        if !change(&mut grants) || write(store, version, &grants).await? {
+        // What is found as it was to be may not be durable: it is put once more.
+        let is_there = tried.as_ref() == Some(&grants);
+        if (!is_there && !change(&mut grants)) || write(store, version, &grants).await? {
             return Ok(grants);
         }
+        tried = Some(grants);
     }
     Err(StoreError::Overloaded.into())
 }
@@ -214,9 +230,9 @@ mod tests {
             id(3),
             vec![1],
             vec![3; 32],
-            vec![6],
+            vec![3, 0xac, 2, 7, 6],
             id(4),
-            vec![0, 7],
+            vec![0, 0, 0, 0, 7],
         ]
         .concat();
         assert_eq!(grants.encode().unwrap(), expected);

@@ -187,8 +187,10 @@ impl Entries {
         let feed = Feed::new(share, Cursor::ZERO, limits.ring);
         let used = Arc::new(());
         let room = [Budget::of(limits.queue_bytes_max), self.room.clone()];
-        let handle = ShareHandle::new(Arc::clone(&feed), sender, room, Arc::clone(&used));
-        let owner = Owner::run(self.around.clone(), share, feed, calls);
+        let usage = Arc::default();
+        let shared = (Arc::clone(&usage), Arc::clone(&used));
+        let handle = ShareHandle::new(Arc::clone(&feed), sender, room, shared);
+        let owner = Owner::run(self.around.clone(), feed, (calls, usage));
         let task = self.owners.spawn_local(owner);
         self.tasks.insert(task.id(), share);
         let loaded = Loaded {

@@ -6,9 +6,9 @@ use tracing::info;
 
 use super::contents::{Contents, Ended};
 use crate::fault::Fault;
-use crate::owner::load_state;
+use crate::owner::{erase_deleted, load_state};
 use crate::server::ServerError;
-use crate::store::{Checkpoint, CommitOutcome, ShareCommit, Store, StoreError};
+use crate::store::{CommitOutcome, ShareCommit, Store, StoreError};
 
 /// How often a commit is tried while the store says that it may not be there.
 const TRIES_MAX: u32 = 16;
@@ -38,23 +38,6 @@ pub(crate) async fn apply(
     Ok(applied)
 }
 
-/// Erases the content of a deleted share. Repeatable; until it is done, each start of the server tries
-/// again.
-///
-/// # Errors
-///
-/// As storing fails.
-pub(crate) async fn erase_deleted(store: &dyn Store, state: &ShareState) -> Result<(), StoreError> {
-    let (share, version) = (state.id(), state.version());
-    let checkpoint = Checkpoint {
-        version,
-        head: state.checkpoint(),
-        document: state.document().clone(),
-    };
-    store.checkpoint(share, checkpoint).await?;
-    store.erase(share, version).await
-}
-
 /// Whether the share lacked something.
 async fn catch_up(
     store: &dyn Store,
@@ -73,7 +56,7 @@ async fn catch_up(
         let records = state.catch_up(now, &ends);
         if records.is_empty() {
             if state.is_deleted() {
-                erase_deleted(store, &state).await?;
+                erase_share(store, share).await?;
             }
             return Ok(has_lacked);
         }
@@ -99,10 +82,20 @@ pub(crate) async fn load_share(
     share: ShareId,
 ) -> Result<Option<ShareState>, ServerError> {
     let loaded = load_state(store, share, Limits::DEFAULT).await;
-    loaded.map_err(|fault| match fault {
+    loaded.map_err(|fault| failed(share, fault))
+}
+
+/// Erases the content of a deleted share, from a store that nobody serves.
+pub(crate) async fn erase_share(store: &dyn Store, share: ShareId) -> Result<(), ServerError> {
+    let erased = erase_deleted(store, share).await;
+    erased.map_err(|fault| failed(share, fault))
+}
+
+fn failed(share: ShareId, fault: Fault) -> ServerError {
+    match fault {
         Fault::Store(error) => error.into(),
         Fault::Record(source) => ServerError::Records { share, source },
         // Loading meets no other fault; whatever it is, the share can't be had now.
         _ => StoreError::Overloaded.into(),
-    })
+    }
 }

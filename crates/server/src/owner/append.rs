@@ -1,7 +1,7 @@
 //! Appending a batch.
 
 use share_engine::{AppendRequest, Authority, Context, LogAnswers};
-use share_model::{Ack, Batch, Envelope, Refusal, RefusalCode, Seq, WriterId};
+use share_model::{Ack, Batch, EntryBody, Envelope, Refusal, RefusalCode, Seq, WriterId};
 
 use super::appenders::AppenderTicket;
 use super::call::{Command, Ran};
@@ -23,6 +23,18 @@ impl Command for AppendCall {
         Some(&self.authority)
     }
 
+    fn adds_at_most(&self) -> u64 {
+        let bytes = self.batch.entries.iter().map(|entry| match &entry.body {
+            EntryBody::Op(op) => op.bytes_from(entry.origin.as_ref()),
+            EntryBody::Abandon(_) => 0,
+        });
+        bytes.sum()
+    }
+
+    fn over_quota(&self, share: &mut Share, refusal: &Refusal) {
+        share.appenders.refuse(&self.appender, refusal);
+    }
+
     fn lookups(&self, share: &Share) -> Vec<(WriterId, Seq)> {
         match (&share.state, share.appenders.get(&self.appender)) {
             (Some(state), Some(appender)) => state.lookups(appender, &self.batch),
@@ -34,6 +46,9 @@ impl Command for AppendCall {
         let Some(state) = share.state.as_mut() else {
             return Err(Refusal::not_authorized()).into();
         };
+        if let Some(refusal) = share.appenders.refusal(&self.appender) {
+            return Err(refusal.clone()).into();
+        }
         let Some(appender) = share.appenders.get_mut(&self.appender) else {
             return Err(forgotten()).into();
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use share_engine::{Appender, Authority};
+use share_model::Refusal;
 
 /// Names an appender of one owner. The appender lives as long as its ticket.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ struct Held {
     /// By whom it was claimed.
     authority: Authority,
     ticket: Weak<u64>,
+    /// A quota has ended it: what is pipelined behind gets the same refusal.
+    refused: Option<Refusal>,
 }
 
 impl Appenders {
@@ -51,6 +54,7 @@ impl Appenders {
             appender,
             authority,
             ticket: Arc::downgrade(&ticket),
+            refused: None,
         };
         self.held.insert(self.last, held);
         AppenderTicket(ticket)
@@ -72,6 +76,18 @@ impl Appenders {
         let held = self.held.get_mut(&ticket.0)?;
         self.before.push((*ticket.0, held.appender.clone()));
         Some(&mut held.appender)
+    }
+
+    /// Ends an appender by this refusal; that stays when the round is rolled back.
+    pub(super) fn refuse(&mut self, ticket: &AppenderTicket, refusal: &Refusal) {
+        if let Some(held) = self.held.get_mut(&ticket.0) {
+            held.refused.get_or_insert_with(|| refusal.clone());
+        }
+    }
+
+    /// The refusal that has ended an appender, if it was no rule's.
+    pub(super) fn refusal(&self, ticket: &AppenderTicket) -> Option<&Refusal> {
+        self.held.get(&ticket.0)?.refused.as_ref()
     }
 
     /// The round is durable.

@@ -50,6 +50,14 @@ pub(crate) trait Command: Send + 'static {
     /// Tells the answer of a command that waits for a cut how far those had got that were cut.
     fn stopped(_answer: &mut Self::Answer, _stopped: &Stopped) {}
 
+    /// Bytes that the command's ops add to the share's at most.
+    fn adds_at_most(&self) -> u64 {
+        0
+    }
+
+    /// It was refused by a quota, and nothing of it is in the state.
+    fn over_quota(&self, _share: &mut Share, _refusal: &Refusal) {}
+
     /// What the command has to know of the log before it is run.
     fn lookups(&self, _share: &Share) -> Vec<(WriterId, Seq)> {
         Vec::new()
@@ -66,6 +74,12 @@ pub(crate) trait Waiting: Send {
 
     /// Runs the command and keeps its answer; an earlier one is forgotten.
     fn run(&mut self, share: &mut Share, context: &Context, log: &LogAnswers) -> Option<Record>;
+
+    /// As [`Command::adds_at_most`].
+    fn adds_at_most(&self) -> u64;
+
+    /// Keeps this refusal as the answer.
+    fn refuse(&mut self, share: &mut Share, refusal: Refusal, context: &Context);
 
     /// Whether [`Waiting::answer`] has to wait for a cut.
     fn is_after_cut(&self) -> bool;
@@ -114,6 +128,18 @@ impl<C: Command> Waiting for Call<C> {
         }
         self.ready = Some(ran.answer);
         ran.record
+    }
+
+    fn adds_at_most(&self) -> u64 {
+        self.command.adds_at_most()
+    }
+
+    fn refuse(&mut self, share: &mut Share, refusal: Refusal, context: &Context) {
+        if let Some(by) = self.command.caller() {
+            share.refused(refusal.code, by.grant(), ("", context.now));
+        }
+        self.command.over_quota(share, &refusal);
+        self.ready = Some(Err(refusal));
     }
 
     fn is_after_cut(&self) -> bool {

@@ -1,14 +1,21 @@
 //! Creating a share.
 
+use std::sync::Arc;
+
 use share_engine::{Context, CreateShare, LogAnswers, Record, ShareState};
 use share_model::{CreatedShare, Epoch, Refusal, RefusalCode};
 
 use super::call::{Command, Ran};
 use super::share::Share;
+use crate::factory::Creating;
 
 /// Creates the share, or finds that this request has created it.
 #[derive(Debug)]
-pub(crate) struct CreateCall(pub(crate) CreateShare);
+pub(crate) struct CreateCall {
+    pub(crate) request: CreateShare,
+    /// The share stays counted until this has been run, whoever waits for it.
+    pub(crate) _counted: Option<Arc<Creating>>,
+}
 
 impl Command for CreateCall {
     type Answer = CreatedShare;
@@ -27,7 +34,7 @@ impl CreateCall {
         share: &mut Share,
         context: &Context,
     ) -> Result<(CreatedShare, Option<Record>), Refusal> {
-        let (state, record) = ShareState::create(self.0.clone(), share.limits, context.now)?;
+        let (state, record) = ShareState::create(self.request.clone(), share.limits, context.now)?;
         let created = answer(&state);
         share.state = Some(state);
         Ok((created, Some(record)))
@@ -39,7 +46,7 @@ impl CreateCall {
             request,
             owner_secret_hash,
             ..
-        } = &self.0;
+        } = &self.request;
         if state.is_created_by(*factory, *request, owner_secret_hash) {
             Ok(answer(state))
         } else {

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::Surroundings;
 use super::load::load_state;
 use super::share::Share;
+use crate::factory::release;
 use crate::fault::Fault;
 use crate::store::{Checkpoint, Store};
 
@@ -51,6 +52,7 @@ pub(crate) async fn erase_deleted(store: &dyn Store, share: ShareId) -> Result<(
     let Some(state) = state.filter(|state| state.is_deleted()) else {
         return Ok(());
     };
+    release(store, state.factory(), (share, state.stored_bytes())).await?;
     let version = state.version();
     let checkpoint = Checkpoint {
         version,

@@ -1,12 +1,13 @@
 //! How others reach an owner.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use share_model::ShareId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::call::{Call, Command, Reply, Waiting};
+use crate::factory::FactoryUse;
 use crate::fault::Fault;
 use crate::feed::Feed;
 
@@ -32,6 +33,9 @@ impl Budget {
     }
 }
 
+/// What the shares of the factory grant use that created this one; set once the share was loaded.
+pub(crate) type Usage = Arc<OnceLock<Arc<FactoryUse>>>;
+
 /// A loaded share. While one of these lives, the share stays loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct ShareHandle {
@@ -40,6 +44,8 @@ pub(crate) struct ShareHandle {
     feed: Arc<Feed>,
     /// Of the share, and of the whole server.
     room: [Budget; 2],
+    /// What the shares of its factory grant use; once the share was loaded.
+    usage: Usage,
     /// Counted by the hub, to tell whether anybody has a handle.
     _used: Arc<()>,
 }
@@ -49,13 +55,14 @@ impl ShareHandle {
         feed: Arc<Feed>,
         calls: mpsc::Sender<Box<dyn Waiting>>,
         room: [Budget; 2],
-        used: Arc<()>,
+        (usage, used): (Usage, Arc<()>),
     ) -> Self {
         Self {
             share: feed.share(),
             calls,
             feed,
             room,
+            usage,
             _used: used,
         }
     }
@@ -63,6 +70,11 @@ impl ShareHandle {
     /// The share.
     pub(crate) fn share(&self) -> ShareId {
         self.share
+    }
+
+    /// What the shares of its factory grant use; `None` before the share was loaded.
+    pub(crate) fn factory_use(&self) -> Option<&Arc<FactoryUse>> {
+        self.usage.get()
     }
 
     /// Where the share's durable ops are seen.

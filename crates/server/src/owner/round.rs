@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::Owner;
 use super::call::{Waiting, answer_after};
 use super::checkpoint;
+use super::quota::Room;
 use crate::fault::Fault;
 use crate::store::{CommitOutcome, ShareCommit, StoreError};
 
@@ -72,7 +73,7 @@ impl Owner {
 
     async fn round(&mut self, calls: &mut Calls) -> Result<Round, Fault> {
         let expected = self.share.version();
-        let (ran, records) = self.run_calls(calls).await;
+        let (ran, records) = self.run_calls(calls).await?;
         if records.is_empty() {
             // Whatever was answered, was seen in a state that is durable.
             self.share.appenders.keep();
@@ -122,7 +123,11 @@ impl Owner {
 
     /// Runs calls until one of them has to know something of the log that is not committed yet.
     /// Gives how many were run, and their records.
-    async fn run_calls(&mut self, calls: &mut Calls) -> (usize, Vec<Record>) {
+    ///
+    /// # Errors
+    ///
+    /// If the state can't be had any more.
+    async fn run_calls(&mut self, calls: &mut Calls) -> Result<(usize, Vec<Record>), Fault> {
         let context = Context {
             now: self.around.seams.clock.now(),
             history: self.around.history,
@@ -134,18 +139,37 @@ impl Owner {
             if !wanted.is_empty() && !records.is_empty() {
                 break;
             }
-            match self.look_up(wanted).await {
-                Ok(log) => {
-                    records.extend(call.run(&mut self.share, &context, &log));
-                    at += 1;
+            let log = match self.look_up(wanted).await {
+                Ok(log) => log,
+                Err(fault) => {
+                    calls.remove(at).fail(fault);
+                    continue;
                 }
-                Err(fault) => calls.remove(at).fail(fault),
+            };
+            match self.make_room(call.adds_at_most()).await {
+                Ok(Room::Enough) => records.extend(call.run(&mut self.share, &context, &log)),
+                // It may have to be undone, and what was run before it must not.
+                Ok(Room::Until { .. }) if at > 0 => break,
+                Ok(Room::Until { bytes, refusal }) => {
+                    let record = call.run(&mut self.share, &context, &log);
+                    if self.is_beyond(bytes) {
+                        self.reload().await?;
+                        call.refuse(&mut self.share, refusal, &context);
+                    } else {
+                        records.extend(record);
+                    }
+                }
+                Err(fault) => {
+                    calls.remove(at).fail(fault);
+                    continue;
+                }
             }
+            at += 1;
         }
         if self.share.notes.due().is_some_and(|due| due <= context.now) {
             records.extend(self.share.write_notes(&context));
         }
-        (at, records)
+        Ok((at, records))
     }
 
     async fn look_up(&self, wanted: Vec<(WriterId, Seq)>) -> Result<LogAnswers, Fault> {

@@ -19,6 +19,8 @@ pub(crate) struct Share {
     pub(super) subscribers: Subscribers,
     pub(super) sessions: Sessions,
     pub(super) notes: Notes,
+    /// Bytes that its ops may have without asking the quota again.
+    pub(super) reserved_bytes: u64,
     /// The bounds of shares that are created or loaded.
     pub(super) limits: Limits,
 }
@@ -32,6 +34,7 @@ impl Share {
             subscribers: Subscribers::new(limits.subscribers_max, limits.cut_deadline),
             sessions: Sessions::new(),
             notes: Notes::default(),
+            reserved_bytes: 0,
             limits: limits.share,
         }
     }

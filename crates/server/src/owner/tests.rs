@@ -16,10 +16,11 @@ use tokio::task::LocalSet;
 use super::{
     AppendCall, AppenderTicket, BumpCall, ClaimCall, RedeemCall, Reply, ShareHandle, SubscribeCall,
 };
+use crate::factory::FactoryUses;
 use crate::fault::Fault;
 use crate::hub::{Hub, HubLimits};
 use crate::seams::Seams;
-use crate::store::{SqliteStore, SqliteStoreOptions};
+use crate::store::{SqliteStore, SqliteStoreOptions, Store};
 
 const SHARE: ShareId = ShareId::from_bytes([1; 16]);
 const OWNER: GrantId = GrantId::from_bytes([2; 16]);
@@ -51,10 +52,13 @@ fn with_share(test: impl AsyncFnOnce(ShareHandle, Authority)) {
         };
         let drain = watch::Sender::new(false);
         let limits = HubLimits::default();
-        let started = Hub::start(Arc::new(store), seams, limits, drain.subscribe()).await;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let uses = FactoryUses::new(Arc::clone(&store), Arc::clone(&seams.clock));
+        let around = (seams, Arc::new(uses));
+        let started = Hub::start(store, around, limits, drain.subscribe()).await;
         let (hub, task) = started.unwrap();
         let running = tokio::task::spawn_local(task.run());
-        hub.create(share_engine::CreateShare {
+        let request = share_engine::CreateShare {
             share: SHARE,
             factory: GrantId::from_bytes([4; 16]),
             request: RequestId::from_bytes([5; 16]),
@@ -62,10 +66,8 @@ fn with_share(test: impl AsyncFnOnce(ShareHandle, Authority)) {
             owner_secret_hash: SECRET.hash(),
             title: String::new(),
             origin: origin(),
-        })
-        .await
-        .unwrap()
-        .unwrap();
+        };
+        hub.create(request, None).await.unwrap().unwrap();
         let redeem = || RedeemCall {
             grant: OWNER,
             secret: SECRET.hash(),

@@ -6,7 +6,7 @@ use share_model::{
     FactoryRef, GrantId, Limits, Origin, OriginKind, RequestId, Rights, Secret, ShareId, ShareRef,
 };
 
-use crate::journal::{erase_deleted, load_share};
+use crate::journal::{erase_share, load_share};
 use crate::seams::Seams;
 use crate::server::ServerError;
 use crate::store::{CommitOutcome, ShareCommit, Store, StoreError};
@@ -91,7 +91,7 @@ async fn end(
     };
     if state.is_deleted() {
         // Nobody gets in, and there is nothing to get.
-        erase_deleted(store, &state).await?;
+        erase_share(store, share).await?;
         return Ok(None);
     }
     let (clock, entropy) = (&*seams.clock, &*seams.entropy);

@@ -13,7 +13,7 @@ use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::reading::Reading;
-use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply};
+use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply, ShareHandle};
 
 /// A claimed writer on one connection. It is given out while the claim is being made.
 #[derive(Debug)]
@@ -48,7 +48,10 @@ impl Appender {
         let _call = self.connection.begin_call()?;
         let turn = self.turn.lock().await;
         let submitted = match self.claimed.get().await? {
-            Ok((by, _)) => self.submit(by, &params),
+            Ok((by, _)) => match self.read(by, &params) {
+                Ok((handle, command)) => Ok(submit(&handle, command).await),
+                Err(refusal) => Err(refusal),
+            },
             Err(refusal) => Err(refusal),
         };
         drop(turn);
@@ -60,12 +63,12 @@ impl Appender {
         }
     }
 
-    /// Hands the batch to the share's owner.
-    fn submit(
+    /// What the share's owner is asked.
+    fn read(
         &self,
         by: ClaimedBy,
         params: &appender::AppendOpsParams,
-    ) -> Result<Reply<Ack>, Refusal> {
+    ) -> Result<(ShareHandle, AppendCall), Refusal> {
         if let Some(refusal) = &*self.ended.borrow() {
             return Err(refusal.clone());
         }
@@ -75,15 +78,24 @@ impl Appender {
         let (batch, envelope) = read.inspect_err(|refusal| {
             *self.ended.borrow_mut() = Some(refusal.clone());
         })?;
-        let bytes = size_of_batch(&batch);
         let command = AppendCall {
             authority,
             appender: by.ticket,
             batch,
             envelope,
         };
-        Ok(handle.call(command, bytes))
+        Ok((handle, command))
     }
+}
+
+/// Hands the batch to the share's owner, once the factory grant of the share has room for its ops.
+async fn submit(handle: &ShareHandle, command: AppendCall) -> Reply<Ack> {
+    if let Some(usage) = handle.factory_use() {
+        let ops = u32::try_from(command.batch.entries.len()).unwrap_or(u32::MAX);
+        usage.take_appends(ops).await;
+    }
+    let bytes = size_of_batch(&command.batch);
+    handle.call(command, bytes)
 }
 
 impl appender::Server for Appender {

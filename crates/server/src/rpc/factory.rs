@@ -1,9 +1,9 @@
-//! Creating shares, and backups of all of them.
+//! Creating shares, who may do it, and backups of all of them.
 
 use std::rc::Rc;
 
 use capnp::Error;
-use share_model::{BackupMade, CreateShare, CreatedShare, GrantId, Refusal};
+use share_model::{BackupMade, CreateShare, CreatedShare, FactoryGrantInfo, GrantId, Refusal};
 use share_proto::share_capnp::share_factory;
 use share_proto::wire;
 
@@ -35,14 +35,59 @@ impl ShareFactory {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let door = &self.connection.door;
-        let create = door.hub.create(creation(self.grant, request));
+        let create = async {
+            if let Err(refusal) = door.factory.check(self.grant) {
+                return Ok(Err(refusal));
+            }
+            let request = creation(self.grant, request);
+            let usage = door.factory.uses().of(self.grant);
+            match usage.begin_share(request.share).await? {
+                Ok(counted) => door.hub.create(request, counted).await,
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
         door.within(create).await
+    }
+
+    async fn attenuate(&self, params: share_factory::AttenuateParams) -> Outcome<GrantId> {
+        let _call = self.connection.begin_call()?;
+        let request = params.get().and_then(|params| params.get_request());
+        let request = request.map_err(malformed);
+        let read = request.and_then(|request| Ok(wire::read_factory_attenuate(request)?));
+        let request = match read {
+            Ok(request) => request,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let door = &self.connection.door;
+        let attenuate = door.factory.attenuate(self.grant, request);
+        door.within(attenuate).await
+    }
+
+    async fn revoke(&self, params: share_factory::RevokeParams) -> Outcome<bool> {
+        let _call = self.connection.begin_call()?;
+        let read = params.get().map_err(malformed);
+        let read = read.and_then(|params| Ok(wire::read_factory_revoke(params)?));
+        let grant = match read {
+            Ok(grant) => grant,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let door = &self.connection.door;
+        door.within(door.factory.revoke(self.grant, grant)).await
+    }
+
+    async fn list(&self) -> Outcome<Vec<FactoryGrantInfo>> {
+        let _call = self.connection.begin_call()?;
+        let door = &self.connection.door;
+        door.within(door.factory.list(self.grant)).await
     }
 
     /// Copying takes as long as the store is large: it has a deadline of its own.
     async fn make_backup(&self) -> Outcome<OpenBackup> {
         let _call = self.connection.begin_call()?;
         let door = &self.connection.door;
+        if let Err(refusal) = door.factory.check_root(self.grant) {
+            return Ok(Err(refusal));
+        }
         let deadline = door.limits.backup_deadline;
         tokio::time::timeout(deadline, door.backups.make())
             .await
@@ -61,6 +106,38 @@ impl share_factory::Server for ShareFactory {
         let outcome = self.create(params).await;
         let outcome = outcome.map_err(|fault| exception(&fault))?;
         wire::write_create_outcome(&outcome, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn attenuate(
+        self: Rc<Self>,
+        params: share_factory::AttenuateParams,
+        mut results: share_factory::AttenuateResults,
+    ) -> Result<(), Error> {
+        let minted = Self::attenuate(&self, params).await;
+        let minted = minted.map_err(|fault| exception(&fault))?;
+        wire::write_factory_mint_outcome(&minted, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn revoke(
+        self: Rc<Self>,
+        params: share_factory::RevokeParams,
+        mut results: share_factory::RevokeResults,
+    ) -> Result<(), Error> {
+        let revoked = Self::revoke(&self, params).await;
+        let revoked = revoked.map_err(|fault| exception(&fault))?;
+        wire::write_factory_revoke_outcome(&revoked, results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn grants(
+        self: Rc<Self>,
+        _: share_factory::GrantsParams,
+        mut results: share_factory::GrantsResults,
+    ) -> Result<(), Error> {
+        let grants = self.list().await.map_err(|fault| exception(&fault))?;
+        wire::write_factory_grants_outcome(&grants, results.get().init_outcome());
         Ok(())
     }
 

@@ -54,4 +54,31 @@ impl share_factory::Server for Refused {
         results.set_backup(capnp_rpc::new_client(Self::clone(&self)));
         Ok(())
     }
+
+    async fn attenuate(
+        self: Rc<Self>,
+        _: share_factory::AttenuateParams,
+        mut results: share_factory::AttenuateResults,
+    ) -> Result<(), Error> {
+        wire::write_factory_mint_outcome(&Err(self.0.clone()), results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn revoke(
+        self: Rc<Self>,
+        _: share_factory::RevokeParams,
+        mut results: share_factory::RevokeResults,
+    ) -> Result<(), Error> {
+        wire::write_factory_revoke_outcome(&Err(self.0.clone()), results.get().init_outcome());
+        Ok(())
+    }
+
+    async fn grants(
+        self: Rc<Self>,
+        _: share_factory::GrantsParams,
+        mut results: share_factory::GrantsResults,
+    ) -> Result<(), Error> {
+        wire::write_factory_grants_outcome(&Err(self.0.clone()), results.get().init_outcome());
+        Ok(())
+    }
 }

@@ -11,6 +11,7 @@ use share_server::{
 };
 use tempfile::TempDir;
 
+use super::administrator::READ;
 use super::client::{Client, bump, secret};
 use super::lane::Lane;
 use super::trouble::Trouble;
@@ -434,4 +435,203 @@ fn a_start_up_that_died_right_after_it_began_a_new_journal_goes_on_with_it() {
         let world = World::on(mixed(&before, &journal_in(&disk)), |_| {}).await;
         world.end().await;
     });
+}
+
+/// How authority ends, besides by a bump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Revocation,
+    Deletion,
+}
+
+const ENDS: [End; 2] = [End::Revocation, End::Deletion];
+
+impl End {
+    /// Ends what the owner gave to somebody else.
+    async fn bring_about(
+        self,
+        client: &Client,
+        (owner, other): (&ShareRef, &ShareRef),
+    ) -> Result<(), capnp::Error> {
+        let session = client.session(owner);
+        let ended = match self {
+            Self::Revocation => session.revoke(other.grant).await?,
+            Self::Deletion => session.delete().await?,
+        };
+        ended.unwrap();
+        Ok(())
+    }
+
+    /// What the other is told then.
+    fn code(self) -> RefusalCode {
+        match self {
+            Self::Revocation => RefusalCode::Revoked,
+            Self::Deletion => RefusalCode::Gone,
+        }
+    }
+}
+
+/// A share's owner, and somebody to whom it gave a grant.
+async fn owner_and_other(client: &Client) -> (ShareRef, ShareRef) {
+    let owner = client.owner_ref(1).await;
+    let other = client.session(&owner).grant(&owner, 2, READ).await;
+    (owner, other)
+}
+
+#[test]
+fn a_revocation_and_a_deletion_are_in_the_journal_before_their_commit_is_tried() {
+    for end in ENDS {
+        simulated(async || {
+            let world = World::start().await;
+            let client = world.connect().await;
+            let (owner, other) = owner_and_other(&client).await;
+            let session = client.session(&owner);
+            client.redeemed(&owner).await.unwrap().unwrap();
+            let before = bytes(&journal_in(&world.folder)).len();
+            world.store.hold(true);
+            let ending = tokio::task::spawn_local(async move {
+                match end {
+                    End::Revocation => session.revoke(other.grant).await,
+                    End::Deletion => session.delete().await,
+                }
+            });
+            world.store.holds_one().await;
+            let after = bytes(&journal_in(&world.folder)).len();
+            assert!(after > before, "{end:?}: the journal knows nothing");
+            world.store.hold(false);
+            ending.await.unwrap().unwrap().unwrap();
+            world.end().await;
+        });
+    }
+}
+
+#[test]
+fn a_server_that_dies_around_the_commit_of_an_end_has_ended_it_at_its_next_start() {
+    for end in ENDS {
+        // Between journal and commit; between commit and ack.
+        for trouble in [Trouble::UnknownLost, Trouble::UnknownCommitted] {
+            simulated(async || {
+                let world = World::start().await;
+                let client = world.connect().await;
+                let (owner, other) = owner_and_other(&client).await;
+                client.redeemed(&owner).await.unwrap().unwrap();
+                world.store.plan(&[trouble, Trouble::Stop]);
+                // Whatever was answered does not arrive.
+                let _ = end.bring_about(&client, (&owner, &other)).await;
+                assert!(world.store.fired() > 0);
+                drop(client);
+                let world = World::on(world.end().await, |_| {}).await;
+                let client = world.connect().await;
+                assert_eq!(code(&client, &other).await, end.code(), "{trouble:?}");
+                // Whoever asked for it asks again.
+                let again = end.bring_about(&client, (&owner, &other)).await;
+                again.unwrap();
+                if end == End::Revocation {
+                    client.redeemed(&owner).await.unwrap().unwrap();
+                }
+                world.end().await;
+            });
+        }
+    }
+}
+
+#[test]
+fn a_data_folder_that_is_put_back_brings_back_no_revoked_grant_and_no_deleted_share() {
+    for end in ENDS {
+        simulated(async || {
+            let world = World::start().await;
+            let client = world.connect().await;
+            let (owner, other) = owner_and_other(&client).await;
+            let mut lane = Lane::new(1);
+            let (writer, claimed) = client.session(&owner).claim(&lane.claim());
+            claimed.await.unwrap().unwrap();
+            let batch = lane.puts(&["some-key-to-look-for"]);
+            writer.append(&batch).await.unwrap().unwrap();
+            drop((client, writer));
+            let folder = world.end().await;
+            let copied = folder.path().join("copy");
+            copy(&data_in(&folder), &copied);
+            let world = World::on(folder, |_| {}).await;
+            let client = world.connect().await;
+            end.bring_about(&client, (&owner, &other)).await.unwrap();
+            drop(client);
+            let folder = world.end().await;
+            put_back(&folder, &copied);
+            let world = World::on(folder, |_| {}).await;
+            let client = world.connect().await;
+            assert_eq!(code(&client, &other).await, end.code());
+            if end == End::Deletion {
+                assert_eq!(code(&client, &owner).await, RefusalCode::Gone);
+                // Its content, which came back with the folder, is erased again.
+                assert_eq!(files_with(&world.data(), "some-key-to-look-for"), 0);
+            } else {
+                client.redeemed(&owner).await.unwrap().unwrap();
+            }
+            world.end().await;
+        });
+    }
+}
+
+/// How many files of a folder have this text in them.
+fn files_with(folder: &Path, text: &str) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let files = entries.map(|entry| bytes(&entry.unwrap().path()));
+    let has = |bytes: &Vec<u8>| bytes.windows(text.len()).any(|at| at == text.as_bytes());
+    files.filter(has).count()
+}
+
+#[test]
+fn a_share_that_is_created_again_after_a_restore_is_deleted_still() {
+    simulated(async || {
+        let world = World::start().await;
+        let folder = world.end().await;
+        let copied = folder.path().join("copy");
+        copy(&data_in(&folder), &copied);
+        let world = World::on(folder, |_| {}).await;
+        let client = world.connect().await;
+        let (owner, other) = owner_and_other(&client).await;
+        let deletion = End::Deletion.bring_about(&client, (&owner, &other));
+        deletion.await.unwrap();
+        drop(client);
+        let folder = world.end().await;
+        put_back(&folder, &copied);
+        let world = World::on(folder, |_| {}).await;
+        let client = world.connect().await;
+        // The request is answered with the same ids, and brings nothing back to life.
+        assert_eq!(client.owner_ref(1).await.share, owner.share);
+        assert_eq!(code(&client, &owner).await, RefusalCode::Gone);
+        drop(client);
+        let world = World::on(world.end().await, |_| {}).await;
+        let client = world.connect().await;
+        assert_eq!(code(&client, &owner).await, RefusalCode::Gone);
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_new_journal_begins_with_all_that_has_ended() {
+    for end in ENDS {
+        simulated(async || {
+            let world = World::start().await;
+            let client = world.connect().await;
+            let (owner, other) = owner_and_other(&client).await;
+            drop(client);
+            let folder = world.end().await;
+            let copied = folder.path().join("copy");
+            copy(&data_in(&folder), &copied);
+            let world = World::on(folder, |_| {}).await;
+            let client = world.connect().await;
+            end.bring_about(&client, (&owner, &other)).await.unwrap();
+            drop(client);
+            let folder = world.end().await;
+            std::fs::remove_file(journal_in(&folder)).unwrap();
+            let world = World::on(folder, |options| options.new_journal = true).await;
+            let folder = world.end().await;
+            put_back(&folder, &copied);
+            let world = World::on(folder, |_| {}).await;
+            let client = world.connect().await;
+            assert_eq!(code(&client, &other).await, end.code());
+            world.end().await;
+        });
+    }
 }

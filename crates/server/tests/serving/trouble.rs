@@ -43,6 +43,7 @@ pub(crate) struct TroubledStore {
     checkpoints: watch::Sender<u64>,
     /// While true, erasing fails.
     keeps_all: AtomicBool,
+    loads: AtomicU64,
 }
 
 impl TroubledStore {
@@ -56,6 +57,7 @@ impl TroubledStore {
             stopped: watch::Sender::new(false),
             checkpoints: watch::Sender::new(0),
             keeps_all: AtomicBool::new(false),
+            loads: AtomicU64::new(0),
         }
     }
 
@@ -77,6 +79,11 @@ impl TroubledStore {
     /// How many records the store has.
     pub(crate) async fn extent_records(&self) -> u64 {
         self.inner.extent().await.unwrap().records
+    }
+
+    /// How often a share was loaded.
+    pub(crate) fn loads(&self) -> u64 {
+        self.loads.load(Ordering::SeqCst)
     }
 
     /// How many checkpoints were stored.
@@ -144,6 +151,7 @@ impl TroubledStore {
 impl Store for TroubledStore {
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError> {
         self.check()?;
+        self.loads.fetch_add(1, Ordering::SeqCst);
         self.inner.load(share).await
     }
 
