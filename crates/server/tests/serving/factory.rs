@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use share_model::seam::Clock as _;
 use share_model::{
-    FactoryAttenuate, FactoryGrantInfo, FactoryRef, GrantId, Mutation, Quotas, Refusal,
-    RefusalCode, RefusalDetail, RequestId, Seq, ShareRef,
+    CreatedShare, FactoryAttenuate, FactoryGrantInfo, FactoryRef, GrantId, Mutation, Quotas,
+    Refusal, RefusalCode, RefusalDetail, RequestId, Seq, ShareRef,
 };
+use share_proto::share_capnp::share_factory;
 use share_proto::wire;
 use tempfile::TempDir;
 
 use super::client::{Client, Outcome, Writer, creation, origin, secret};
+use super::journal::copy;
 use super::lane::Lane;
 use super::trouble::Trouble;
 use super::world::{World, factory_ref, simulated};
@@ -37,6 +39,14 @@ async fn attenuate(client: &Client, asked: &FactoryAttenuate) -> Outcome<GrantId
     wire::write_factory_attenuate(asked, request.get().init_request());
     let response = request.send().promise.await?;
     Ok(wire::read_factory_mint_outcome(response.get()?.get_outcome()?).unwrap())
+}
+
+/// Creates a share by a factory that was redeemed before.
+async fn create_by(factory: &share_factory::Client, number: u8) -> Outcome<CreatedShare> {
+    let mut request = factory.create_share_request();
+    wire::write_create_share(&creation(number), request.get().init_request());
+    let response = request.send().promise.await?;
+    Ok(wire::read_create_outcome(response.get()?.get_outcome()?).unwrap())
 }
 
 async fn revoke(client: &Client, grant: GrantId) -> Outcome<bool> {
@@ -370,10 +380,13 @@ fn a_revoked_grant_ends_at_once_on_live_connections_and_its_shares_stay() {
     simulated(async || {
         let (world, root, grant, child) = with_child(shares(5)).await;
         let share_ref = child.owner_ref(1).await;
+        let live = child.factory();
+        create_by(&live, 2).await.unwrap().unwrap();
         assert_eq!(revoke(&root, grant).await.unwrap(), Ok(true));
         let unproven = |refused: Refusal| {
             assert_eq!(refused.code, RefusalCode::NotAuthorized, "{refused}");
         };
+        unproven(create_by(&live, 4).await.unwrap().unwrap_err());
         unproven(child.create(&creation(2)).await.unwrap().unwrap_err());
         child.redeemed(&share_ref).await.unwrap().unwrap();
         // Again: it was not in force; and its request does not bring it back.
@@ -393,6 +406,49 @@ fn a_revoked_grant_ends_at_once_on_live_connections_and_its_shares_stay() {
         let world = restarted(world, vec![root, child]).await;
         let child = connect_as(&world, grant, 100).await;
         unproven(child.create(&creation(2)).await.unwrap().unwrap_err());
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_data_folder_that_is_put_back_brings_no_revoked_grant_back() {
+    simulated(async || {
+        let (world, root, grant, child) = with_child(shares(5)).await;
+        drop((root, child));
+        let folder = world.end().await;
+        let (data, copied) = (folder.path().join("data"), folder.path().join("copy"));
+        copy(&data, &copied);
+        let world = World::on(folder, |_| {}).await;
+        let root = world.connect().await;
+        assert_eq!(revoke(&root, grant).await.unwrap(), Ok(true));
+        drop(root);
+        let folder = world.end().await;
+        std::fs::remove_dir_all(&data).unwrap();
+        copy(&copied, &data);
+        let world = World::on(folder, |_| {}).await;
+        let child = connect_as(&world, grant, 100).await;
+        let refused = child.create(&creation(1)).await.unwrap().unwrap_err();
+        assert_eq!(refused.code, RefusalCode::NotAuthorized);
+        world.end().await;
+    });
+}
+
+#[test]
+fn what_a_share_has_reserved_and_does_not_need_is_given_back_when_it_unloads() {
+    simulated(async || {
+        let (world, root, grant, child) = with_child(bytes(8 * MIB)).await;
+        let share_ref = child.owner_ref(1).await;
+        let (writer, mut lane) = claimed(&child, &share_ref, 1).await;
+        let large = lane.batch(vec![put("a", 3 * MIB / 4)]);
+        for _ in 0..2 {
+            // The second time there is room made for it again, and nothing comes of it.
+            writer.append(&large).await.unwrap().unwrap();
+        }
+        assert_eq!(counted(&root, grant).await.1, 2 * MIB as u64);
+        drop(writer);
+        let world = restarted(world, vec![root, child]).await;
+        let root = world.connect().await;
+        assert_eq!(counted(&root, grant).await.1, MIB as u64);
         world.end().await;
     });
 }

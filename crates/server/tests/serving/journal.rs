@@ -64,7 +64,7 @@ async fn history(client: &Client, share_ref: &ShareRef) -> share_model::HistoryI
     client.redeemed(share_ref).await.unwrap().unwrap().history
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
