@@ -184,8 +184,8 @@ struct GrantsOutcome {
 }
 
 struct AuditEntry {
-  # Something that happened to a share's authority. The same thing, done again by the same one with nothing in between, is one entry
-  # that counts.
+  # Something that happened to a share's authority. A change of authority is an entry of its own; what the same one only does again
+  # with a grant is counted in the entry that it has, so that nobody who uses a grant, or has none, pushes other entries out.
 
   number @0 :UInt64;
   # Counts up from 1, for ever. The ring keeps the newest 1024; what is missing below them was overwritten.

@@ -298,9 +298,13 @@ class Scenario:
         unknown = self.redeem(bootstrap, self.ref(share=secrets.token_bytes(16)))
         equal(is_refused((await answer(unknown)).outcome, "notAuthorized"), refused, "an unknown share's refusal")
 
-    async def test_a_ref_with_an_id_of_the_wrong_length_is_invalid(self):
-        redeem = self.redeem(await self.connect(), self.ref(grant=self.grant[:15]))
-        is_refused((await answer(redeem)).outcome, "invalidRequest")
+    async def test_a_malformed_ref_gives_the_refusal_of_an_unknown_one(self):
+        bootstrap = await self.connect()
+        unknown = self.redeem(bootstrap, self.ref(grant=secrets.token_bytes(16)))
+        unknown = is_refused((await answer(unknown)).outcome, "notAuthorized")
+        for field, value in (("grant", self.grant[:15]), ("share", self.share[:15]), ("secret", self.secret[:31])):
+            redeem = self.redeem(bootstrap, self.ref(**{field: value}))
+            equal(is_refused((await answer(redeem)).outcome, "notAuthorized"), unknown, f"a short {field}'s refusal")
 
     async def test_redeem_claim_and_append_pass_in_one_round_trip(self):
         bootstrap = await self.connect()
@@ -415,15 +419,60 @@ class Scenario:
         told = [(writer.number, str(writer.origin.kind), writer.origin.id, writer.highest) for writer in writers]
         equal(told, [(1, "agent", "interop", self.lane.seq)], "the writers")
 
-    async def test_a_saved_session_redeems_on_another_connection(self):
-        saved = (await answer(self.session.save())).sturdyRef
+    async def test_a_session_is_saved_and_restored_after_its_connection_was_dropped(self):
+        session = self.redeem(await self.connect(), self.ref()).session
+        saved = (await answer(session.save())).sturdyRef
         saved = saved.as_struct(share.ShareRef) if hasattr(saved, "as_struct") else saved
         if saved.grant == self.grant or not saved.addresses:
             raise AssertionError("the saved ref is no grant of its own, or has no address")
         fields = {"share": saved.share, "grant": saved.grant, "epoch": saved.epoch, "secret": saved.secret}
-        redeemed = member((await answer(self.redeem(await self.connect(), fields))).outcome, "redeemed")
+        del session, saved
+        self.connections.pop().close()
+        results = await answer(self.redeem(await self.connect(), fields))
+        redeemed = member(results.outcome, "redeemed")
         equal((redeemed.share, redeemed.cursor), (self.share, 5), "share and cursor")
+        equal((redeemed.grant, redeemed.owner), (fields["grant"], False), "whose it is")
+        member((await answer(results.session.document())).outcome, "at")
         self.saved = fields
+
+    async def test_a_grant_is_made_again_by_its_request_and_ends_when_it_is_revoked(self):
+        new = secrets.token_bytes(32)
+        request = {
+            "request": secrets.token_bytes(16),
+            "secretHash": hashlib.sha256(new).digest(),
+            "rights": {"read": True},
+            "label": "reader",
+            "origin": ORIGIN,
+        }
+        minted = member((await answer(self.session.attenuate(request=request))).outcome, "minted")
+        again = member((await answer(self.session.attenuate(request=request))).outcome, "minted")
+        equal(again.grant, minted.grant, "the repeated answer")
+        fields = {"share": self.share, "grant": minted.grant, "epoch": minted.epoch, "secret": new}
+        child = self.redeem(await self.connect(), fields).session
+        is_refused((await answer(Lane().claim(child))).outcome, "rightMissing")
+        is_refused((await answer(child.attenuate(request=request))).outcome, "rightMissing")
+        reader = Reader()
+        held = child.subscribe(sink=reader)
+        await reader.until(lambda reader: reader.live_at == 5, "`live`")
+        cut = await answer(self.session.revokeCapability(grant=minted.grant, origin=ORIGIN))
+        cut = member(cut.outcome, "ended")
+        equal((cut.grants, cut.sessions, cut.viewers), (1, 1, 1), "what was cut")
+        equal([(served.grant, served.cursor) for served in cut.served], [(minted.grant, 5)], "how far it was served")
+        await reader.until(lambda reader: reader.refusal == "revoked", "`ended`")
+        is_refused((await answer(child.document())).outcome, "revoked")
+        is_refused((await answer(self.redeem(await self.connect(), fields))).outcome, "revoked")
+        grants = member((await answer(self.session.grants())).outcome, "grants")
+        revoked = {grant.id: grant.revokedAt != 0 for grant in grants}
+        equal(revoked, {self.grant: False, self.saved["grant"]: False, minted.grant: True}, "the grants")
+        entries = member((await answer(self.session.audit())).outcome, "entries")
+        about = [entry for entry in entries if entry.grant == minted.grant]
+        counts = {}
+        for entry in about:
+            name = str(entry.event) + (f" {entry.refusal}" if str(entry.event) == "refused" else "")
+            counts[name] = counts.get(name, 0) + entry.count
+        expected = {"granted": 1, "redeemed": 1, "revoked": 1, "refused rightMissing": 2, "refused revoked": 2}
+        equal(counts, expected, "the audit of the grant")
+        del held
 
     async def test_a_bumped_epoch_ends_every_session_and_ref_before_it(self):
         new = secrets.token_bytes(32)
@@ -436,6 +485,7 @@ class Scenario:
         equal(bumped.epoch, 2, "the epoch")
         again = member((await answer(self.session.bumpEpoch(request=request))).outcome, "bumped")
         equal((again.epoch, again.grant), (2, bumped.grant), "the repeated answer")
+        equal((bumped.cut.grants, again.cut.grants), (2, 0), "the grants that each ended")
         ended = ("staleEpoch", "revoked")
         is_refused((await answer(self.session.document())).outcome, *ended)
         is_refused((await answer(self.lane.claim(self.session))).outcome, *ended)

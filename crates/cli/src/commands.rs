@@ -1,19 +1,31 @@
 //! One file per command: its arguments and what it does.
 
 pub(crate) mod append;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod create;
+pub(crate) mod delete;
 pub(crate) mod doctor;
+pub(crate) mod freeze;
+pub(crate) mod grant;
+pub(crate) mod grants;
 pub(crate) mod health;
+pub(crate) mod identity;
 pub(crate) mod lease;
 pub(crate) mod list;
 pub(crate) mod open;
 pub(crate) mod outbox;
+pub(crate) mod publish;
 pub(crate) mod push;
 pub(crate) mod release;
 pub(crate) mod replay;
 pub(crate) mod restore;
+pub(crate) mod revoke;
+pub(crate) mod rotate;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod tail;
+pub(crate) mod unfreeze;
+pub(crate) mod unpublish;
 pub(crate) mod use_ref;
+pub(crate) mod whoami;

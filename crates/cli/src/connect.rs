@@ -4,10 +4,12 @@ use share_client::{ClientError, Session, TcpConnector};
 use share_model::{Reaction, Refusal, ShareId, ShareRef};
 
 use crate::error::{CliError, Kind};
+use crate::identity;
 
-/// Redeems a ref at the first of its addresses that answers.
+/// Redeems a ref at the first of its addresses that answers; one that is sealed to this machine too.
 pub(crate) async fn redeem(share_ref: &ShareRef) -> Result<Session, CliError> {
-    Session::redeem(&TcpConnector::default(), share_ref)
+    let owner = identity::held()?;
+    Session::redeem_as(&TcpConnector::default(), share_ref, owner.as_ref())
         .await
         .map_err(|error| failed("open", share_ref.share, error))
 }

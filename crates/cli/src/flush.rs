@@ -8,6 +8,7 @@ use share_client::{
 use share_model::ShareId;
 
 use crate::error::{CliError, Kind};
+use crate::identity;
 use crate::printable::printable;
 use crate::ui::Progress;
 
@@ -23,8 +24,12 @@ pub(crate) enum Ending {
     Tried(FlushReport),
 }
 
-/// Starts to drain in the background.
+/// Starts to drain in the background, also what goes by refs that are sealed to this machine.
 pub(crate) fn start(outbox: &Outbox, options: FlusherOptions) -> Result<Flusher, CliError> {
+    let options = FlusherOptions {
+        owner: identity::held()?,
+        ..options
+    };
     Flusher::spawn(outbox, options).map_err(failed)
 }
 

@@ -8,16 +8,20 @@ mod agent_arg;
 mod commands;
 mod connect;
 mod counts;
+mod cut_report;
 mod demo;
 mod error;
 mod flush;
+mod identity;
 mod json_lines;
+mod minting;
 mod op_arg;
 mod origin;
 mod printable;
 mod recovery;
 mod ref_arg;
 mod registry_arg;
+mod rights_arg;
 mod run;
 mod state_file;
 mod ui;
@@ -52,6 +56,18 @@ enum Command {
     List(commands::list::Args),
     Release(commands::release::Args),
     Lease(commands::lease::Args),
+    Grant(commands::grant::Args),
+    Grants(commands::grants::Args),
+    Whoami(commands::whoami::Args),
+    Audit(commands::audit::Args),
+    Revoke(commands::revoke::Args),
+    Rotate(commands::rotate::Args),
+    Freeze(commands::freeze::Args),
+    Unfreeze(commands::unfreeze::Args),
+    Delete(commands::delete::Args),
+    Publish(commands::publish::Args),
+    Unpublish(commands::unpublish::Args),
+    Identity(commands::identity::Args),
     Doctor(commands::doctor::Args),
     Demo(demo::Args),
 }
@@ -80,6 +96,18 @@ fn main() -> ExitCode {
         Command::List(args) => commands::list::run(args),
         Command::Release(args) => commands::release::run(args),
         Command::Lease(args) => commands::lease::run(args),
+        Command::Grant(args) => commands::grant::run(args),
+        Command::Grants(args) => commands::grants::run(args),
+        Command::Whoami(args) => commands::whoami::run(args),
+        Command::Audit(args) => commands::audit::run(args),
+        Command::Revoke(args) => commands::revoke::run(args),
+        Command::Rotate(args) => commands::rotate::run(args),
+        Command::Freeze(args) => commands::freeze::run(args),
+        Command::Unfreeze(args) => commands::unfreeze::run(args),
+        Command::Delete(args) => commands::delete::run(args),
+        Command::Publish(args) => commands::publish::run(args),
+        Command::Unpublish(args) => commands::unpublish::run(args),
+        Command::Identity(args) => commands::identity::run(args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Demo(args) => demo::run(args),
     };

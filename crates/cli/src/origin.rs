@@ -1,12 +1,27 @@
 //! Whose something is, for a person and for a script.
 
 use serde::Serialize;
-use share_model::Origin;
+use share_model::{Limits, Origin, OriginKind};
 
+use crate::error::CliError;
 use crate::printable::printable;
 
 /// Characters of an origin's id that a person is shown.
 const ID_CHARS_MAX: usize = 40;
+
+/// Whoever runs the command.
+pub(crate) fn caller() -> Result<Origin, CliError> {
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_default();
+    let id = if user.is_empty() {
+        "share".to_owned()
+    } else {
+        user
+    };
+    Origin::new(OriginKind::User, id, Limits::DEFAULT.label_bytes_max)
+        .map_err(|error| CliError::refused("say who runs the command").caused_by(error))
+}
 
 /// An origin for a person: kind and id on one short line.
 pub(crate) fn whose(origin: &Origin) -> String {
@@ -40,8 +55,6 @@ impl<'a> From<&'a Origin> for OriginLine<'a> {
 
 #[cfg(test)]
 mod tests {
-    use share_model::OriginKind;
-
     use super::*;
 
     #[test]

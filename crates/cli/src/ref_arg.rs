@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use share_model::seam::{Files, SystemFiles};
-use share_model::{FactoryRef, RefError, ShareRef};
+use share_model::{FactoryRef, RefError, ShareRef, Slug};
 
 use crate::error::CliError;
 use crate::ui;
@@ -81,12 +81,48 @@ fn parse<T: FromStr<Err = RefError>>(arg: &str, is_from_environment: bool) -> Re
 
 /// The share's ref that the command is about: the argument, else the environment's `SHARE_REF`.
 pub(crate) fn share_ref(arg: Option<&RefArg>) -> Result<ShareRef, CliError> {
+    read(arg)
+}
+
+fn read<T: FromStr<Err = RefError>>(arg: Option<&RefArg>) -> Result<T, CliError> {
     match (arg, std::env::var("SHARE_REF")) {
         (Some(RefArg(arg)), _) => parse(arg, false),
         (None, Ok(arg)) => parse(&arg, true),
         (None, Err(_)) => Err(CliError::usage("no ref is given")
             .hint("give `@FILE`, `-` to read it from standard input, or set SHARE_REF")),
     }
+}
+
+/// A ref of either kind.
+#[derive(Debug)]
+pub(crate) enum AnyRef {
+    Share(ShareRef),
+    Factory(FactoryRef),
+}
+
+impl FromStr for AnyRef {
+    type Err = RefError;
+
+    fn from_str(text: &str) -> Result<Self, RefError> {
+        match text.starts_with("share-factory://") {
+            true => text.parse().map(Self::Factory),
+            false => text.parse().map(Self::Share),
+        }
+    }
+}
+
+/// The ref that the command is about, of a share or of a factory.
+pub(crate) fn any_ref(arg: Option<&RefArg>) -> Result<AnyRef, CliError> {
+    read(arg)
+}
+
+/// The public address of `arg`, which is a secret too.
+pub(crate) fn slug(RefArg(arg): &RefArg) -> Result<Slug, CliError> {
+    let text = text(arg, false)?;
+    Slug::from_text(text.trim()).ok_or_else(|| {
+        CliError::usage(format!("the slug from {} can't be used", source(arg)))
+            .hint("a slug has 22 characters, as `share publish` prints them; copy it whole")
+    })
 }
 
 /// The factory's ref of `--factory`.

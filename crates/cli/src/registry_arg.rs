@@ -48,6 +48,20 @@ impl RegistryArg {
         })
     }
 
+    /// The folder of what the machine keeps: the registry, and what lies beside it.
+    pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
+        Ok(folder_of(&self.path()?))
+    }
+
+    /// Opens the registry, if there is one.
+    pub(crate) fn open_if_there(&self) -> Result<Option<Registry>, CliError> {
+        let path = self.path()?;
+        match path.exists() {
+            true => open(&path).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Opens the registry; makes it if there is none.
     pub(crate) fn open(&self) -> Result<Registry, CliError> {
         open(&self.path()?)
@@ -64,6 +78,21 @@ impl RegistryArg {
         }
         open(&path)
     }
+}
+
+/// The folder of what the machine keeps, by the environment; `None` if there is no home folder.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    let path = match std::env::var_os("SHARE_REGISTRY") {
+        Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
+        _ => default_path(std::env::var_os("XDG_DATA_HOME"), std::env::home_dir()),
+    };
+    path.map(|path| folder_of(&path))
+}
+
+fn folder_of(registry: &Path) -> PathBuf {
+    let folder = registry.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 fn open(path: &Path) -> Result<Registry, CliError> {

@@ -1,5 +1,6 @@
 //! The commands as a script sees them: standard output, standard error, exit code.
 
+#[expect(dead_code, reason = "each test uses some of it")]
 mod running;
 
 use running::{Place, bytes};
@@ -383,6 +384,18 @@ fn the_reference_is_as_it_was() {
         "lease release",
         "lease reconcile",
         "lease list",
+        "grant",
+        "grants",
+        "whoami",
+        "audit",
+        "revoke",
+        "rotate",
+        "freeze",
+        "unfreeze",
+        "delete",
+        "publish",
+        "unpublish",
+        "identity",
         "doctor",
         "demo",
     ];

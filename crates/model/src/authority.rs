@@ -213,8 +213,8 @@ impl fmt::Display for ToldEvent {
     }
 }
 
-/// An entry of a share's audit. The same thing, done again by the same one with nothing in between,
-/// is one entry that counts. What was told by a server has [`ToldEvent`] as its event.
+/// An entry of a share's audit. A change of authority is an entry of its own; what the same one only
+/// does again with a grant is counted in the entry that it has. What was told by a server has [`ToldEvent`] as its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry<Event = AuditEvent> {
     /// Counts up from 1, for ever; what is missing was overwritten.

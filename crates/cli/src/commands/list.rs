@@ -13,7 +13,7 @@ use self::line::Line;
 use self::servers::{Servers, Told};
 use crate::error::CliError;
 use crate::registry_arg::RegistryArg;
-use crate::{age, printable, run, ui};
+use crate::{age, identity, printable, run, ui};
 
 /// Entries that are read, asked about and shown at once.
 const PAGE: usize = 100;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     run::block_on(async {
         let registry = args.registry.open_existing()?;
         let until = Instant::now() + PATIENCE;
-        let servers = Servers::new(until);
+        let servers = Servers::new(until, identity::held()?);
         let filter = RegistryFilter { released: args.all };
         let mut after = None;
         loop {

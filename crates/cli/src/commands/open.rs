@@ -8,12 +8,11 @@ use share_client::{
     TcpConnector,
 };
 
-use super::create;
 use crate::error::CliError;
 use crate::ref_arg::{self, RefArg};
 use crate::registry_arg::{self, NameArgs, RegistryArg};
 use crate::state_file::StateArg;
-use crate::{connect, printable, run, ui};
+use crate::{connect, origin, printable, run, ui};
 
 /// Open the share of a session; the same one each time, from every worktree.
 ///
@@ -67,7 +66,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
                 let open = OpenSession {
                     name: name.clone(),
                     title,
-                    origin: create::origin()?,
+                    origin: origin::caller()?,
                     state_file,
                 };
                 create(&registry, args.factory.as_ref(), open).await?

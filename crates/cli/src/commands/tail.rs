@@ -12,7 +12,7 @@ use crate::error::{CliError, Kind};
 use crate::origin::{self, OriginLine};
 use crate::printable::{self, printable};
 use crate::ref_arg::{self, RefArg};
-use crate::{connect, run, ui};
+use crate::{connect, identity, run, ui};
 
 /// Follow a share: every op as it is applied, until Ctrl-C.
 ///
@@ -70,7 +70,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     run::block_on(async {
         let share = share_ref.share;
         let from = start(&share_ref, args.from).await?;
-        let mut follower = Follower::new(Arc::new(TcpConnector::default()), share_ref, from);
+        let mut follower = Follower::new(Arc::new(TcpConnector::default()), share_ref, from)
+            .with_owner(identity::held()?);
         loop {
             let event = tokio::select! {
                 event = follower.next() => event,

@@ -48,8 +48,11 @@ impl Place {
         command
             .env_remove("SHARE_REF")
             .env_remove("SHARE_STATE")
+            .env_remove("SHARE_REGISTRY")
             .env_remove("SHARE_LOG");
         command.env("USER", "tester");
+        // The machine's key and its registry.
+        command.env("XDG_DATA_HOME", self.path("data"));
         command
     }
 
@@ -61,6 +64,16 @@ impl Place {
     /// Runs a command with `input` on its standard input.
     pub(crate) fn share_with(&self, args: &[&str], input: &str) -> Ended {
         run(self.command(args), input)
+    }
+
+    /// Runs a command whose standard output goes elsewhere.
+    pub(crate) fn share_to(&self, args: &[&str], out: Stdio) {
+        let mut command = self.command(args);
+        command
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(Stdio::null());
+        command.status().expect("the command runs");
     }
 
     /// Runs a command with `SHARE_REF` set.

@@ -13,7 +13,8 @@ use crate::connection::{Connector, TcpConnector};
 pub struct FlusherOptions {
     /// How connections are made.
     pub connector: Arc<dyn Connector>,
-    /// Opens refs that are sealed to its owner; `None`: only those that are not sealed.
+    /// Opens refs that are sealed to its owner; `None`: only those that are not sealed. Not looked at
+    /// where the caller brings a link of its own.
     pub owner: Option<OwnerKey>,
     /// Batches of one share that are sent without waiting for the answers of earlier ones.
     pub in_flight: usize,

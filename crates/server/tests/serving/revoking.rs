@@ -365,7 +365,12 @@ fn a_deleted_share_is_gone_for_good_and_its_content_too() {
             child_ref,
             ..
         } = scene;
-        let world = World::on(world.end().await, |_| {}).await;
+        let folder = world.end().await;
+        assert_eq!(
+            who_has(b"a word that only this share has", &folder),
+            Vec::<String>::new()
+        );
+        let world = World::on(folder, |_| {}).await;
         let client = world.connect().await;
         for gone in [&owner_ref, &child_ref] {
             let refused = client.redeemed(gone).await.unwrap().unwrap_err();
@@ -376,15 +381,51 @@ fn a_deleted_share_is_gone_for_good_and_its_content_too() {
         assert_eq!(created.share, owner_ref.share);
         let refused = client.redeemed(&created).await.unwrap().unwrap_err();
         assert_eq!(refused.code, RefusalCode::Gone);
-        let folder = world.end().await;
-        for entry in std::fs::read_dir(super::world::data_in(&folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let bytes = std::fs::read(&path).unwrap();
-            let word = b"a word that only this share has";
-            let is_there = bytes.windows(word.len()).any(|window| window == word);
-            assert!(!is_there, "{} still has the content", path.display());
-        }
+        world.end().await;
     });
+}
+
+/// A crash came between the deletion's commit and the erasing.
+#[test]
+fn what_a_crash_left_of_a_deleted_share_is_erased_at_the_next_start() {
+    simulated(async || {
+        let scene = Scene::set().await;
+        let mut lane = Lane::new(1);
+        let (writer, _claimed) = scene.child().claim(&lane.claim());
+        let words = share_model::Mutation::Put {
+            key: "k".to_owned(),
+            json: "\"a word that only this share has\"".to_owned(),
+        };
+        writer
+            .append(&lane.batch(vec![words]))
+            .await
+            .unwrap()
+            .unwrap();
+        scene.world.store.never_erase();
+        scene.owner.delete().await.unwrap().unwrap();
+        let folder = scene.world.end().await;
+        assert!(!who_has(b"a word that only this share has", &folder).is_empty());
+        let world = World::on(folder, |_| {}).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let folder = world.end().await;
+        assert_eq!(
+            who_has(b"a word that only this share has", &folder),
+            Vec::<String>::new()
+        );
+    });
+}
+
+/// The files of the data folder that have these bytes.
+fn who_has(word: &[u8], folder: &tempfile::TempDir) -> Vec<String> {
+    let files = std::fs::read_dir(super::world::data_in(folder)).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let have = paths.filter(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(word.len()).any(|window| window == word)
+    });
+    have.map(|path| path.display().to_string()).collect()
 }
 
 #[test]

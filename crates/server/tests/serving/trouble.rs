@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
@@ -41,6 +41,8 @@ pub(crate) struct TroubledStore {
     waiting: watch::Sender<usize>,
     stopped: watch::Sender<bool>,
     checkpoints: watch::Sender<u64>,
+    /// While true, erasing fails.
+    keeps_all: AtomicBool,
     loads: AtomicU64,
 }
 
@@ -54,8 +56,14 @@ impl TroubledStore {
             waiting: watch::Sender::new(0),
             stopped: watch::Sender::new(false),
             checkpoints: watch::Sender::new(0),
+            keeps_all: AtomicBool::new(false),
             loads: AtomicU64::new(0),
         }
+    }
+
+    /// From now on nothing is erased.
+    pub(crate) fn never_erase(&self) {
+        self.keeps_all.store(true, Ordering::SeqCst);
     }
 
     /// The next commits get this trouble, each its own.
@@ -185,6 +193,9 @@ impl Store for TroubledStore {
     }
 
     async fn erase(&self, share: ShareId, through: ShareVersion) -> Result<(), StoreError> {
+        if self.keeps_all.load(Ordering::SeqCst) {
+            return Err(StoreError::Overloaded);
+        }
         self.inner.erase(share, through).await
     }
 

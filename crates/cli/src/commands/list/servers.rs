@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use share_client::{ClientError, RegistryEntry, Session, TcpConnector};
-use share_model::{Redeemed, ShareRef};
+use share_model::{OwnerKey, Redeemed, ShareRef};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -45,6 +45,8 @@ pub(super) struct Servers {
 
 #[derive(Debug)]
 struct Shared {
+    /// This machine's key, for refs that are sealed to it.
+    owner: Option<OwnerKey>,
     places: Semaphore,
     /// Addresses that did not answer: nobody waits for them a second time.
     away: RefCell<HashSet<Vec<String>>>,
@@ -52,8 +54,9 @@ struct Shared {
 
 impl Servers {
     /// Nothing is waited for beyond `until`.
-    pub(super) fn new(until: Instant) -> Self {
+    pub(super) fn new(until: Instant, owner: Option<OwnerKey>) -> Self {
         let shared = Shared {
+            owner,
             places: Semaphore::new(AT_ONCE),
             away: RefCell::default(),
         };
@@ -94,7 +97,8 @@ impl Shared {
         let connector = TcpConnector {
             connect_timeout: ANSWER_MAX,
         };
-        match timeout(ANSWER_MAX, Session::redeem(&connector, reference)).await {
+        let redeeming = Session::redeem_as(&connector, reference, self.owner.as_ref());
+        match timeout(ANSWER_MAX, redeeming).await {
             Ok(Ok(session)) => Told::Now(Box::new(session.redeemed().clone())),
             Ok(Err(ClientError::Refused(refusal))) => Told::Nothing(format!("refused: {refusal}")),
             Ok(Err(error)) => {

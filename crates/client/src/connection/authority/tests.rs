@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use capnp::capability::{Params, Results};
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, new_client, twoparty};
 use futures_util::io::AsyncReadExt;
 use share_model::{
-    AuditEvent, Cursor, Epoch, FactoryAttenuate, FactoryRedeemed, FactoryRef, HistoryId, Limits,
-    OriginKind, OwnerKey, Quotas, Redeemed, Refusal, RefusalCode, RequestId, Rights, Secret,
-    SecretHash, Served, ShareId, Slug, UnixMs, Usage,
+    AuditEvent, Cursor, Epoch, FactoryAttenuate, FactoryRedeemed, FactoryRef, HistoryId,
+    Incarnation, Limits, LogPosition, Nonce, OriginKind, OutboxKey, OwnerKey, Quotas, Redeemed,
+    Refusal, RefusalCode, RequestId, Rights, Secret, SecretHash, Served, ShareId, Slug, UnixMs,
+    Usage,
 };
 use share_proto::persistent_capnp::persistent;
 use share_proto::share_capnp::{bootstrap, share_factory, share_ref, share_session};
@@ -19,7 +21,10 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::*;
 use crate::connection::tests::server::{Pipes, reference};
-use crate::connection::{attenuate_factory, factory_grants, revoke_factory_grant};
+use crate::connection::{
+    Follower, RpcLink, attenuate_factory, factory_grants, revoke_factory_grant,
+};
+use crate::link::{LaneRequest, Link};
 
 // The generator orders the parameters of its own aliases now so, now so.
 type SaveParams = Params<persistent::save_params::Owned<share_ref::Owned, capnp::text::Owned>>;
@@ -56,6 +61,12 @@ impl Double {
 
 /// Runs `test` against `double`.
 async fn run(double: Double, test: impl AsyncFnOnce(&Pipes)) {
+    let (pipes, local) = serve(double);
+    local.run_until(test(&pipes)).await;
+}
+
+/// Serves `double` for as long as the set runs.
+fn serve(double: Double) -> (Arc<Pipes>, LocalSet) {
     let (pipes, mut accepted) = Pipes::new();
     let serve = async move {
         while let Some(stream) = accepted.recv().await {
@@ -68,7 +79,7 @@ async fn run(double: Double, test: impl AsyncFnOnce(&Pipes)) {
     };
     let local = LocalSet::new();
     local.spawn_local(serve);
-    local.run_until(test(&pipes)).await;
+    (pipes, local)
 }
 
 fn redeemed() -> Redeemed {
@@ -482,6 +493,33 @@ async fn an_owner_proves_itself_when_it_redeems_and_a_slug_is_sent_as_it_is() {
         "redeem slug of grant afef6c89cb748db6af8ac9cf6143a966",
     ];
     assert_eq!(*asked.borrow(), expected);
+}
+
+/// A sealed ref is good for the replay and for a viewer as well.
+#[tokio::test(start_paused = true)]
+async fn the_replay_and_a_follower_prove_their_owner_too() {
+    let double = Double::default();
+    let asked = Rc::clone(&double.asked);
+    let (pipes, local) = serve(double);
+    let test = async {
+        let owner = Some(OwnerKey::from_bytes([7; 32]));
+        let link = RpcLink::new(pipes.clone()).with_owner(owner.clone());
+        let request = LaneRequest {
+            reference: reference(),
+            key: OutboxKey::from_bytes([1; 32]),
+            incarnation: Incarnation::new(0),
+            nonce: Nonce::from_bytes([2; 16]),
+            history: None,
+        };
+        let lane = link.open(request).await.unwrap();
+        assert_eq!(lane.redeemed.await, Ok(redeemed()));
+        let follower = Follower::new(pipes, reference(), LogPosition::default());
+        // This server has no log.
+        let end = follower.with_owner(owner).next().await.unwrap_err();
+        assert!(matches!(end, ClientError::Unimplemented { .. }), "{end:?}");
+    };
+    local.run_until(test).await;
+    assert_eq!(*asked.borrow(), ["redeem, proven: Some(true)"; 2]);
 }
 
 #[tokio::test(start_paused = true)]
