@@ -426,7 +426,7 @@ interface Appender {
   # Order: calls on one `Appender` are executed in the order in which they were made; several may be in flight.
   # Rights: append. Refused as a whole with: outOfOrder, windowExceeded, writerForked, writerFenced, alreadySettled,
   # historyChanged, staleEpoch, revoked, expired, rightMissing, frozen, gone, batchTooLarge, requeueLimit, abandonLimit,
-  # writersExhausted, invalidRequest. Such a refusal ends the `Appender`: what was pipelined behind gets the same refusal until
+  # writersExhausted, quotaExceeded (of the factory's grant under which the share was made), invalidRequest. Such a refusal ends the `Appender`: what was pipelined behind gets the same refusal until
   # the writer is claimed again. It changes nothing but the floor. Throws `overloaded` for back-pressure only; that does not
   # end the `Appender`, but what was pipelined behind may then be refused as `outOfOrder`.
   # Bounds: `Limits.batchOpsMax` entries and `Limits.batchBytesMax` bytes of mutations.

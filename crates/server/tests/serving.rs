@@ -15,6 +15,7 @@ mod serving {
     mod lifecycle;
     mod overload;
     mod reader;
+    mod restoring;
     mod revoking;
     mod sessions;
     mod store_trouble;
