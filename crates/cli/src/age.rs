@@ -10,7 +10,16 @@ pub(crate) fn now() -> UnixMs {
 
 /// From `then` to `now`, in the largest unit that fits.
 pub(crate) fn between(then: UnixMs, now: UnixMs) -> String {
-    let seconds = now.get().saturating_sub(then.get()) / 1000;
+    in_largest_unit(now.get().saturating_sub(then.get()) / 1000)
+}
+
+/// What is left at `now` until `end`: as `between`, but of a second that has begun nothing is gone, so
+/// that an hour that was just given is an hour.
+pub(crate) fn left(now: UnixMs, end: UnixMs) -> String {
+    in_largest_unit(end.get().saturating_sub(now.get()).div_ceil(1000))
+}
+
+fn in_largest_unit(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),
         60..3600 => (seconds / 60, "minute"),
@@ -40,6 +49,10 @@ mod tests {
         for (ms, text) in told {
             assert_eq!(between(UnixMs::new(5), UnixMs::new(5 + ms)), text);
         }
+        let left_of = |ms: u64| left(UnixMs::new(5), UnixMs::new(5 + ms));
+        assert_eq!(left_of(3_599_001), "1 hour");
+        assert_eq!(left_of(3_599_000), "59 minutes");
+        assert_eq!(left(UnixMs::new(5), UnixMs::ZERO), "0 seconds");
         // A clock that was set back.
         assert_eq!(between(UnixMs::new(5), UnixMs::ZERO), "0 seconds");
     }

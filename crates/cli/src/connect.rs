@@ -1,7 +1,7 @@
 //! Talking to a server: one way to say what went wrong.
 
 use share_client::{ClientError, Session, TcpConnector};
-use share_model::{Reaction, Refusal, ShareId, ShareRef};
+use share_model::{Reaction, Refusal, RefusalCode, ShareId, ShareRef};
 
 use crate::error::{CliError, Kind};
 use crate::identity;
@@ -24,7 +24,7 @@ pub(crate) fn failed_at(attempted: &str, error: ClientError) -> CliError {
     let message = attempted.to_owned();
     match error {
         ClientError::Refused(refusal) => refused(message, &refusal),
-        error if error.is_transport() => CliError::new(Kind::Unreachable, message)
+        error if error.is_transport() => CliError::new(Kind::NotNow, message)
             .caused_by(error)
             .hint("it is safe to try again once the server is back"),
         error => CliError::refused(message).caused_by(error),
@@ -38,8 +38,15 @@ pub(crate) fn refused(message: String, refusal: &Refusal) -> CliError {
         Reaction::RedeemNewest => {
             error.hint("ask the owner for a newer ref, then `share use @FILE`")
         }
-        Reaction::Person => error.hint("ask the owner for a ref that allows this"),
-        Reaction::Stop => error.hint("the share was deleted for good"),
+        Reaction::Person => error.hint(match refusal.code {
+            // All that a server tells to who proves nothing.
+            RefusalCode::NotAuthorized => {
+                "copy the ref whole; one that is sealed opens only where its owner's key is"
+            }
+            RefusalCode::QuotaExceeded => "make room, or ask who gave you the ref for more",
+            _ => "ask the owner for a ref that allows this",
+        }),
+        Reaction::Stop => error.hint("nothing brings it back; `share create` makes a new one"),
         Reaction::Upgrade => error.hint("upgrade the side that the message names"),
         Reaction::WaitSlowly
         | Reaction::Replan

@@ -12,8 +12,8 @@ pub(crate) enum Kind {
     Refused,
     /// 2: wrong usage.
     Usage,
-    /// 3: the server could not be reached; safe to retry.
-    Unreachable,
+    /// 3: not now, the server being away or the share frozen; safe to retry.
+    NotNow,
     /// 255: a bug of this program.
     Bug,
 }
@@ -61,7 +61,7 @@ impl CliError {
         ExitCode::from(match self.kind {
             Kind::Refused => 1,
             Kind::Usage => 2,
-            Kind::Unreachable => 3,
+            Kind::NotNow => 3,
             Kind::Bug => 255,
         })
     }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use share_client::{
-    ClientError, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, Outbox,
+    BlockedShare, ClientError, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions,
+    Outbox,
 };
-use share_model::ShareId;
+use share_model::{RefusalCode, ShareId};
 
 use crate::error::{CliError, Kind};
-use crate::identity;
 use crate::printable::printable;
 use crate::ui::Progress;
+use crate::{counts, identity, ui};
 
 /// How long a command tries to move anything before it gives up; what is left is kept.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -91,34 +92,77 @@ pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
         return Ok(());
     };
     if let Some(stopped) = report.stopped.first() {
+        let kept = match stopped.pending {
+            0 => String::new(),
+            pending => format!("; {}", kept(pending)),
+        };
         let message = format!(
-            "the replay of share {} has stopped: {} ({}); {} ops are kept",
+            "the replay of share {} has stopped: {} ({}){kept}",
             stopped.share,
             printable(&stopped.stop.message),
             stopped.stop.code.name(),
-            stopped.pending
         );
         return Err(CliError::refused(message).hint(stopped.stop.hint()));
     }
-    if let Some(blocked) = report.blocked.first() {
-        let message = format!(
-            "{pending} ops are kept: share {} did not move",
-            blocked.share
-        );
-        let kind = if report.not_reachable() {
-            Kind::Unreachable
-        } else {
-            Kind::Refused
+    if let Some((first, others)) = report.blocked.split_first() {
+        for other in others {
+            let (share, pending) = (other.share, counts::ops(other.pending));
+            ui::note(format!("share {share}, {pending}: {}", other.error));
+        }
+        let is_over_by_itself = |blocked: &BlockedShare| Held::of(blocked).is_over_by_itself();
+        let kind = match report.blocked.iter().any(is_over_by_itself) {
+            true => Kind::NotNow,
+            false => Kind::Refused,
         };
-        let hint = match blocked.error {
-            ClientError::HeldElsewhere { .. } => {
-                "that process sends them; `share outbox` lists them"
-            }
-            _ => "`share replay` sends them once the server is back",
-        };
-        return Err(CliError::new(kind, message)
-            .caused_by(blocked.error.clone())
-            .hint(hint));
+        return Err(held_up(kind, first, pending));
     }
     Ok(())
+}
+
+/// What holds a share up.
+enum Held {
+    /// Its server is away.
+    Away,
+    Frozen,
+    /// Another process sends its ops.
+    Elsewhere,
+    Other,
+}
+
+impl Held {
+    fn of(blocked: &BlockedShare) -> Self {
+        match &blocked.error {
+            ClientError::Refused(refusal) if refusal.code == RefusalCode::Frozen => Self::Frozen,
+            ClientError::HeldElsewhere { .. } => Self::Elsewhere,
+            error if error.is_transport() => Self::Away,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it is enough to come back later.
+    fn is_over_by_itself(&self) -> bool {
+        matches!(self, Self::Away | Self::Frozen)
+    }
+}
+
+fn held_up(kind: Kind, blocked: &BlockedShare, pending: u64) -> CliError {
+    let (share, kept) = (blocked.share, kept(pending));
+    let held = Held::of(blocked);
+    if let Held::Frozen = held {
+        // When it was frozen, as the server says it, helps nobody on.
+        return CliError::new(kind, format!("{kept}: share {share} is frozen"))
+            .hint("`share replay` sends what is kept once the share is unfrozen");
+    }
+    let hint = match held {
+        Held::Elsewhere => "that process sends them; `share outbox` lists them",
+        _ => "`share replay` sends what is kept once the server is back",
+    };
+    CliError::new(kind, format!("{kept}: share {share} did not move"))
+        .caused_by(blocked.error.clone())
+        .hint(hint)
+}
+
+fn kept(pending: u64) -> String {
+    let verb = if pending == 1 { "is" } else { "are" };
+    format!("{} {verb} kept", counts::ops(pending))
 }

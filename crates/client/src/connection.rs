@@ -13,7 +13,7 @@ mod peer;
 mod session;
 mod subscription;
 
-pub use authority::{bump_epoch, delete_share};
+pub use authority::{attenuate_share, bump_epoch, delete_share, publish_share};
 pub use backup::{BackupError, backup};
 pub use connector::{Connector, Stream, TcpConnector};
 pub use error::ClientError;

@@ -60,8 +60,9 @@ mod sqlite_file;
 pub use backoff::Backoff;
 pub use connection::{
     BackupError, ClientError, Connector, DocumentEntry, FollowEvent, Follower, RpcLink, Session,
-    Stream, Subscription, SubscriptionEvent, TcpConnector, attenuate_factory, backup, bump_epoch,
-    create_share, delete_share, factory_grants, on_own_thread, probe, revoke_factory_grant,
+    Stream, Subscription, SubscriptionEvent, TcpConnector, attenuate_factory, attenuate_share,
+    backup, bump_epoch, create_share, delete_share, factory_grants, on_own_thread, probe,
+    publish_share, revoke_factory_grant,
 };
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{

@@ -21,7 +21,8 @@ const INPUT_BYTES_MAX: u64 = 256 << 20;
 /// One JSON object a line on standard input: {"op":"put","key":…,"value":…}, likewise "merge";
 /// "appendText" with "pointer" and "text"; "appendItem" with "pointer" and "value"; "remove". Each
 /// may have an "id" (a UUID) and "dependsOn" (ids). All lines are stored before anything is sent, or
-/// none if one of them is no op. With the server away the ops are kept; `share replay` sends them.
+/// none if one of them is no op. With the server away or the share frozen the ops are kept; `share
+/// replay` sends them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The share's ref: `@FILE`, or `-` for the first line of standard input [default: SHARE_REF]

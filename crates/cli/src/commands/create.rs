@@ -60,8 +60,13 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             origin: origin::caller()?,
         };
         let made = share_client::create_share(&TcpConnector::default(), &factory, &create).await;
-        let (created, served) =
-            made.map_err(|error| connect::failed_at("create a share", error))?;
+        let (created, served) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                request.failed(&error)?;
+                return Err(connect::failed_at("create a share", error));
+            }
+        };
         let share_ref = ShareRef {
             addresses: served.addresses,
             share: created.share,
@@ -100,8 +105,8 @@ fn remember(path: &Path, factory: &FactoryRef, title: &str) -> Result<Request<Se
     };
     Request::remember(path, asked, None)?.map_err(|Other(earlier)| {
         CliError::refused(format!(
-            "an earlier `share create` with title `{}` has had no answer yet",
-            earlier.title
+            "an earlier `share create`, with title `{}` and factory grant {}, has had no answer yet",
+            earlier.title, earlier.factory
         ))
         .hint(format!(
             "give that command again to get its share, or remove `{}` to give it up",

@@ -8,7 +8,7 @@ use crate::{connect, origin, run, ui};
 
 /// Let nothing be appended to a share until `share unfreeze`.
 ///
-/// Reading goes on. Whoever appends keeps its ops and waits.
+/// Reading goes on. Whoever appends keeps its ops in its outbox; `share replay` sends them then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A ref that may administrate the share: `@FILE`, or `-` for standard input [default:

@@ -27,13 +27,11 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
                 ui::note(format!("{address} answers"));
                 Ok(())
             }
-            Ok(Err(error)) => Err(CliError::new(
-                Kind::Unreachable,
-                format!("no answer from {address}"),
-            )
-            .caused_by(error)),
+            Ok(Err(error)) => Err(
+                CliError::new(Kind::NotNow, format!("no answer from {address}")).caused_by(error),
+            ),
             Err(_) => Err(CliError::new(
-                Kind::Unreachable,
+                Kind::NotNow,
                 format!("no answer from {address} within {} s", DEADLINE.as_secs()),
             )),
         }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use share_client::TcpConnector;
 use share_model::{Minted, Publish, ShareRef, Slug, UnixMs};
 
 use crate::error::CliError;
 use crate::minting::{self, Other, Request};
 use crate::ref_arg::{self, RefArg};
 use crate::registry_arg::RegistryArg;
-use crate::{age, connect, origin, run, ui};
+use crate::{age, connect, identity, origin, run, ui};
 
 /// Give a share a public address, and print its slug.
 ///
@@ -58,7 +59,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     let share_ref = ref_arg::share_ref(args.share.as_ref())?;
     run::block_on(async {
         let share = share_ref.share;
-        let session = connect::redeem(&share_ref).await?;
+        let owner = identity::held()?;
         let request = remember(&args, &share_ref)?;
         let publish = Publish {
             slug_hash: request.secret.hash(),
@@ -66,7 +67,10 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             label: args.label.clone(),
             origin: origin::caller()?,
         };
-        let minted = match session.publish(&publish).await {
+        let connector = TcpConnector::default();
+        let owner = owner.as_ref();
+        let publishing = share_client::publish_share(&connector, &share_ref, owner, &publish);
+        let minted = match publishing.await {
             Ok(minted) => minted,
             Err(error) => {
                 request.failed(&error)?;
@@ -104,7 +108,7 @@ fn tell(args: &Args, share_ref: &ShareRef, slug: &Slug, minted: &Minted) -> Resu
         });
     }
     let ends = minted.expires_at.map_or(String::new(), |at| {
-        format!(" for {}", age::between(age::now(), at))
+        format!(" for {}", age::left(age::now(), at))
     });
     ui::note(format!(
         "share {share} is published{ends}, under grant {}",

@@ -1,5 +1,7 @@
 //! The real `share` binary: run to its end, or serving in the background.
 
+pub(crate) mod story;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 /// would listen to.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    /// A machine on which nothing was ever done.
+    is_bare: bool,
 }
 
 /// How a command ended.
@@ -23,7 +27,18 @@ impl Place {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         // The outbox goes under the nearest folder with .git: this one.
         std::fs::create_dir(folder.path().join(".git")).expect("a folder can be made");
-        Self { folder }
+        Self {
+            folder,
+            is_bare: false,
+        }
+    }
+
+    /// A home folder with nothing in it, and an environment that names nothing else.
+    pub(crate) fn bare() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            is_bare: true,
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -42,9 +57,13 @@ impl Place {
         self.path(".opencode/state/share.sqlite")
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_share"));
         command.args(args).current_dir(self.folder.path());
+        if self.is_bare {
+            command.env_clear().env("HOME", self.folder.path());
+            return command;
+        }
         command
             .env_remove("SHARE_REF")
             .env_remove("SHARE_STATE")

@@ -188,6 +188,42 @@ impl Session {
     }
 }
 
+/// As [`Session::attenuate`], in one round trip with the redeem. Needs a [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes: repeat it then.
+pub async fn attenuate_share(
+    connector: &dyn Connector,
+    reference: &ShareRef,
+    owner: Option<&OwnerKey>,
+    request: &Attenuate,
+) -> Result<Minted, ClientError> {
+    let redeeming = Redeeming::start(connector, reference, owner).await?;
+    let mut attenuate = redeeming.session().attenuate_request();
+    wire::write_attenuate(request, attenuate.get().init_request());
+    let response = in_time(attenuate.send().promise).await?;
+    Ok(wire::read_mint_outcome(response.get()?.get_outcome()?)??)
+}
+
+/// As [`Session::publish`], in one round trip with the redeem. Needs a [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes: repeat it then.
+pub async fn publish_share(
+    connector: &dyn Connector,
+    reference: &ShareRef,
+    owner: Option<&OwnerKey>,
+    request: &Publish,
+) -> Result<Minted, ClientError> {
+    let redeeming = Redeeming::start(connector, reference, owner).await?;
+    let mut publish = redeeming.session().publish_request();
+    wire::write_publish(request, publish.get().init_request());
+    let response = in_time(publish.send().promise).await?;
+    Ok(wire::read_mint_outcome(response.get()?.get_outcome()?)??)
+}
+
 /// As [`Session::bump_epoch`], in one round trip with the redeem. Repeated after a lost answer it still
 /// gives that answer, although `reference` ended with the first call. Needs a
 /// [`tokio::task::LocalSet`].

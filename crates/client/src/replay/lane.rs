@@ -142,7 +142,7 @@ impl LaneReplay {
             Ok(redeemed) => redeemed,
             Err(error) => return Ok(Some(next(Asked::Redeem, error))),
         };
-        self.traffic.unblock(self.share);
+        self.traffic.reached(self.share);
         held.cursor = redeemed.cursor;
         let claimed = match self.in_time(claimed).await {
             Ok(claimed) => claimed,
@@ -157,6 +157,8 @@ impl LaneReplay {
             .await?
         {
             ClaimCheck::Ours => {
+                // A frozen share would have refused the claim.
+                self.traffic.unblock(self.share);
                 self.checked();
                 exchange.run((redeemed.epoch, floor), tries).await
             }

@@ -120,6 +120,12 @@ impl Traffic {
         self.checked.borrow().get(&share).copied()
     }
 
+    /// The share's server answers. What it asks to wait for lasts on.
+    pub(super) fn reached(&self, share: ShareId) {
+        let mut blocked = self.blocked.borrow_mut();
+        blocked.retain(|of, by| *of != share || !by.error.is_transport());
+    }
+
     /// The share goes on.
     pub(super) fn unblock(&self, share: ShareId) {
         self.blocked.borrow_mut().remove(&share);

@@ -128,6 +128,28 @@ async fn a_frozen_share_goes_on_when_it_is_unfrozen() {
     );
 }
 
+/// However often it is asked, and answers: as with a server that is away.
+#[tokio::test(start_paused = true)]
+async fn a_share_that_stays_frozen_holds_a_flush_up_no_longer_than_it_has_patience() {
+    for seed in 1..=20 {
+        let world = World::new(seed);
+        let frozen = vec![refuse(RefusalCode::Frozen); 1000];
+        world.server.borrow_mut().script(Call::Claim, frozen);
+        let outbox = world.with_ops([op(1)]).await;
+        let began = tokio::time::Instant::now();
+        let options = FlushOptions {
+            give_up_after: Some(Duration::from_secs(20)),
+            ..FlushOptions::default()
+        };
+        let report = world.flush_with(&outbox, options).await;
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(22), "seed {seed}: {waited:?}");
+        let refused = ClientError::Refused(Refusal::new(RefusalCode::Frozen, "because"));
+        assert_eq!(report.blocked[0].error, refused);
+        assert_eq!((report.pending, report.stopped), (1, Vec::new()));
+    }
+}
+
 /// A freeze that comes in the middle of a stream: what was in flight is sent again, and applied once.
 #[tokio::test(start_paused = true)]
 async fn a_share_that_is_frozen_between_two_batches_goes_on_where_it_was() {

@@ -1,12 +1,13 @@
 //! A weaker ref of a share.
 
 use serde::{Deserialize, Serialize};
+use share_client::TcpConnector;
 use share_model::{Attenuate, Minted, OwnerId, Rights, Secret, ShareRef};
 
 use super::Args;
 use crate::error::CliError;
 use crate::minting::{self, Other, Request};
-use crate::{age, connect, origin, rights_arg, ui};
+use crate::{age, connect, identity, origin, rights_arg, ui};
 
 /// What is asked for; another label makes another grant.
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ struct GrantLine {
 
 pub(super) async fn run(args: &Args, from: ShareRef) -> Result<(), CliError> {
     let rights = args.rights.map_or(Rights::NONE, |rights| rights.rights());
-    let session = connect::redeem(&from).await?;
+    let owner = identity::held()?;
     let request = remember(args, &from, rights)?;
     let attenuate = Attenuate {
         request: request.id,
@@ -46,7 +47,9 @@ pub(super) async fn run(args: &Args, from: ShareRef) -> Result<(), CliError> {
         sealed_for: args.seal_for,
         origin: origin::caller()?,
     };
-    let minted = match session.attenuate(&attenuate).await {
+    let connector = TcpConnector::default();
+    let minting = share_client::attenuate_share(&connector, &from, owner.as_ref(), &attenuate);
+    let minted = match minting.await {
         Ok(minted) => minted,
         Err(error) => {
             request.failed(&error)?;
@@ -96,7 +99,7 @@ fn tell(args: &Args, made: &ShareRef, minted: &Minted, rights: Rights) -> Result
         });
     }
     let ends = minted.expires_at.map_or(String::new(), |at| {
-        format!(", for {}", age::between(age::now(), at))
+        format!(", for {}", age::left(age::now(), at))
     });
     let shown = rights_arg::shown(rights);
     ui::note(format!("grant {}: {shown}{ends}", made.grant));

@@ -401,6 +401,15 @@ fn attenuate_request() -> Attenuate {
     }
 }
 
+fn publish_request() -> Publish {
+    Publish {
+        slug_hash: SecretHash::from_bytes([2; 32]),
+        expires_at: None,
+        label: "page".into(),
+        origin: origin(),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_arrives_and_what_is_answered_comes_as_values() {
     let double = Double::default();
@@ -408,13 +417,7 @@ async fn what_is_asked_arrives_and_what_is_answered_comes_as_values() {
     let test = async |pipes: &Pipes| {
         let session = Session::redeem(pipes, &reference()).await.unwrap();
         assert_eq!(session.attenuate(&attenuate_request()).await, Ok(minted()));
-        let publish = Publish {
-            slug_hash: SecretHash::from_bytes([2; 32]),
-            expires_at: None,
-            label: "page".into(),
-            origin: origin(),
-        };
-        assert_eq!(session.publish(&publish).await, Ok(minted()));
+        assert_eq!(session.publish(&publish_request()).await, Ok(minted()));
         assert_eq!(session.revoke(grant(5), &origin()).await, Ok(cut()));
         assert_eq!(session.freeze(&origin()).await, Ok(true));
         assert_eq!(session.unfreeze(&origin()).await, Ok(false));
@@ -437,6 +440,29 @@ async fn what_is_asked_arrives_and_what_is_answered_comes_as_values() {
         "delete by u",
         "save for None",
         "save for Some(OwnerId(AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE))",
+    ];
+    assert_eq!(*asked.borrow(), expected);
+}
+
+/// The session's own answer is not waited for.
+#[tokio::test(start_paused = true)]
+async fn a_grant_is_asked_for_together_with_the_redeem() {
+    let double = Double::default();
+    let asked = Rc::clone(&double.asked);
+    let test = async |pipes: &Pipes| {
+        let key = OwnerKey::from_bytes([7; 32]);
+        let (reference, request) = (reference(), attenuate_request());
+        let answer = attenuate_share(pipes, &reference, Some(&key), &request).await;
+        assert_eq!(answer, Ok(minted()));
+        let answer = publish_share(pipes, &reference, None, &publish_request()).await;
+        assert_eq!(answer, Ok(minted()));
+    };
+    run(double, test).await;
+    let expected = [
+        "redeem, proven: Some(true)",
+        "attenuate `for ann`",
+        "redeem, proven: None",
+        "publish `page`",
     ];
     assert_eq!(*asked.borrow(), expected);
 }
