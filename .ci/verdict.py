@@ -15,6 +15,7 @@ AT_LEAST = {
     "lost_replies": 3,
     "copies": 1,
     "restores": 1,
+    "revocations": 1,
 }
 
 

@@ -1,12 +1,14 @@
 //! What the end-to-end tests of share sessions stand on: a server and its clients within one
 //! thread, over pipes in memory, with paused time and a seed.
 
+mod gate;
 mod pipe;
 mod simulation;
 mod stage;
 mod trace;
 mod world;
 
+pub use gate::{Gate, GatedConnector, Halt};
 pub use pipe::{Cuts, TracedConnector};
 pub use simulation::simulate;
 pub use stage::{StagedLink, Stages};

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use share_client::{
-    Backoff, BackupError, FlusherOptions, Outbox, OutboxOptions, Session, backup, create_share,
+    Backoff, BackupError, Connector, FlusherOptions, Outbox, OutboxOptions, Session, backup,
+    create_share,
 };
 use share_model::seam::{Clock, Entropy, Executor, SeededEntropy, SimulatedClock, SystemFiles};
 use share_model::{
@@ -30,6 +31,9 @@ pub struct World {
     seams: Seams,
     client_entropy: Arc<dyn Entropy>,
     folder: tempfile::TempDir,
+    /// Within the folder: all that the server's machine has on disk. Another one after each crash.
+    machine: PathBuf,
+    crashes: usize,
     server: Option<RunningServer>,
     connector: Arc<TracedConnector>,
     trace: Trace,
@@ -61,6 +65,8 @@ impl World {
         let mut world = Self {
             seams,
             client_entropy: entropy(2),
+            machine: folder.path().to_owned(),
+            crashes: 0,
             folder,
             server: None,
             connector: Arc::new(connector),
@@ -72,7 +78,7 @@ impl World {
 
     async fn start_server(&mut self) {
         let (connector, listener) = pipes(PIPE_BYTES);
-        let data = self.folder.path().join("server");
+        let data = self.data();
         let options = ServerOptions {
             seams: self.seams.clone(),
             ..ServerOptions::new(&data)
@@ -113,6 +119,36 @@ impl World {
             server.drain().await.expect("the server ends in order");
             self.trace.line("server ended");
         }
+    }
+
+    /// The server dies where it stands and is started anew: on what its machine had on disk at this
+    /// moment, and nothing later.
+    ///
+    /// # Panics
+    ///
+    /// If that can't be copied, or the server does not start.
+    pub async fn crash_server(&mut self) {
+        self.crashes += 1;
+        let name = format!("crash-{}", self.crashes);
+        for (path, kept) in self.machine(&name) {
+            copy_all(&path, &kept);
+        }
+        // Whatever it still does, it does to a disk that is no more.
+        drop(self.server.take());
+        self.machine = self.folder.path().join(&name);
+        self.trace.line(&format!("server crashed, {name}"));
+        self.start_server().await;
+    }
+
+    /// How many shares the server, which is ended in order, has stored.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or its store can't be read.
+    pub async fn stored_shares(&mut self) -> usize {
+        self.stop_server().await;
+        let store = self.open_store(&self.data());
+        store.shares(None, 100).await.expect("it is read").len()
     }
 
     /// Creates a share and gives its owner's ref.
@@ -238,7 +274,7 @@ impl World {
     /// If it can't be restored.
     pub async fn restore(&mut self, name: &str) {
         self.stop_server().await;
-        let data = self.folder.path().join("server");
+        let data = self.data();
         let options = RestoreOptions {
             file: self.folder.path().join(name),
             journal: RestoreJournal::At(default_journal(&data)),
@@ -251,15 +287,34 @@ impl World {
         self.start_server().await;
     }
 
-    fn factory(&self) -> FactoryRef {
-        let text = std::fs::read_to_string(self.folder.path().join("server/factory.ref"));
+    /// The ref of the server's factory.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn factory(&self) -> FactoryRef {
+        let text = std::fs::read_to_string(self.data().join("factory.ref"));
         let text = text.expect("the factory's ref is there");
         text.trim().parse().expect("it is a ref")
     }
 
+    /// What time it is here.
+    pub fn now(&self) -> UnixMs {
+        self.seams.clock.now()
+    }
+
+    /// How this world's clients reach the server.
+    pub fn connector(&self) -> Arc<dyn Connector> {
+        Arc::clone(&self.connector) as _
+    }
+
+    fn data(&self) -> PathBuf {
+        self.machine.join("server")
+    }
+
     /// What the server has on disk, and where it is kept.
     fn machine(&self, name: &str) -> Vec<(PathBuf, PathBuf)> {
-        let entries = std::fs::read_dir(self.folder.path()).expect("the folder is read");
+        let entries = std::fs::read_dir(&self.machine).expect("the folder is read");
         let names = entries.map(|entry| entry.expect("an entry").file_name());
         let of_server = names.filter(|file| {
             let file = file.to_string_lossy();
@@ -267,7 +322,7 @@ impl World {
         });
         let kept = self.folder.path().join(name);
         of_server
-            .map(|file| (self.folder.path().join(&file), kept.join(&file)))
+            .map(|file| (self.machine.join(&file), kept.join(&file)))
             .collect()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Server and client are processes of their own (this program, started again), with a fault proxy
 //! between them. The seed decides the order of the faults ([`plan`]); each happens while pieces of
-//! the recording are fed ([`episode`]); at the end the share's document is compared with what the
+//! the recording are fed ([`episode`]); at the end a reader is revoked ([`revocation`]) and the share's document is compared with what the
 //! recording says it must be ([`verdict`]).
 
 mod client;
@@ -15,6 +15,7 @@ mod observer;
 mod pieces;
 mod plan;
 mod report;
+mod revocation;
 mod server;
 mod source;
 mod stage;
@@ -45,8 +46,9 @@ use crate::{run, ui};
 /// Watch a recorded session survive cut connections, lost replies and killed processes.
 ///
 /// Starts a server and a client as processes of their own, with a proxy between them that breaks
-/// connections, and pushes a recorded opencode session through it. Ends with a table and a
-/// verdict: exit 0 only if the share is exactly what the recording says, each op applied once.
+/// connections, and pushes a recorded opencode session through it. At its end a reader that follows
+/// the share is revoked. Ends with a table and a verdict: exit 0 only if the share is exactly what
+/// the recording says, each op applied once, and the revoked reader can read nothing any more.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Recorded opencode traffic, plain or .gz [default: a real session that is built in]
@@ -72,7 +74,7 @@ pub(crate) struct Args {
     keep: bool,
     /// One JSON object instead of the table: exact, keys, ops, applied, duplicates, resent, cuts,
     /// server_kills, client_kills, lost_replies, elapsed_ms, sent, seed, recording, differences,
-    /// copies, restores
+    /// copies, restores, revocations, revoke_ms
     #[arg(long)]
     json: bool,
 }
@@ -211,8 +213,11 @@ fn judge(ended: Ended, expected: BTreeMap<String, Value>, ops: u64) -> Report {
         client_kills,
         copies,
         restores,
+        revocation,
         elapsed_ms,
     } = ended;
+    let revoke_ms = revocation.took_ms();
+    let revocations = u64::from(revocation.wrongs.is_empty());
     let verdict = Verdict::of(&End {
         expected,
         document: share.document,
@@ -220,6 +225,7 @@ fn judge(ended: Ended, expected: BTreeMap<String, Value>, ops: u64) -> Report {
         enqueued: tally.enqueued,
         applied: share.cursor,
         failed: tally.failed,
+        after_revocation: revocation.wrongs,
     });
     Report {
         exact: verdict.is_exact(),
@@ -239,5 +245,7 @@ fn judge(ended: Ended, expected: BTreeMap<String, Value>, ops: u64) -> Report {
         differences: verdict.differences,
         copies,
         restores,
+        revocations,
+        revoke_ms,
     }
 }

@@ -74,6 +74,7 @@ fn assert_survived(result: &Value, keys: u64, ops: u64) {
         ("lost_replies", 3),
         // Eight by themselves, and one for each lost reply.
         ("cuts", 11),
+        ("revocations", 1),
     ] {
         assert!(number(name) >= least, "{name} < {least}: {result}");
     }
@@ -93,6 +94,26 @@ fn the_smallest_recording_survives_every_fault_exactly() {
 #[test]
 fn a_small_recording_survives_every_fault_exactly() {
     assert_survived(&demo("small", &[]), 62, 86);
+}
+
+#[test]
+fn a_reader_that_is_revoked_is_cut_off_the_live_share_before_the_ack() {
+    let (result, story) = demo_and_story("auto", &[]);
+    assert_eq!(result["exact"], true, "{result}");
+    assert!(result["revoke_ms"].is_u64(), "{result}");
+    let revoked: Vec<_> = story
+        .lines()
+        .filter(|line| line.contains("revoked a reader's grant: acked after "))
+        .collect();
+    let [line] = revoked[..] else {
+        panic!("{story}")
+    };
+    assert!(line.contains("24/24 ops applied"), "{line}");
+    assert!(
+        line.contains(", its live tail was cut at cursor 24 before the ack "),
+        "{line}"
+    );
+    assert!(line.ends_with("; the ref opens nothing any more"), "{line}");
 }
 
 /// A copy of the client's folder sends the same ops, and a backup lacks what was acked since.

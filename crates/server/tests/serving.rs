@@ -13,6 +13,7 @@ mod serving {
     mod journal;
     mod lane;
     mod lifecycle;
+    mod lost_replies;
     mod overload;
     mod reader;
     mod restoring;

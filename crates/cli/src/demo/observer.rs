@@ -98,6 +98,11 @@ impl Observer {
         self.share_ref.addresses = vec![address.to_string()];
     }
 
+    /// The owner's ref, which leads to the server itself.
+    pub(super) fn share_ref(&self) -> &ShareRef {
+        &self.share_ref
+    }
+
     /// The share's cursor now.
     pub(super) async fn cursor(&self) -> Result<u64, CliError> {
         let session = connect::redeem(&self.share_ref).await?;

@@ -42,6 +42,11 @@ pub(super) struct Report {
     pub(super) copies: u64,
     /// Times that the server was restored from a backup.
     pub(super) restores: u64,
+    /// Grants of readers that were revoked while they followed the share, and of which nothing was
+    /// left.
+    pub(super) revocations: u64,
+    /// From such a call to its ack, in whole milliseconds.
+    pub(super) revoke_ms: u64,
 }
 
 /// Differences that the table shows.
@@ -95,6 +100,21 @@ impl Report {
                 "SIGKILL, verified gone, restarted",
             ),
         ];
+        rows.extend(self.rows_of_some_runs());
+        rows.push(("time", format!("{seconds}.{tenths} s"), ""));
+        let mut table = String::new();
+        for (what, number, remark) in rows {
+            let line = format!("{what:20}  {number:>7}  {remark}");
+            // Writing to a string can't fail.
+            let _ = writeln!(table, "{}", line.trim_end());
+        }
+        let _ = write!(table, "\n{}", self.verdict());
+        table
+    }
+
+    /// What is told where it was.
+    fn rows_of_some_runs(&self) -> Vec<(&'static str, String, &'static str)> {
+        let mut rows = Vec::new();
         if self.copies + self.restores > 0 {
             rows.push((
                 "client copied",
@@ -107,15 +127,14 @@ impl Report {
                 "what it had acked since came back",
             ));
         }
-        rows.push(("time", format!("{seconds}.{tenths} s"), ""));
-        let mut table = String::new();
-        for (what, number, remark) in rows {
-            let line = format!("{what:20}  {number:>7}  {remark}");
-            // Writing to a string can't fail.
-            let _ = writeln!(table, "{}", line.trim_end());
+        if self.revocations > 0 {
+            rows.push((
+                "live tail cut",
+                format!("{} ms", self.revoke_ms),
+                "from revoking its grant to the ack; the ref opens nothing any more",
+            ));
         }
-        let _ = write!(table, "\n{}", self.verdict());
-        table
+        rows
     }
 
     fn verdict(&self) -> String {
@@ -163,6 +182,8 @@ mod tests {
             differences: vec![],
             copies: 0,
             restores: 0,
+            revocations: 1,
+            revoke_ms: 3,
         }
     }
 
@@ -179,10 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_of_whom_something_was_left_is_not_told_as_cut() {
+        let report = Report {
+            revocations: 0,
+            ..report()
+        };
+        let table = report.table();
+        assert!(!table.contains("live tail cut"), "{table}");
+    }
+
+    #[test]
     fn the_json_has_the_members_that_scripts_rely_on() {
         assert_eq!(
             serde_json::to_string(&report()).unwrap(),
-            r#"{"exact":true,"keys":4,"ops":100,"applied":100,"duplicates":3,"resent":12,"cuts":11,"server_kills":2,"client_kills":2,"lost_replies":3,"elapsed_ms":12345,"sent":112,"seed":7,"recording":"a.jsonl","differences":[],"copies":0,"restores":0}"#
+            r#"{"exact":true,"keys":4,"ops":100,"applied":100,"duplicates":3,"resent":12,"cuts":11,"server_kills":2,"client_kills":2,"lost_replies":3,"elapsed_ms":12345,"sent":112,"seed":7,"recording":"a.jsonl","differences":[],"copies":0,"restores":0,"revocations":1,"revoke_ms":3}"#
         );
     }
 
@@ -198,6 +229,7 @@ mod tests {
         replies lost                3  after the server had applied
         server killed               2  SIGKILL, verified gone, restarted
         client killed               2  SIGKILL, verified gone, restarted
+        live tail cut            3 ms  from revoking its grant to the ack; the ref opens nothing any more
         time                   12.3 s
 
         exact: all 4 keys of the share are as a.jsonl says

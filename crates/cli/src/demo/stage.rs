@@ -15,6 +15,7 @@ use crate::demo::feed::Feed;
 use crate::demo::observer::{Observer, ShareAsServed, Waited};
 use crate::demo::pieces::Pieces;
 use crate::demo::plan::Plan;
+use crate::demo::revocation::{Revocation, revoke_a_reader};
 use crate::demo::server::{Server, ServerPlace};
 use crate::demo::story::Story;
 use crate::demo::tally::Tally;
@@ -60,6 +61,7 @@ pub(super) struct Ended {
     pub(super) client_kills: u64,
     pub(super) copies: u64,
     pub(super) restores: u64,
+    pub(super) revocation: Revocation,
     pub(super) elapsed_ms: u64,
 }
 
@@ -222,11 +224,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Feeds what is left, lets everyone end in order, and says what came of it.
+    /// Feeds what is left, revokes a reader, lets everyone end in order, and says what came of it.
     pub(super) async fn end(mut self) -> Result<Ended, CliError> {
         self.scene = "the end".to_owned();
         self.feed.to_the_end();
         self.client.finish().await?;
+        let revocation = revoke_a_reader(self.observer.share_ref()).await?;
+        let applied = self.observer.cursor().await?;
+        self.story.tell(applied, revocation.told());
         let tally = self.observer.tally().await?;
         let share = self.observer.share().await?;
         self.server.drain().await?;
@@ -242,6 +247,7 @@ impl Stage {
             client_kills: self.client_place.kills.get(),
             copies: self.copies,
             restores: self.restores,
+            revocation,
             elapsed_ms: self.story.elapsed_ms(),
         })
     }

@@ -21,6 +21,8 @@ pub(super) struct End {
     pub(super) applied: u64,
     /// Ops that ended otherwise than applied.
     pub(super) failed: u64,
+    /// What a revoked grant still did, in words.
+    pub(super) after_revocation: Vec<String>,
 }
 
 /// The judgement.
@@ -42,6 +44,7 @@ impl Verdict {
             enqueued,
             applied,
             failed,
+            after_revocation,
         } = end;
         let mut differences: Vec<String> = compare(expected, document)
             .iter()
@@ -64,6 +67,7 @@ impl Verdict {
         if *failed != 0 {
             differences.push(format!("{failed} ops ended otherwise than applied"));
         }
+        differences.extend_from_slice(after_revocation);
         Self {
             keys: document.len(),
             differences,
@@ -97,6 +101,7 @@ mod tests {
             enqueued: 5,
             applied: 5,
             failed: 0,
+            after_revocation: vec![],
         }
     }
 
@@ -145,6 +150,15 @@ mod tests {
         let difference = "the recording comes to 5 ops, the outbox holds 4";
         assert_difference(|end| end.enqueued = 4, difference);
         assert_difference(|end| end.failed = 1, "1 ops ended otherwise than applied");
+    }
+
+    #[test]
+    fn a_share_that_a_revoked_grant_still_opens_is_not_exact_whatever_it_holds() {
+        let difference = "the revoked ref still opens the share";
+        assert_difference(
+            |end| end.after_revocation = vec![difference.into()],
+            difference,
+        );
     }
 
     #[test]
