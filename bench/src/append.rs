@@ -1,17 +1,15 @@
 //! Scenario `append`: durable appends by many writers, beside the disk's limit in the same run.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use share_faults::{Child, KillCount};
-use share_model::FactoryRef;
 use tokio::time::Instant;
 
 use crate::load::Load;
 use crate::probe;
-use crate::report::{Line, Samples};
-use crate::writer::{self, BenchError, PATIENCE};
+use crate::report::{Found, Line, Samples};
+use crate::server::Server;
+use crate::writer::{self, BenchError};
 
 /// How the scenario is run.
 #[derive(Debug, clap::Args)]
@@ -40,18 +38,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the scenario and gives a line for each batch size and subject.
-pub(crate) async fn run(args: &Args) -> Result<Vec<Line>, BenchError> {
-    let share = match &args.share {
-        Some(share) => share.clone(),
-        None => std::env::current_exe()?.with_file_name("share"),
-    };
-    if !share.is_file() {
-        let message = format!(
-            "no `share` at {}: build it with `cargo build --release`",
-            share.display()
-        );
-        return Err(BenchError::Unexpected(message));
-    }
+pub(crate) async fn run(args: &Args) -> Result<Found<Line>, BenchError> {
     let duration = Duration::from_secs(args.seconds);
     let mut lines = Vec::new();
     for &batch_ops in &args.batch {
@@ -69,7 +56,13 @@ pub(crate) async fn run(args: &Args) -> Result<Vec<Line>, BenchError> {
             probe::run(folder.path(), load, duration)?,
         );
         let warm_up = Duration::from_secs(args.warm_up_seconds);
-        let samples = serve(&share, folder.path(), load, (warm_up, duration)).await?;
+        let samples = serve(
+            args.share.as_deref(),
+            folder.path(),
+            load,
+            (warm_up, duration),
+        )
+        .await?;
         let after = Line::new(
             &name,
             "disk",
@@ -79,34 +72,23 @@ pub(crate) async fn run(args: &Args) -> Result<Vec<Line>, BenchError> {
         lines.push(Line::new(&name, "share", load, samples).beside(before.better(&after)));
         lines.extend([before, after]);
     }
-    Ok(lines)
+    Ok(Found {
+        lines,
+        verdict: None,
+    })
 }
 
 async fn serve(
-    share: &Path,
+    share: Option<&Path>,
     folder: &Path,
     load: Load,
     (warm_up, duration): (Duration, Duration),
 ) -> Result<Samples, BenchError> {
-    let data = folder.join("data");
-    let mut command = Command::new(share);
-    command
-        .arg("serve")
-        .arg("--data")
-        .arg(&data)
-        .args(["--listen", "127.0.0.1:0"]);
-    let mut server = Child::start(command, &KillCount::default())?;
-    let line = server
-        .wait_for_line(|line| line.starts_with("listening on "), PATIENCE)
-        .await?;
-    let address = line.trim_start_matches("listening on ").to_owned();
-    let text = std::fs::read_to_string(data.join("factory.ref"))?;
-    let factory = text.trim().parse::<FactoryRef>();
-    let factory = factory.map_err(|error| BenchError::Unexpected(error.to_string()))?;
+    let server = Server::start(share, folder).await?;
     let mut writers = Vec::new();
     for _ in 0..load.writers {
-        let bootstrap = writer::connect(&address).await?;
-        writers.push(writer::open(&bootstrap, &factory, load).await?);
+        let bootstrap = writer::connect(server.address()).await?;
+        writers.push(writer::open(&bootstrap, server.factory(), load).await?);
     }
     let mut samples = Samples::default();
     let begin = Instant::now() + warm_up;
@@ -120,6 +102,6 @@ async fn serve(
             .map_err(|error| BenchError::Unexpected(error.to_string()))?;
         samples.merge(done?);
     }
-    server.sigterm_and_wait(PATIENCE).await?;
+    server.stop().await?;
     Ok(samples)
 }

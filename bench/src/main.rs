@@ -4,18 +4,23 @@
 //! travel between machines; absolute numbers do not.
 
 mod append;
+mod door;
 mod load;
 mod probe;
 mod report;
+mod revoke;
+mod server;
+mod statistics;
 mod writer;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 use tokio::task::LocalSet;
 
-use crate::report::Line;
+use crate::report::Found;
 use crate::writer::BenchError;
 
 /// Measure share sessions.
@@ -36,11 +41,20 @@ enum Command {
 enum Scenario {
     /// Durable appends by many writers, each with one call in flight
     Append(append::Args),
+    /// Whether refused redeems tell by their time what there is
+    Door(door::Args),
+    /// From a revocation to the end of what it cuts
+    Revoke(revoke::Args),
 }
 
 fn main() -> ExitCode {
-    let Command::Run(Scenario::Append(args)) = Cli::parse().command;
-    match measure(&args).and_then(|lines| print(&lines)) {
+    let Command::Run(scenario) = Cli::parse().command;
+    let done = match &scenario {
+        Scenario::Append(args) => measure(append::run(args)),
+        Scenario::Door(args) => measure(door::run(args)),
+        Scenario::Revoke(args) => measure(revoke::run(args)),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told if stderr is gone.
@@ -50,22 +64,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(args: &append::Args) -> Result<Vec<Line>, BenchError> {
+fn measure<L: Serialize>(
+    scenario: impl Future<Output = Result<Found<L>, BenchError>>,
+) -> Result<(), BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    LocalSet::new().block_on(&runtime, append::run(args))
-}
-
-fn print(lines: &[Line]) -> Result<(), BenchError> {
+    let found = LocalSet::new().block_on(&runtime, scenario)?;
     let mut out = std::io::stdout().lock();
-    for line in lines {
+    for line in &found.lines {
         let text = serde_json::to_string(line);
         writeln!(
             out,
             "{}",
             text.map_err(|error| BenchError::Unexpected(error.to_string()))?
         )?;
+    }
+    if let Some(verdict) = found.verdict {
+        writeln!(std::io::stderr(), "{verdict}")?;
     }
     Ok(())
 }

@@ -32,7 +32,48 @@ impl Samples {
     }
 }
 
-/// One line of output.
+/// How times are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Spread {
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+}
+
+impl Spread {
+    /// Of these times, in milliseconds; zeros if there are none.
+    pub(crate) fn of(mut times_ms: Vec<f64>) -> Self {
+        times_ms.sort_unstable_by(f64::total_cmp);
+        let ms = |share: f64| {
+            let time = times_ms.get(rank(times_ms.len(), share));
+            time.map_or(0.0, |ms| round(*ms))
+        };
+        Self {
+            p50_ms: ms(0.50),
+            p99_ms: ms(0.99),
+            max_ms: ms(1.0),
+        }
+    }
+}
+
+/// What was measured on which machine.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Subject {
+    commit: String,
+    hardware: String,
+}
+
+impl Subject {
+    /// This machine, and the commit that is checked out.
+    pub(crate) fn here() -> Self {
+        Self {
+            commit: option_env!("SHARE_COMMIT").map_or_else(commit, ToOwned::to_owned),
+            hardware: hardware(),
+        }
+    }
+}
+
+/// One line of output of the scenario `append`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
     scenario: String,
@@ -41,15 +82,14 @@ pub(crate) struct Line {
     batch_ops: usize,
     op_bytes: usize,
     ops_s: u64,
-    p50_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
+    #[serde(flatten)]
+    spread: Spread,
     calls: usize,
     elapsed_ms: u64,
     /// Of the disk's limit in the same run: `ops_s` divided by that of the subject `disk`.
     of_disk: Option<f64>,
-    commit: String,
-    hardware: String,
+    #[serde(flatten)]
+    measured: Subject,
 }
 
 impl Line {
@@ -58,16 +98,8 @@ impl Line {
         scenario: &str,
         subject: &'static str,
         load: crate::load::Load,
-        mut samples: Samples,
+        samples: Samples,
     ) -> Self {
-        samples.latencies.sort_unstable();
-        let ms = |share: f64| {
-            samples
-                .latencies
-                .get(rank(samples.latencies.len(), share))
-                .map_or(0.0, as_ms)
-        };
-        let (p50_ms, p99_ms, max_ms) = (ms(0.50), ms(0.99), ms(1.0));
         let nanos = samples.elapsed.as_nanos().max(1);
         let ops_s = u128::from(samples.ops) * 1_000_000_000 / nanos;
         Self {
@@ -77,14 +109,11 @@ impl Line {
             batch_ops: load.batch_ops,
             op_bytes: load.op_bytes,
             ops_s: u64::try_from(ops_s).unwrap_or(u64::MAX),
-            p50_ms,
-            p99_ms,
-            max_ms,
             calls: samples.latencies.len(),
+            spread: Spread::of(samples.latencies.iter().map(as_ms).collect()),
             elapsed_ms: u64::try_from(samples.elapsed.as_millis()).unwrap_or(u64::MAX),
             of_disk: None,
-            commit: option_env!("SHARE_COMMIT").map_or_else(commit, ToOwned::to_owned),
-            hardware: hardware(),
+            measured: Subject::here(),
         }
     }
 
@@ -108,11 +137,22 @@ impl Line {
     }
 }
 
-fn as_ms(latency: &Duration) -> f64 {
-    round(latency.as_secs_f64() * 1000.0)
+/// What a scenario found.
+#[derive(Debug)]
+pub(crate) struct Found<L> {
+    /// Goes to stdout, a line of JSON for each.
+    pub(crate) lines: Vec<L>,
+    /// What follows from the lines, for people; goes to stderr.
+    pub(crate) verdict: Option<String>,
 }
 
-fn round(number: f64) -> f64 {
+/// Milliseconds.
+pub(crate) fn as_ms(latency: &Duration) -> f64 {
+    latency.as_secs_f64() * 1000.0
+}
+
+/// To three digits behind the point.
+pub(crate) fn round(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
@@ -161,5 +201,16 @@ mod tests {
             [49, 98, 99]
         );
         assert_eq!([rank(1, 0.5), rank(0, 0.5), rank(3, 0.5)], [0, 0, 1]);
+    }
+
+    #[test]
+    fn a_spread_is_of_times_in_any_order_and_some_are_negative() {
+        let spread = Spread::of(vec![3.0, -1.5, 2.0004]);
+        let expected = Spread {
+            p50_ms: 2.0,
+            p99_ms: 3.0,
+            max_ms: 3.0,
+        };
+        assert_eq!(spread, expected);
     }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp::Side, twoparty};
 use futures_util::{AsyncReadExt, FutureExt};
+use share_client::ClientError;
 use share_model::seam::{SystemClock, SystemEntropy};
 use share_model::{
-    Batch, BatchId, CreateShare, Entry, EntryBody, Envelope, Epoch, FactoryRef, Incarnation,
-    Mutation, Nonce, Op, OpId, OpOutcome, Origin, OriginKind, OutboxKey, RequestId, Secret, Seq,
-    ShareRef,
+    Batch, BatchId, CreateShare, Cursor, Entry, EntryBody, Envelope, Epoch, FactoryRef,
+    Incarnation, Mutation, Nonce, Op, OpId, OpOutcome, Origin, OriginKind, OutboxKey, RequestId,
+    Secret, Seq, ShareRef,
 };
 use share_proto::share_capnp::{appender, bootstrap};
 use share_proto::wire;
@@ -40,12 +41,25 @@ pub(crate) enum BenchError {
     /// The server process failed.
     #[error("{0}")]
     Process(#[from] share_faults::ProcessError),
+    /// The client library has no answer.
+    #[error("{0}")]
+    Client(ClientError),
     /// Something that the scenario relies on did not hold.
     #[error("{0}")]
     Unexpected(String),
 }
 
-/// A claimed writer of a share of its own.
+/// What refuses is told by its refusal.
+impl From<ClientError> for BenchError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused(refusal) => Self::Refused(refusal),
+            error => Self::Client(error),
+        }
+    }
+}
+
+/// A claimed writer.
 pub(crate) struct Writer {
     appender: appender::Client,
     entropy: SystemEntropy,
@@ -102,15 +116,16 @@ pub(crate) async fn open(
         pin: None,
         secret,
     };
-    claim(bootstrap, &share_ref, load, entropy).await
+    claim(bootstrap, &share_ref, load).await
 }
 
-async fn claim(
+/// Opens a share for appends.
+pub(crate) async fn claim(
     bootstrap: &bootstrap::Client,
     share_ref: &ShareRef,
     load: Load,
-    entropy: SystemEntropy,
 ) -> Result<Writer, BenchError> {
+    let entropy = SystemEntropy::default();
     let mut request = bootstrap.redeem_share_request();
     wire::write_share_ref(share_ref, request.get().init_ref());
     request
@@ -165,42 +180,50 @@ impl Writer {
         }
     }
 
+    /// Appends a batch. How long the answer took, and the share's cursor after the last op.
+    pub(crate) async fn append(&mut self) -> Result<(Duration, Cursor), BenchError> {
+        let settled_through = Seq::new(self.next.get() - 1);
+        let batch = self.batch();
+        let mut request = self.appender.append_ops_request();
+        wire::write_batch(&batch, request.get().init_batch());
+        let envelope = Envelope {
+            capability_epoch: Epoch::new(1),
+            settled_through,
+        };
+        wire::write_envelope(&envelope, request.get().init_envelope());
+        let before = Instant::now();
+        let answer = request.send().promise.await?;
+        let ack = wire::read_append_outcome(answer.get()?.get_outcome()?, batch.entries.len())??;
+        let latency = before.elapsed();
+        let applied = ack.outcomes.iter().map(|outcome| match outcome {
+            OpOutcome::Applied(cursor) => Some(*cursor),
+            _ => None,
+        });
+        let cursors: Option<Vec<Cursor>> = applied.collect();
+        match cursors.and_then(|cursors| cursors.last().copied()) {
+            Some(cursor) => Ok((latency, cursor)),
+            None => Err(BenchError::Unexpected(format!(
+                "not all applied: {:?}",
+                ack.outcomes
+            ))),
+        }
+    }
+
     /// Appends until `end`, each batch after the answer to the one before; what is sent before
     /// `begin` does not count.
     pub(crate) async fn run(mut self, begin: Instant, end: Instant) -> Result<Samples, BenchError> {
         let mut samples = Samples::default();
-        while Instant::now() < end {
-            let settled_through = Seq::new(self.next.get() - 1);
-            let batch = self.batch();
-            let mut request = self.appender.append_ops_request();
-            wire::write_batch(&batch, request.get().init_batch());
-            let envelope = Envelope {
-                capability_epoch: Epoch::new(1),
-                settled_through,
-            };
-            wire::write_envelope(&envelope, request.get().init_envelope());
+        loop {
             let before = Instant::now();
-            let answer = request.send().promise.await?;
-            let ack =
-                wire::read_append_outcome(answer.get()?.get_outcome()?, batch.entries.len())??;
-            if before >= begin {
-                samples.add(before.elapsed(), batch.entries.len() as u64);
+            if before >= end {
+                break;
             }
-            if !ack
-                .outcomes
-                .iter()
-                .all(|outcome| matches!(outcome, OpOutcome::Applied(_)))
-            {
-                return Err(BenchError::Unexpected(format!(
-                    "not all applied: {:?}",
-                    ack.outcomes
-                )));
+            let (latency, _) = self.append().await?;
+            if before >= begin {
+                samples.add(latency, self.load.batch_ops as u64);
             }
         }
         samples.end(begin.elapsed());
         Ok(samples)
     }
 }
-
-/// How long a writer may take to answer at all before the run is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
