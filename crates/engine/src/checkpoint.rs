@@ -72,19 +72,15 @@ impl ShareState {
         })
     }
 
-    /// Whether a state, of which only what [`ShareState::checkpoint`] wrote is at hand, has or had a
-    /// grant with this secret: then [`ShareState::prove`] decides, else it would refuse.
+    /// The grants that a state has or had, with what proves each, where only what
+    /// [`ShareState::checkpoint`] wrote is at hand: for any other [`ShareState::prove`] would refuse.
     ///
     /// # Errors
     ///
     /// If the bytes are no checkpoint of a known format.
-    pub fn is_known_in(
-        head: &[u8],
-        grant: GrantId,
-        secret: &SecretHash,
-    ) -> Result<bool, RecordError> {
+    pub fn grants_in(head: &[u8]) -> Result<Vec<(GrantId, SecretHash)>, RecordError> {
         let (_, head) = decode(head)?;
-        Ok(head.grants.prove(grant, secret).is_some())
+        Ok(head.grants.proofs().collect())
     }
 }
 

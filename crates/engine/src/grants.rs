@@ -122,6 +122,12 @@ impl Grants {
         }
     }
 
+    /// What proves each grant, of the epoch and of the one before.
+    pub(crate) fn proofs(&self) -> impl Iterator<Item = (GrantId, SecretHash)> {
+        let all = self.ended.values().chain(self.current.values());
+        all.map(|held| (held.grant.id, held.grant.secret_hash))
+    }
+
     /// Whether an id is taken, by a grant of the epoch or by one that the last bump ended.
     pub(crate) fn is_taken(&self, id: GrantId) -> bool {
         self.current.contains_key(&id) || self.ended.contains_key(&id)

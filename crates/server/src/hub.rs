@@ -4,10 +4,11 @@
 //! for a while after. At most one owner of a share runs at any time: while one ends, whoever wants
 //! the share waits.
 
-mod doorkeeper;
 mod entries;
+mod known_grants;
 mod requests;
 mod slugs;
+mod unproven;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +27,11 @@ use crate::owner::{
 use crate::seams::Seams;
 use crate::store::{Store, StoreError};
 
-use doorkeeper::{Looked, look};
 use entries::Entries;
+use known_grants::{KnownGrants, newest};
 use requests::Request;
 
-pub(crate) use doorkeeper::{Tries, UnprovenTries};
+pub(crate) use unproven::{Tries, UnprovenTries};
 
 /// How often a call is handed to the next owner of a share whose owner has just ended.
 const OPENS_MAX: u32 = 3;
@@ -71,6 +72,7 @@ pub(crate) struct Hub {
     share_limits: Limits,
     clock: Arc<dyn Clock>,
     unproven: UnprovenTries,
+    known: KnownGrants,
     stopped: watch::Receiver<Option<StoreError>>,
 }
 
@@ -118,6 +120,7 @@ impl Hub {
             share_limits,
             clock,
             unproven,
+            known: KnownGrants::default(),
             stopped,
         };
         Ok((hub, task))
@@ -153,37 +156,38 @@ impl Hub {
     }
 
     /// Redeems a grant of a share, which is loaded only for a grant that it may know. Whether the
-    /// share exists does not show: every refusal has read as much as any other.
+    /// share exists does not show: every refusal costs the store as much as any other.
     pub(crate) async fn redeem(
         &self,
         share: ShareId,
         command: impl Fn() -> RedeemCall,
     ) -> Result<Result<(ShareHandle, Opened), Refusal>, Fault> {
         let asked = command();
-        let loaded = self.open(share, false).await?;
-        let mut refused = None;
-        if let Some(handle) = loaded {
+        if let Some(handle) = self.open(share, false).await? {
             match handle.call(command(), 0).outcome().await {
                 Ok(Ok(opened)) => return Ok(Ok((handle, opened))),
-                Ok(Err(refusal)) => refused = Some(refusal),
+                Ok(Err(refusal)) => {
+                    // Asked for nothing but what it costs.
+                    newest(&*self.store, share).await?;
+                    return Ok(Err(refusal));
+                }
                 Err(Fault::Unloaded) => {}
                 Err(fault) => return Err(fault),
             }
         }
-        let looked = look(&*self.store, share, (asked.grant, asked.secret)).await?;
-        if let Some(refusal) = refused {
-            return Ok(Err(refusal));
-        }
-        match looked {
-            Looked::MayBeProven => {
+        let looked = self
+            .known
+            .look(&*self.store, share, (asked.grant, asked.secret));
+        match looked.await? {
+            Some(true) => {
                 let (handle, outcome) = self.call(share, command).await?;
                 Ok(outcome.map(|opened| (handle, opened)))
             }
-            Looked::Unproven => {
+            Some(false) => {
                 self.unproven.count(share, self.clock.now());
                 Ok(Err(Refusal::not_authorized()))
             }
-            Looked::NoShare => Ok(Err(Refusal::not_authorized())),
+            None => Ok(Err(Refusal::not_authorized())),
         }
     }
 

@@ -38,14 +38,19 @@ pub trait Store: Send + Sync + Debug {
     /// [`StoreError::Corrupt`] if a record is missing, damaged or unreadable: nothing is skipped.
     async fn load(&self, share: ShareId) -> Result<Option<Loaded>, StoreError>;
 
-    /// What of a share may speak of its grants: the head of its newest checkpoint, and the records
-    /// after it that have no applied op. Reads little, however large the document is. `None` if the
-    /// share has no record; otherwise as [`Store::load`].
+    /// What of a share may speak of its grants and was committed after `since`: the records that have
+    /// no applied op, and the head of its newest checkpoint if that is newer. Reads little, however
+    /// large the document is, and nothing but the version if that is not above `since`. `None` if
+    /// the share has no record; otherwise as [`Store::load`].
     ///
     /// # Errors
     ///
     /// As [`Store::load`].
-    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError>;
+    async fn load_authority(
+        &self,
+        share: ShareId,
+        since: ShareVersion,
+    ) -> Result<Option<LoadedAuthority>, StoreError>;
 
     /// Commits records; the outcomes are in the order of `commits`.
     ///
@@ -184,9 +189,11 @@ pub struct Loaded {
 /// What [`Store::load_authority`] gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadedAuthority {
-    /// Of the newest checkpoint.
+    /// The share's.
+    pub version: ShareVersion,
+    /// Of the newest checkpoint, if that is newer than what was asked for.
     pub head: Option<Vec<u8>>,
-    /// The records after it, or from the first, that have no applied op.
+    /// The records after it, or after what was asked for, that have no applied op.
     pub records: Vec<Record>,
 }
 

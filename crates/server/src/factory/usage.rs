@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::Duration;
 
 use share_model::seam::Clock;
-use share_model::{GrantId, Quotas, Refusal, RefusalCode, RefusalDetail, Seq, ShareId};
+use share_model::{
+    GrantId, Quotas, Refusal, RefusalCode, RefusalDetail, Seq, ShareId, ShareVersion,
+};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::bucket::Bucket;
@@ -246,7 +248,8 @@ impl Bounded {
     }
 
     async fn exists(&self, share: ShareId) -> Result<bool, Fault> {
-        Ok(self.store.load_authority(share).await?.is_some())
+        let newest = ShareVersion::new(u64::MAX);
+        Ok(self.store.load_authority(share, newest).await?.is_some())
     }
 
     async fn reserve(&self, share: ShareId, stored_bytes: u64, needed_bytes: u64) -> Outcome<u64> {

@@ -197,8 +197,12 @@ impl Store for JournaledStore {
         self.inner.load(share).await
     }
 
-    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
-        self.inner.load_authority(share).await
+    async fn load_authority(
+        &self,
+        share: ShareId,
+        since: ShareVersion,
+    ) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.inner.load_authority(share, since).await
     }
 
     async fn commit(&self, mut commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {

@@ -335,9 +335,15 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
-        self.read(&self.loads, move |reader| reader.load_authority(share))
-            .await
+    async fn load_authority(
+        &self,
+        share: ShareId,
+        since: ShareVersion,
+    ) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.read(&self.loads, move |reader| {
+            reader.load_authority(share, since)
+        })
+        .await
     }
 
     async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {

@@ -91,6 +91,38 @@ fn who_proves_nothing_is_told_the_same_after_the_same_time_and_loads_nothing() {
     });
 }
 
+/// Or else a share with many grants would show by what it costs, and cost whoever waits behind it.
+#[test]
+fn what_a_share_grants_is_read_once_however_many_ask_and_however_often() {
+    simulated(async || {
+        let world = World::start().await;
+        let client = world.connect().await;
+        let owner = client.owner_ref(1).await;
+        let session = client.session(&owner);
+        for number in 2..40 {
+            session
+                .grant(&owner, number, super::administrator::READ)
+                .await;
+        }
+        assert_all_told_nothing(&client, &owner, "loaded").await;
+        assert_eq!(world.store.authorities_read(), 0, "its owner knows");
+        drop((client, session));
+        let world = World::on(world.end().await, |_| {}).await;
+        let client = world.connect().await;
+        let mut wrong = owner.clone();
+        wrong.secret = secret(99);
+        let mut asked = tokio::task::JoinSet::new();
+        for _ in 0..32 {
+            let redeeming = client.redeem(&wrong).1;
+            asked.spawn_local(async move { redeeming.await.unwrap().unwrap_err() });
+        }
+        assert_eq!(asked.join_all().await, vec![Refusal::not_authorized(); 32]);
+        assert_all_told_nothing(&client, &owner, "again").await;
+        assert_eq!(world.store.authorities_read(), 1);
+        world.end().await;
+    });
+}
+
 #[test]
 fn a_grant_is_found_wherever_it_was_given_since_the_last_checkpoint() {
     simulated(async || {

@@ -44,6 +44,7 @@ pub(crate) struct TroubledStore {
     /// While true, erasing fails.
     keeps_all: AtomicBool,
     loads: AtomicU64,
+    authorities: AtomicU64,
 }
 
 impl TroubledStore {
@@ -58,6 +59,7 @@ impl TroubledStore {
             checkpoints: watch::Sender::new(0),
             keeps_all: AtomicBool::new(false),
             loads: AtomicU64::new(0),
+            authorities: AtomicU64::new(0),
         }
     }
 
@@ -79,6 +81,11 @@ impl TroubledStore {
     /// How many records the store has.
     pub(crate) async fn extent_records(&self) -> u64 {
         self.inner.extent().await.unwrap().records
+    }
+
+    /// How often a share was loaded.
+    pub(crate) fn authorities_read(&self) -> u64 {
+        self.authorities.load(Ordering::SeqCst)
     }
 
     /// How often a share was loaded.
@@ -155,9 +162,19 @@ impl Store for TroubledStore {
         self.inner.load(share).await
     }
 
-    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
+    async fn load_authority(
+        &self,
+        share: ShareId,
+        since: ShareVersion,
+    ) -> Result<Option<LoadedAuthority>, StoreError> {
         self.check()?;
-        self.inner.load_authority(share).await
+        let loaded = self.inner.load_authority(share, since).await;
+        let has_read =
+            |loaded: &LoadedAuthority| loaded.head.is_some() || !loaded.records.is_empty();
+        if matches!(&loaded, Ok(Some(loaded)) if has_read(loaded)) {
+            self.authorities.fetch_add(1, Ordering::SeqCst);
+        }
+        loaded
     }
 
     async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {

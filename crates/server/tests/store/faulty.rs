@@ -98,8 +98,12 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.load(share).await
     }
 
-    async fn load_authority(&self, share: ShareId) -> Result<Option<LoadedAuthority>, StoreError> {
-        self.inner.load_authority(share).await
+    async fn load_authority(
+        &self,
+        share: ShareId,
+        since: ShareVersion,
+    ) -> Result<Option<LoadedAuthority>, StoreError> {
+        self.inner.load_authority(share, since).await
     }
 
     async fn commit(&self, commits: Vec<ShareCommit>) -> Vec<CommitOutcome> {

@@ -65,21 +65,47 @@ impl Reader {
     pub(super) fn load_authority(
         &mut self,
         share: ShareId,
+        since: ShareVersion,
     ) -> Result<Option<LoadedAuthority>, ReadError> {
-        let log = self.begin(share)?;
-        let (from, head) = match checkpoint::read_head(&log.transaction, share)? {
-            Some((version, head)) => (version, Some(head)),
-            None => (ShareVersion::ZERO, None),
+        let Some(version) = self.newest(share)? else {
+            return Ok(None);
         };
-        let (mut is_there, mut records) = (head.is_some(), Vec::new());
+        let mut loaded = LoadedAuthority {
+            version,
+            ..LoadedAuthority::default()
+        };
+        if version <= since {
+            return Ok(Some(loaded));
+        }
+        let log = self.begin(share)?;
+        let mut from = since;
+        let checkpoint = checkpoint::current(&log.transaction, share)?;
+        if checkpoint.is_some_and(|(version, _)| version > since)
+            && let Some((version, head)) = checkpoint::read_head(&log.transaction, share)?
+        {
+            from = version;
+            loaded.head = Some(head);
+            loaded.version = loaded.version.max(version);
+        }
         log.each_from(from.next(), &mut |row| {
-            is_there = true;
+            loaded.version = loaded.version.max(row.version);
             if row.content.op_count == 0 {
-                records.push(log::read(&log.transaction, share, &row)?);
+                let record = log::read(&log.transaction, share, &row)?;
+                loaded.records.push(record);
             }
             Ok(true)
         })?;
-        Ok(is_there.then_some(LoadedAuthority { head, records }))
+        Ok(Some(loaded))
+    }
+
+    /// The version of a share. Looks everywhere, whatever it finds, and copies nothing: it costs the
+    /// same for every share, and for one that does not exist.
+    fn newest(&mut self, share: ShareId) -> Result<Option<ShareVersion>, ReadError> {
+        let in_tail = self.shared.tail().head(share).map(|head| head.version);
+        let transaction = self.connection.transaction()?;
+        let indexed = share_index::last(&transaction, share)?.map(|head| head.version);
+        let checkpoint = checkpoint::current(&transaction, share)?.map(|(version, _)| version);
+        Ok(in_tail.max(indexed).max(checkpoint))
     }
 
     /// What [`Store::follow`](crate::store::Store::follow) says.
