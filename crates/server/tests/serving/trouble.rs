@@ -83,7 +83,7 @@ impl TroubledStore {
         self.inner.extent().await.unwrap().records
     }
 
-    /// How often a share was loaded.
+    /// How often grants were read of a share that was not loaded.
     pub(crate) fn authorities_read(&self) -> u64 {
         self.authorities.load(Ordering::SeqCst)
     }
