@@ -18,8 +18,9 @@ fn parsed(ended: &Ended) -> Value {
 /// Makes a grant; its ref goes into the file, its id is returned.
 fn grant(place: &Place, from: &str, rights: &str, file: &str) -> String {
     let made = parsed(&place.share(&["grant", from, "--rights", rights, "--json"]));
-    place.write(file, made["ref"].as_str().unwrap());
-    made["grant"].as_str().unwrap().to_owned()
+    let text = |field: &str| made[field].as_str().expect("a string");
+    place.write(file, text("ref"));
+    text("grant").to_owned()
 }
 
 #[test]
