@@ -41,7 +41,8 @@ pub(crate) fn refused(message: String, refusal: &Refusal) -> CliError {
         Reaction::Person => error.hint(match refusal.code {
             // All that a server tells to who proves nothing.
             RefusalCode::NotAuthorized => {
-                "copy the ref whole; one that is sealed opens only where its owner's key is"
+                "copy the ref whole, or ask who gave it to you for another; a sealed one opens only \
+                 where its owner's key is"
             }
             RefusalCode::QuotaExceeded => "make room, or ask who gave you the ref for more",
             _ => "ask the owner for a ref that allows this",

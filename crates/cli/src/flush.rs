@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use share_client::{
     BlockedShare, ClientError, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions,
-    Outbox,
+    Outbox, Stop,
 };
-use share_model::{RefusalCode, ShareId};
+use share_model::{Reaction, RefusalCode, ShareId};
 
 use crate::error::{CliError, Kind};
 use crate::printable::printable;
@@ -102,7 +102,7 @@ pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
             printable(&stopped.stop.message),
             stopped.stop.code.name(),
         );
-        return Err(CliError::refused(message).hint(stopped.stop.hint()));
+        return Err(CliError::refused(message).hint(what_to_do(&stopped.stop)));
     }
     if let Some((first, others)) = report.blocked.split_first() {
         for other in others {
@@ -117,6 +117,14 @@ pub(crate) fn finish(ending: Ending, pending: u64) -> Result<(), CliError> {
         return Err(held_up(kind, first, pending));
     }
     Ok(())
+}
+
+fn what_to_do(stop: &Stop) -> String {
+    let hint = stop.hint();
+    match stop.code.reaction() {
+        Reaction::Person | Reaction::RedeemNewest => format!("{hint}: `share use @FILE`"),
+        _ => hint.to_owned(),
+    }
 }
 
 /// What holds a share up.

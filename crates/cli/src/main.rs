@@ -120,10 +120,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs go to stderr: warnings by default, what `SHARE_LOG` says otherwise.
+/// Logs go to stderr: warnings by default, what `SHARE_LOG` says otherwise. What the client has to
+/// say of a replay, its command says with what to do about it.
 fn init_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SHARE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,share_client=error"));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()

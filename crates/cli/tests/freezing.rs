@@ -15,7 +15,7 @@ const RECORDING: &str = r#"{"t_ms":9,"method":"POST","path":"/api/share/rNy7Zxwn
 
 fn document(place: &Place) -> Value {
     let shown = place.share(&["show", "@owner.ref", "--json"]);
-    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    let shown: Value = serde_json::from_str(&shown.out).expect("one JSON value");
     shown["document"].clone()
 }
 

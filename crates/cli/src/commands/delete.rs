@@ -1,12 +1,17 @@
 //! `share delete`: the end of a share.
 
 use serde::Serialize;
-use share_client::TcpConnector;
+use share_client::{RegistryEntry, RegistryFilter, TcpConnector};
+use share_model::ShareId;
 
 use crate::cut_report::{self, CutLine};
 use crate::error::CliError;
 use crate::ref_arg::{self, RefArg};
+use crate::registry_arg::RegistryArg;
 use crate::{connect, identity, origin, run, ui};
+
+/// Entries of the registry that are read at once.
+const PAGE: usize = 100;
 
 /// Erase a share's content for good.
 ///
@@ -23,6 +28,8 @@ pub(crate) struct Args {
     /// cursor of viewers)
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    registry: RegistryArg,
 }
 
 #[derive(Serialize)]
@@ -49,6 +56,30 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         }
         ui::note(format!("share {share} is deleted"));
         cut_report::lines(&cut).iter().for_each(ui::note);
-        Ok(())
+        say_whose_it_was(&args.registry, share).await
     })
+}
+
+/// The name of a session stays with its share until somebody frees it.
+async fn say_whose_it_was(registry: &RegistryArg, share: ShareId) -> Result<(), CliError> {
+    let Some(registry) = registry.open_if_there()? else {
+        return Ok(());
+    };
+    let mut after = None;
+    loop {
+        let entries = registry
+            .list(RegistryFilter::default(), after, PAGE)
+            .await
+            .map_err(|error| CliError::refused("read the registry").caused_by(error))?;
+        let Some(last) = entries.last() else {
+            return Ok(());
+        };
+        after = Some(last.position());
+        let is_its = |entry: &&RegistryEntry| entry.share() == Some(share);
+        for RegistryEntry { name, .. } in entries.iter().filter(is_its) {
+            ui::note(format!(
+                "it was the share of session {name}: `share release {name}` frees that name"
+            ));
+        }
+    }
 }

@@ -41,8 +41,10 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
 async fn of_share(from: &ShareRef, json: bool) -> Result<(), CliError> {
     let session = connect::redeem(from).await?;
     let grants = session.grants().await;
-    let grants =
+    let mut grants =
         grants.map_err(|error| connect::failed("list the grants of", from.share, error))?;
+    // The owner's first, and every other one below that which it was made from.
+    grants.sort_by_key(|grant| (grant.created_at, grant.id));
     let now = age::now();
     for grant in &grants {
         match json {

@@ -1,5 +1,7 @@
 //! `share open`: the share of a session, the same one each time.
 
+mod standing;
+
 use std::path::Path;
 
 use serde::Serialize;
@@ -61,7 +63,10 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             .await
             .map_err(|error| registry_arg::failed("open", &name, error))?;
         let opened = match known {
-            Some(opened) => opened,
+            Some(opened) => {
+                standing::look(&name, &opened.reference).await?;
+                opened
+            }
             None => {
                 let open = OpenSession {
                     name: name.clone(),

@@ -53,9 +53,9 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
 
 async fn of_share(args: &Args, from: &ShareRef) -> Result<(), CliError> {
     let grant = args.grant.unwrap_or(from.grant);
-    let cut = end(args, from, grant)
-        .await?
-        .map_err(|error| connect::failed(&format!("end grant {grant} of"), from.share, error))?;
+    let cut = end(args, from, grant).await?;
+    let cut =
+        cut.map_err(|error| not_ended(&format!("grant {grant} of share {}", from.share), error))?;
     if args.json {
         return ui::json(&RevokedLine {
             share: from.share.to_string(),
@@ -100,8 +100,8 @@ async fn of_factory(args: &Args, from: &FactoryRef) -> Result<(), CliError> {
             .hint("name one of `share grants` with `--grant`"));
     };
     let revoked = revoke_factory_grant(&TcpConnector::default(), from, grant).await;
-    let revoked = revoked
-        .map_err(|error| connect::failed_at(&format!("end grant {grant} of the factory"), error))?;
+    let revoked =
+        revoked.map_err(|error| not_ended(&format!("grant {grant} of the factory"), error))?;
     if args.json {
         let grant = grant.to_string();
         return ui::json(&FactoryRevokedLine { grant, revoked });
@@ -111,4 +111,16 @@ async fn of_factory(args: &Args, from: &FactoryRef) -> Result<(), CliError> {
         false => format!("grant {grant} of the factory had ended before"),
     });
     Ok(())
+}
+
+fn not_ended(what: &str, error: ClientError) -> CliError {
+    let is_unknown = matches!(
+        &error,
+        ClientError::Refused(refusal) if refusal.code == RefusalCode::InvalidRequest
+    );
+    let failed = connect::failed_at(&format!("end {what}"), error);
+    match is_unknown {
+        true => failed.hint("`share grants` lists those that this ref may end"),
+        false => failed,
+    }
 }

@@ -47,9 +47,12 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
                 document: raw(document)?,
             });
         }
+        let keys = match document.len() {
+            1 => "1 key".to_owned(),
+            count => format!("{count} keys"),
+        };
         ui::note(format!(
-            "share {share}, epoch {epoch}, cursor {cursor}, {} keys",
-            document.len()
+            "share {share}, epoch {epoch}, cursor {cursor}, {keys}"
         ));
         document
             .iter()

@@ -1,8 +1,8 @@
 //! `share unpublish`: the end of public addresses.
 
 use serde::Serialize;
-use share_client::Session;
-use share_model::{Cut, GrantId, GrantInfo, ShareId};
+use share_client::{ClientError, Session};
+use share_model::{Cut, GrantId, GrantInfo, RefusalCode, ShareId};
 
 use crate::cut_report::{self, CutLine};
 use crate::error::CliError;
@@ -52,15 +52,20 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
                 cut: (&cut).into(),
             });
         }
-        if grants.is_empty() {
-            ui::note(format!("share {share} has no public address"));
-            return Ok(());
+        match (args.slug.is_some(), cut.grants, grants.len()) {
+            (true, 0, _) => ui::note(format!("that address of share {share} had ended before")),
+            (true, ..) => ui::note(format!("that address of share {share} has ended")),
+            (false, _, 0) => ui::note(format!("share {share} has no public address")),
+            (false, _, 1) => ui::note(format!("the public address of share {share} has ended")),
+            (false, _, count) => {
+                ui::note(format!(
+                    "the {count} public addresses of share {share} have ended"
+                ));
+            }
         }
-        ui::note(format!(
-            "share {share}: public addresses ended: {}",
-            grants.len()
-        ));
-        cut_report::lines(&cut).iter().for_each(ui::note);
+        if cut.grants > 0 {
+            cut_report::lines(&cut).iter().for_each(ui::note);
+        }
         Ok(())
     })
 }
@@ -87,14 +92,23 @@ async fn revoke_all(
     let mut total = Cut::default();
     for grant in grants {
         let cut = session.revoke(*grant, &origin).await;
-        let cut = cut.map_err(|error| {
-            connect::failed(
-                &format!("end the address under grant {grant} of"),
-                share,
-                error,
-            )
-        })?;
+        let cut = cut.map_err(|error| not_ended(*grant, share, error))?;
         cut_report::add(&mut total, cut);
     }
     Ok(total)
+}
+
+fn not_ended(grant: GrantId, share: ShareId, error: ClientError) -> CliError {
+    let is_unknown = matches!(
+        &error,
+        ClientError::Refused(refusal) if refusal.code == RefusalCode::InvalidRequest
+    );
+    let attempted = format!("end the address under grant {grant} of");
+    let failed = connect::failed(&attempted, share, error);
+    match is_unknown {
+        true => {
+            failed.hint("that slug is of another share; `share grants` lists those of this one")
+        }
+        false => failed,
+    }
 }

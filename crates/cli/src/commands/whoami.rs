@@ -71,7 +71,7 @@ fn texts(redeemed: &Redeemed, now: UnixMs) -> Vec<String> {
     let whose = if redeemed.owner { " (the owner's)" } else { "" };
     let expires = match redeemed.expires_at {
         None => "never".to_owned(),
-        Some(at) => format!("in {}", age::between(now, at)),
+        Some(at) => format!("in {}", age::left(now, at)),
     };
     let frozen = if redeemed.frozen { "yes" } else { "no" };
     let lines = [

@@ -67,7 +67,7 @@ impl Story {
         let mut plain = String::new();
         for line in text.lines() {
             let line = self.without_ids(line);
-            let line = without_ages(&line);
+            let line = without_live(&without_ages(&line));
             let line = match line.starts_with("cut: ") {
                 true => without_sessions(&line),
                 false => line,
@@ -142,6 +142,15 @@ fn without_ages(line: &str) -> String {
         rest = &after[padding..];
     }
     plain + rest
+}
+
+/// How many sessions and viewers are there at the moment.
+fn without_live(line: &str) -> String {
+    let parts: Vec<_> = line
+        .split(", ")
+        .filter(|part| !part.ends_with(" now"))
+        .collect();
+    parts.join(", ")
 }
 
 /// Of what was cut, only what does not hang on how fast a connection is given up.

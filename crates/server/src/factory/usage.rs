@@ -186,6 +186,7 @@ impl FactoryUse {
             return Ok((0, 0));
         };
         let mut stored = bounded.stored.lock().await;
+        *stored = None;
         let used = &bounded.read(&mut stored).await?.used;
         Ok((used.shares, used.units.saturating_mul(UNIT_BYTES)))
     }
@@ -292,12 +293,18 @@ impl Bounded {
     async fn change(
         &self,
         stored: &mut Option<Stored>,
-        change: impl FnMut(&mut Used) -> Result<bool, Refusal>,
+        mut change: impl FnMut(&mut Used) -> Result<bool, Refusal>,
     ) -> Outcome<()> {
+        let was_known = stored.is_some();
         self.read(stored).await?;
         // Read again if this is dropped half-way: nobody knows then what is stored.
         let mut known = stored.take().unwrap_or_default();
-        let changed = used::change(&*self.store, self.grant, &mut known, change).await?;
+        let mut changed = used::change(&*self.store, self.grant, &mut known, &mut change).await?;
+        if changed.is_err() && was_known {
+            // Shares that were deleted meanwhile are taken off in the store, past what is known here.
+            known = used::read(&*self.store, self.grant).await?;
+            changed = used::change(&*self.store, self.grant, &mut known, change).await?;
+        }
         *stored = Some(known);
         Ok(changed)
     }

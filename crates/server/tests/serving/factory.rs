@@ -152,6 +152,32 @@ fn a_deleted_share_frees_its_place_once() {
     });
 }
 
+/// It is taken off behind the ack, and not by whoever creates.
+#[test]
+fn the_place_of_a_deleted_share_is_free_while_the_server_runs_on() {
+    simulated(async || {
+        let (world, root, grant, child) = with_child(shares(1)).await;
+        let first = child.owner_ref(1).await;
+        assert_exceeded(child.create(&creation(2)).await.unwrap(), 2, 1);
+        child.session(&first).delete().await.unwrap().unwrap();
+        let mut looks = 0;
+        while child.create(&creation(2)).await.unwrap().is_err() {
+            looks += 1;
+            assert!(looks < 1000, "the place is not freed");
+        }
+        assert_eq!(counted(&root, grant).await.0, 1);
+        // So it is listed too, before anybody needs the place.
+        let second = child.owner_ref(2).await;
+        child.session(&second).delete().await.unwrap().unwrap();
+        let mut looks = 0;
+        while counted(&root, grant).await.0 == 1 {
+            looks += 1;
+            assert!(looks < 1000, "the place is not told as free");
+        }
+        world.end().await;
+    });
+}
+
 #[test]
 fn a_crash_between_counting_and_creating_leaves_one_place_taken_and_not_two() {
     for trouble in [Trouble::Stop, Trouble::Full] {

@@ -102,6 +102,9 @@ fn tell(args: &Args, made: &ShareRef, minted: &Minted, rights: Rights) -> Result
         format!(", for {}", age::left(age::now(), at))
     });
     let shown = rights_arg::shown(rights);
-    ui::note(format!("grant {}: {shown}{ends}", made.grant));
+    let sealed = args
+        .seal_for
+        .map_or(String::new(), |owner| format!(", for {owner} alone"));
+    ui::note(format!("grant {}: {shown}{ends}{sealed}", made.grant));
     ui::data(made.expose())
 }

@@ -32,8 +32,10 @@ struct QuotasLine {
 
 pub(super) async fn list(from: &FactoryRef, json: bool) -> Result<(), CliError> {
     let grants = factory_grants(&TcpConnector::default(), from).await;
-    let grants =
+    let mut grants =
         grants.map_err(|error| connect::failed_at("list the grants of the factory", error))?;
+    // The root has no time, and comes first.
+    grants.sort_by_key(|grant| (grant.created_at, grant.id));
     for grant in &grants {
         match json {
             true => printable::json(&line(grant))?,

@@ -105,7 +105,7 @@ fn standing(grant: &GrantInfo, now: UnixMs) -> String {
     match (grant.revoked_at, grant.expires_at) {
         (Some(at), _) => format!("revoked {} ago", ago(at)),
         (None, Some(at)) if at <= now => format!("expired {} ago", ago(at)),
-        (None, Some(at)) => format!("holds for {}", age::between(now, at)),
+        (None, Some(at)) => format!("holds for {}", age::left(now, at)),
         (None, None) => "holds".to_owned(),
     }
 }
