@@ -338,7 +338,7 @@ interface ShareSession extends(Persistent(ShareRef, Text)) {
   # Durable: the grant is on stable storage before this returns.
   # Retry: without limit; the same request with the same content gives the same grant, also when it has ended since.
   # Rights: admin. Refused with: rightMissing (also: more rights than this grant's), staleEpoch, revoked, expired, gone, quotaExceeded
-  # (1024 grants an epoch, revoked ones among them; 64 directly below a grant that is not an administrator's), invalidRequest (also:
+  # (1024 grants an epoch, revoked ones among them; 64 directly below a grant that is not an administrator's; 32 levels), invalidRequest (also:
   # a longer life, or the request id was used with other content).
 
   publish @6 (request :Authority.Publish) -> (outcome :Authority.MintOutcome);

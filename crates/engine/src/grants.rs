@@ -188,6 +188,11 @@ impl Grants {
         all.filter(|held| held.grant.parent == Some(id)).count()
     }
 
+    /// How many grants are above one.
+    pub(crate) fn depth(&self, id: GrantId) -> usize {
+        self.line(id).count().saturating_sub(1)
+    }
+
     /// The grant and those above it, up to the owner's.
     fn line(&self, id: GrantId) -> impl Iterator<Item = &Held> {
         // A parent is minted before its children and never replaced, so this ends at the owner.

@@ -13,6 +13,9 @@ use crate::state::{Context, ShareState};
 /// Children that a grant without `admin` may have: what its holder saves.
 const GRANTS_SAVED_MAX: u32 = 64;
 
+/// Grants on the way from one up to the owner's: what is asked of a grant goes up this way.
+const DEPTH_MAX: u32 = 32;
+
 /// What a child grant is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MintChild {
@@ -58,6 +61,12 @@ pub(crate) enum MintError {
     Barred { grant: GrantId },
     #[error("the share has {grants} grants in this epoch, limit is {max}: bump the epoch")]
     TooMany { grants: u64, max: u32 },
+    #[error("grant {parent} hangs {depth} grants below the owner's, no child may hang below {max}")]
+    TooDeep {
+        parent: GrantId,
+        depth: u64,
+        max: u32,
+    },
     #[error("grant {parent} has {children} children, limit without `admin` is {max}")]
     TooManySaved {
         parent: GrantId,
@@ -99,6 +108,21 @@ impl ShareState {
         self.head.version = record.version;
         self.install_mint(record.at, minted);
         Ok((answer, Some(record)))
+    }
+
+    /// Whether [`ShareState::mint_child`] would mint it, or has: to be asked before anything else is
+    /// done for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ShareState::mint_child`].
+    pub fn check_mint(
+        &self,
+        context: &Context,
+        parent: &Authority,
+        request: MintChild,
+    ) -> Result<(), Refusal> {
+        Ok(self.plan_child(context, parent, request).map(drop)?)
     }
 
     /// The grant that the request asks for: a new one, or the one that it asked for before.
@@ -182,6 +206,14 @@ impl ShareState {
     /// The grants that go to make room for one more.
     fn room_for_child(&self, parent: &Grant, now: UnixMs) -> Result<Vec<GrantId>, MintError> {
         let grants = &self.head.grants;
+        let depth = grants.depth(parent.id) as u64;
+        if depth >= u64::from(DEPTH_MAX) {
+            return Err(MintError::TooDeep {
+                parent: parent.id,
+                depth,
+                max: DEPTH_MAX,
+            });
+        }
         let children = grants.children(parent.id);
         if !parent.rights.has(Right::Admin) && children >= GRANTS_SAVED_MAX as usize {
             return Err(MintError::TooManySaved {

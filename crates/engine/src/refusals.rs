@@ -65,6 +65,11 @@ impl From<MintError> for Refusal {
             | MintError::NotARead
             | MintError::Taken { .. } => Self::new(RefusalCode::InvalidRequest, message),
             MintError::Barred { .. } => Self::new(RefusalCode::Revoked, message),
+            MintError::TooDeep { depth, max, .. } => limit(
+                RefusalCode::QuotaExceeded,
+                &message,
+                (Seq::ZERO, depth + 1, max.into()),
+            ),
             MintError::TooManySaved { children, max, .. } => limit(
                 RefusalCode::QuotaExceeded,
                 &message,

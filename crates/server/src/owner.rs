@@ -61,7 +61,7 @@ pub(crate) use freeze::FreezeCall;
 pub(crate) use handle::{Budget, ShareHandle};
 pub(crate) use listing::{AuditCall, GrantsCall};
 pub(crate) use load::load_state;
-pub(crate) use mint::MintCall;
+pub(crate) use mint::{CheckMintCall, MintCall};
 pub(crate) use read::{CheckCall, DocumentAt, DocumentCall, WritersCall};
 pub(crate) use redeem::{Opened, RedeemCall, server_name};
 pub(crate) use revoke::RevokeCall;

@@ -27,19 +27,28 @@ struct FrozenLine {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
-    let share_ref = ref_arg::share_ref(args.share.as_ref())?;
+    set(args.share.as_ref(), true, args.json)
+}
+
+/// Freezes the share, or ends that.
+pub(super) fn set(share: Option<&RefArg>, frozen: bool, json: bool) -> Result<(), CliError> {
+    let share_ref = ref_arg::share_ref(share)?;
     run::block_on(async {
         let share = share_ref.share;
         let session = connect::redeem(&share_ref).await?;
-        let frozen = session.freeze(&origin::caller()?).await;
-        let frozen = frozen.map_err(|error| connect::failed("freeze", share, error))?;
-        if args.json {
+        let (attempted, set) = match frozen {
+            true => ("freeze", session.freeze(&origin::caller()?).await),
+            false => ("unfreeze", session.unfreeze(&origin::caller()?).await),
+        };
+        let frozen = set.map_err(|error| connect::failed(attempted, share, error))?;
+        if json {
             let share = share.to_string();
             return ui::json(&FrozenLine { share, frozen });
         }
-        ui::note(format!(
-            "share {share} is frozen; `share unfreeze` lets appends in again"
-        ));
+        ui::note(match frozen {
+            true => format!("share {share} is frozen; `share unfreeze` lets appends in again"),
+            false => format!("share {share} is not frozen"),
+        });
         Ok(())
     })
 }

@@ -1,10 +1,8 @@
 //! `share unfreeze`: the end of a freeze.
 
-use serde::Serialize;
-
+use super::freeze;
 use crate::error::CliError;
-use crate::ref_arg::{self, RefArg};
-use crate::{connect, origin, run, ui};
+use crate::ref_arg::RefArg;
 
 /// Let appends into a frozen share again.
 ///
@@ -20,24 +18,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct FrozenLine {
-    share: String,
-    frozen: bool,
-}
-
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
-    let share_ref = ref_arg::share_ref(args.share.as_ref())?;
-    run::block_on(async {
-        let share = share_ref.share;
-        let session = connect::redeem(&share_ref).await?;
-        let frozen = session.unfreeze(&origin::caller()?).await;
-        let frozen = frozen.map_err(|error| connect::failed("unfreeze", share, error))?;
-        if args.json {
-            let share = share.to_string();
-            return ui::json(&FrozenLine { share, frozen });
-        }
-        ui::note(format!("share {share} is not frozen"));
-        Ok(())
-    })
+    freeze::set(args.share.as_ref(), false, args.json)
 }

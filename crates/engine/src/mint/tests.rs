@@ -193,3 +193,14 @@ fn grants_that_ran_out_make_room_with_all_below_them_and_revoked_ones_do_not() {
     assert_eq!(ids, [grant(1), grant(4), grant(5)]);
     assert_eq!(share.redeem(4).unwrap_err().code, RefusalCode::Revoked);
 }
+
+#[test]
+fn a_grant_hangs_at_most_32_below_the_owners() {
+    let mut share = Share::new();
+    let mut parent = share.owner.clone();
+    for n in 2..34 {
+        parent = share.mint(&parent, n, Rights::ALL);
+    }
+    let refused = minted(&mut share, &parent, child(34, &[Right::Read])).unwrap_err();
+    assert_eq!(refused.code, RefusalCode::QuotaExceeded);
+}

@@ -166,7 +166,7 @@ impl Life {
         if kind == MintKind::Attenuated {
             may &= self.oracle.allows(parent, right, now) && rights != Rights::NONE;
         }
-        may &= known.rights.contains(rights);
+        may &= known.rights.contains(rights) && self.oracle.depth(parent) < 32;
         may &= match (expires_at, known.expires_at) {
             (Some(asked), Some(parent)) => asked <= parent,
             (_, None) | (None, _) => true,

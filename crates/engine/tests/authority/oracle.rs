@@ -36,6 +36,11 @@ impl Oracle {
         line
     }
 
+    /// How many grants are above one.
+    pub(crate) fn depth(&self, grant: GrantId) -> usize {
+        self.line(grant).len() - 1
+    }
+
     /// Whether a grant may do something: only if it and every grant above it may.
     pub(crate) fn allows(&self, grant: GrantId, right: Right, now: UnixMs) -> bool {
         !self.deleted

@@ -27,3 +27,25 @@ impl Command for MintCall {
         minted.into()
     }
 }
+
+/// Asks whether a child grant may be minted.
+#[derive(Debug)]
+pub(crate) struct CheckMintCall {
+    pub(crate) authority: Authority,
+    pub(crate) child: MintChild,
+}
+
+impl Command for CheckMintCall {
+    type Answer = ();
+
+    fn caller(&self) -> Option<&Authority> {
+        Some(&self.authority)
+    }
+
+    fn run(&self, share: &mut Share, context: &Context, _log: &LogAnswers) -> Ran<()> {
+        let checked = share
+            .state()
+            .and_then(|state| state.check_mint(context, &self.authority, self.child.clone()));
+        checked.map(|()| ((), None)).into()
+    }
+}

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use share_model::{Attenuate, Cut, OwnerKey, RefusalCode, Served, ShareRef, Slug, UnixMs};
+use share_model::{
+    Attenuate, Cut, Mutation, OwnerKey, RefusalCode, Served, ShareRef, Slug, UnixMs,
+};
 use share_proto::wire;
 
 use super::administrator::{ADMIN, APPEND, READ, attenuation, publication, ref_of};
@@ -11,6 +13,9 @@ use super::client::{Client, Session, bump, page};
 use super::lane::Lane;
 use super::reader::{Reader, beginning};
 use super::world::{World, simulated, soon};
+
+/// What is looked for in files.
+const WORD: &str = "a word that only this share has";
 
 /// A world with a share; its owner, and somebody who may read and append, each on a connection of its
 /// own.
@@ -46,6 +51,18 @@ impl Scene {
 
     fn child(&self) -> Session {
         self.child_client.session(&self.child_ref)
+    }
+
+    /// Puts a text into the share.
+    async fn say(&self, text: &str) {
+        let mut lane = Lane::new(1);
+        let (writer, _claimed) = self.child().claim(&lane.claim());
+        let put = Mutation::Put {
+            key: "k".to_owned(),
+            json: format!("\"{text}\""),
+        };
+        let batch = lane.batch(vec![put]);
+        writer.append(&batch).await.unwrap().unwrap();
     }
 
     /// Keys and cursor, as the owner sees them.
@@ -344,17 +361,7 @@ fn a_frozen_share_applies_nothing_after_the_ack_and_goes_on_as_it_was() {
 fn a_deleted_share_is_gone_for_good_and_its_content_too() {
     simulated(async || {
         let scene = Scene::set().await;
-        let mut lane = Lane::new(1);
-        let (writer, _claimed) = scene.child().claim(&lane.claim());
-        let words = share_model::Mutation::Put {
-            key: "k".to_owned(),
-            json: "\"a word that only this share has\"".to_owned(),
-        };
-        writer
-            .append(&lane.batch(vec![words]))
-            .await
-            .unwrap()
-            .unwrap();
+        scene.say(WORD).await;
         scene.owner.delete().await.unwrap().unwrap();
         // Repeated, also by the ref of before on another connection.
         let again = scene.child_client.session(&scene.owner_ref);
@@ -366,10 +373,7 @@ fn a_deleted_share_is_gone_for_good_and_its_content_too() {
             ..
         } = scene;
         let folder = world.end().await;
-        assert_eq!(
-            who_has(b"a word that only this share has", &folder),
-            Vec::<String>::new()
-        );
+        assert_eq!(who_has(WORD.as_bytes(), &folder), Vec::<String>::new());
         let world = World::on(folder, |_| {}).await;
         let client = world.connect().await;
         for gone in [&owner_ref, &child_ref] {
@@ -390,30 +394,17 @@ fn a_deleted_share_is_gone_for_good_and_its_content_too() {
 fn what_a_crash_left_of_a_deleted_share_is_erased_at_the_next_start() {
     simulated(async || {
         let scene = Scene::set().await;
-        let mut lane = Lane::new(1);
-        let (writer, _claimed) = scene.child().claim(&lane.claim());
-        let words = share_model::Mutation::Put {
-            key: "k".to_owned(),
-            json: "\"a word that only this share has\"".to_owned(),
-        };
-        writer
-            .append(&lane.batch(vec![words]))
-            .await
-            .unwrap()
-            .unwrap();
+        scene.say(WORD).await;
         scene.world.store.never_erase();
         scene.owner.delete().await.unwrap().unwrap();
         let folder = scene.world.end().await;
-        assert!(!who_has(b"a word that only this share has", &folder).is_empty());
+        assert!(!who_has(WORD.as_bytes(), &folder).is_empty());
         let world = World::on(folder, |_| {}).await;
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
         let folder = world.end().await;
-        assert_eq!(
-            who_has(b"a word that only this share has", &folder),
-            Vec::<String>::new()
-        );
+        assert_eq!(who_has(WORD.as_bytes(), &folder), Vec::<String>::new());
     });
 }
 
@@ -483,7 +474,7 @@ fn an_unpublished_address_reads_nothing_more_and_shows_no_more_than_an_unknown_o
 }
 
 #[test]
-fn only_who_administers_publishes_and_the_index_keeps_nothing_of_who_may_not() {
+fn only_who_administers_publishes_and_what_is_refused_leaves_nothing_in_the_index() {
     simulated(async || {
         let scene = Scene::set().await;
         let slug = Slug::from_bytes([7; 16]);
@@ -492,6 +483,9 @@ fn only_who_administers_publishes_and_the_index_keeps_nothing_of_who_may_not() {
             refused.unwrap().unwrap_err().code,
             RefusalCode::RightMissing
         );
+        let past = publication(&slug, Some(UnixMs::new(1)));
+        let refused = scene.owner.publish(&past).await.unwrap().unwrap_err();
+        assert_eq!(refused.code, RefusalCode::InvalidRequest);
         let name = format!("slug/{}", slug.grant());
         use share_server::store::Store as _;
         let record = scene.world.store.server_record(&name).await.unwrap();

@@ -11,7 +11,9 @@ use share_proto::wire;
 
 use super::Session;
 use super::saved_by;
-use crate::owner::{AuditCall, DeleteCall, FreezeCall, GrantsCall, MintCall, Outcome, RevokeCall};
+use crate::owner::{
+    AuditCall, CheckMintCall, DeleteCall, FreezeCall, GrantsCall, MintCall, Outcome, RevokeCall,
+};
 use crate::rpc::exception::malformed;
 
 /// What stands before share and request in the hash from which a grant has its id. Persisted by what
@@ -59,13 +61,9 @@ impl Session {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let grant = Slug::grant_of(&request.slug_hash);
-        if let Err(refusal) = self.index_slug(grant).await? {
-            return Ok(Err(refusal));
-        }
         let child = MintChild {
             kind: MintKind::Published,
-            grant,
+            grant: Slug::grant_of(&request.slug_hash),
             secret_hash: request.slug_hash,
             rights: Rights::of(&[Right::Read]),
             expires_at: request.expires_at,
@@ -73,16 +71,17 @@ impl Session {
             sealed_for: None,
             origin: request.origin,
         };
+        if let Err(refusal) = self.index_slug(child.clone()).await? {
+            return Ok(Err(refusal));
+        }
         self.mint(child).await
     }
 
-    /// Names the share in the index of public addresses, if the caller may publish: else anybody
-    /// could fill it.
-    async fn index_slug(&self, grant: GrantId) -> Outcome<()> {
-        let may = self.call(|authority| GrantsCall {
-            authority,
-            after: Some(GrantId::from_bytes([0xff; 16])),
-        });
+    /// Names the share in the index of public addresses, if the grant will be made: else a refused call
+    /// would leave something there.
+    async fn index_slug(&self, child: MintChild) -> Outcome<()> {
+        let grant = child.grant;
+        let may = self.call(|authority| CheckMintCall { authority, child });
         let reading = match may.await? {
             Ok((reading, _)) => reading,
             Err(refusal) => return Ok(Err(refusal)),
