@@ -17,28 +17,24 @@ use making::{ALL, Making};
 use scene::Scene;
 use share_faults::Direction;
 
-/// Where a command is killed.
+/// What a command that is killed has got under way.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// It has stored its request, and nothing of it has left the machine.
-    BeforeTheServerIsAsked,
-    /// The server has made what was asked for.
-    BeforeTheAnswer,
-    /// It knows the answer, and nobody takes what it prints.
-    BeforeTheOutput,
+    /// Its request is stored, and has not left the machine.
+    Request,
+    /// The server has made what was asked for, and its answer has not come.
+    Answer,
+    /// The answer is there, and nobody takes what is printed.
+    Output,
 }
 
-const STEPS: [Step; 3] = [
-    Step::BeforeTheServerIsAsked,
-    Step::BeforeTheAnswer,
-    Step::BeforeTheOutput,
-];
+const STEPS: [Step; 3] = [Step::Request, Step::Answer, Step::Output];
 
 /// Runs the command up to the step, and kills it there.
 async fn kill_at(scene: &Scene, making: &Making, step: Step) {
     let made = making.made(scene);
     let command = match step {
-        Step::BeforeTheOutput => {
+        Step::Output => {
             let (command, _nobody) = scene.start_unread(making.args);
             command.until_it_prints().await;
             assert_eq!(making.made(scene), made + 1, "{step:?}");
@@ -47,7 +43,7 @@ async fn kill_at(scene: &Scene, making: &Making, step: Step) {
         }
         _ => scene.start_held(making).await,
     };
-    if let Step::BeforeTheAnswer = step {
+    if let Step::Answer = step {
         scene.proxy.partition(Direction::Down);
         scene.proxy.heal(Direction::Up);
         scene
@@ -57,7 +53,7 @@ async fn kill_at(scene: &Scene, making: &Making, step: Step) {
     command.kill();
     // What the network still holds of it is lost with it.
     scene.lose_connections().await;
-    let is_applied = matches!(step, Step::BeforeTheAnswer);
+    let is_applied = matches!(step, Step::Answer);
     assert_eq!(making.made(scene), made + u64::from(is_applied), "{step:?}");
 }
 

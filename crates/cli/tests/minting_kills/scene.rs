@@ -59,6 +59,11 @@ impl Scene {
         until(what, is_so).await;
     }
 
+    async fn until_closed(&self) {
+        let closed = self.proxy.wait_until(|counts| counts.open == 0, PATIENCE);
+        closed.await.expect("every connection is closed");
+    }
+
     async fn until_held(&self, before: u64) {
         let held = self
             .proxy
@@ -69,6 +74,8 @@ impl Scene {
 
     /// Starts the command, and holds its request back, which it has stored.
     pub(crate) async fn start_held(&self, making: &Making) -> Running {
+        // The end of a connection would be held too.
+        self.until_closed().await;
         self.proxy.partition(Direction::Up);
         let command = self.start_beside(making).await;
         assert_eq!(making.requests(self).len(), 1, "it is stored first");
@@ -121,8 +128,7 @@ impl Scene {
     /// Drops all that the proxy holds.
     pub(crate) async fn lose_connections(&self) {
         self.proxy.cut(Close::Reset);
-        let closed = self.proxy.wait_until(|counts| counts.open == 0, PATIENCE);
-        closed.await.expect("every connection is closed");
+        self.until_closed().await;
         self.proxy.heal(Direction::Up);
         self.proxy.heal(Direction::Down);
     }
