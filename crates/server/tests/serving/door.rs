@@ -1,12 +1,12 @@
 //! A redeem that proves nothing says nothing: whatever is asked for, the refusal is the same, comes
-//! after the same time, and loads no share.
+//! after the same time, and loads no share. What the real time tells is measured in `bench`: `door`.
 
 use share_model::seam::{Clock as _, SimulatedClock};
 use share_model::{GrantId, Refusal, ShareId, ShareRef, Slug, UnixMs};
 use share_proto::wire;
 
 use super::client::{Client, Outcome, secret};
-use super::world::{World, connect_tcp, data_in, over_tcp, real_time, simulated};
+use super::world::{World, simulated};
 
 /// Refs that prove nothing, of a share that exists and of one that does not.
 fn strangers(owner: &ShareRef) -> Vec<ShareRef> {
@@ -147,66 +147,5 @@ fn a_grant_is_found_wherever_it_was_given_since_the_last_checkpoint() {
             drop(client);
             world.end().await;
         }
-    });
-}
-
-/// Tries of each kind.
-const TRIES: usize = 500;
-/// Tries that are under way at a time.
-const AT_ONCE: usize = 16;
-
-/// The greatest distance between two distributions (Kolmogorov and Smirnov).
-fn distance(one: &mut [u128], two: &mut [u128]) -> f64 {
-    one.sort_unstable();
-    two.sort_unstable();
-    let share = |of: &[u128], at: u128| {
-        let below = of.partition_point(|value| *value <= at);
-        f64::from(u32::try_from(below).unwrap()) / f64::from(u32::try_from(of.len()).unwrap())
-    };
-    let all = one.iter().chain(two.iter());
-    all.map(|at| (share(one, *at) - share(two, *at)).abs())
-        .fold(0.0, f64::max)
-}
-
-#[test]
-fn the_time_of_a_refusal_does_not_tell_what_exists() {
-    real_time(async || {
-        let folder = tempfile::tempdir().unwrap();
-        let data = data_in(&folder);
-        let server = over_tcp(&data).await;
-        let client = connect_tcp(server.address(), &data).await;
-        let owner = client.owner_ref(1).await;
-        // It is loaded, and stays so: the difference is the greatest then.
-        client.redeemed(&owner).await.unwrap().unwrap();
-        let kinds = strangers(&owner);
-        let mut times = vec![Vec::new(); kinds.len()];
-        for round in 0..TRIES.div_ceil(AT_ONCE / kinds.len()) {
-            let mut under_way = Vec::new();
-            for at in 0..AT_ONCE {
-                // Each kind has every place among those under way as often.
-                let kind = (at + round) % kinds.len();
-                let began = tokio::time::Instant::now();
-                let redeeming = client.redeem(&kinds[kind]).1;
-                under_way.push(tokio::task::spawn_local(async move {
-                    let refused = redeeming.await.unwrap().unwrap_err();
-                    assert_eq!(refused, Refusal::not_authorized());
-                    (kind, began.elapsed().as_micros())
-                }));
-            }
-            for one in under_way {
-                let (kind, micros) = one.await.unwrap();
-                times[kind].push(micros);
-            }
-        }
-        let count = f64::from(u32::try_from(times[0].len()).unwrap());
-        // Beyond this it is no chance, but once in a hundred thousand runs.
-        let most = 2.6 * (2.0 / count).sqrt();
-        let (first, rest) = times.split_at_mut(1);
-        for (at, other) in rest.iter_mut().enumerate() {
-            let found = distance(&mut first[0], other);
-            assert!(found < most, "stranger {}: {found} of {most}", at + 1);
-        }
-        drop(client);
-        server.drain().await.unwrap();
     });
 }
