@@ -70,6 +70,8 @@ impl Place {
         let mut out = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
         let mut line = String::new();
         out.read_line(&mut line).expect("stdout is text");
+        // By now it runs for certain: right after the start others may still see nothing of it.
+        self.look_at(&child);
         let mut log = self.log("stdout.log");
         log.write_all(line.as_bytes())
             .expect("a log can be written");
@@ -96,14 +98,19 @@ impl Place {
         command.stdin(stdin).stdout(Stdio::piped());
         command.stderr(self.log(&format!("{}.log", args[0])));
         let child = command.spawn().expect("`share` starts");
+        self.look_at(&child);
+        child
+    }
+
+    /// Keeps what others on the machine see of a process; that is nothing where it has not quite begun,
+    /// or has ended already.
+    fn look_at(&self, child: &Child) {
         let mut seen = self.log("proc.log");
         for name in ["cmdline", "environ"] {
-            // Empty where it has ended already.
             let content = fs::read(format!("/proc/{}/{name}", child.id()));
             let written = seen.write_all(&content.expect("a child that was not reaped is there"));
             written.expect("a log can be written");
         }
-        child
     }
 }
 
