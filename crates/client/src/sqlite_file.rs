@@ -13,6 +13,11 @@ use share_model::seam::{Entropy, Files, SqliteSettings};
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long it waits before it looks again whether it has the file to itself.
+const MODE_LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// So often it looks: for 10 seconds.
+const MODE_LOOKS_MAX: u32 = 5000;
+
 /// A kind of file, and the marks by which it is known.
 #[derive(Debug)]
 pub(crate) struct Format {
@@ -276,9 +281,23 @@ fn set_up(db: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Readers of another process don't hold up the writer.
+/// Readers of another process don't hold up the writer. Changing the mode wants the file to itself,
+/// and SQLite does not wait for others then, as it does otherwise.
 fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
-    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+    let mut looks = 0;
+    loop {
+        match db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            Err(error) if is_busy(&error) && looks < MODE_LOOKS_MAX => {
+                looks += 1;
+                std::thread::park_timeout(MODE_LOOK_AGAIN);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 #[cfg(test)]
