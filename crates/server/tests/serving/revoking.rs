@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use share_model::seam::{Clock as _, SimulatedClock};
 use share_model::{
     Attenuate, Cut, Mutation, OwnerKey, RefusalCode, Served, ShareRef, Slug, UnixMs,
 };
@@ -287,8 +288,10 @@ fn what_hangs_below_a_revoked_grant_ends_with_it_saved_ones_too() {
 #[test]
 fn a_grant_runs_out_at_its_time_for_sessions_appenders_and_subscriptions() {
     simulated(async || {
-        let scene = Scene::set().await;
         let now = 1_800_000_000_000;
+        // As the server's, which begins here too.
+        let clock = SimulatedClock::starting_at(UnixMs::new(now));
+        let scene = Scene::set().await;
         let asked = Attenuate {
             expires_at: Some(UnixMs::new(now + 60_000)),
             ..attenuation(5, APPEND)
@@ -311,6 +314,8 @@ fn a_grant_runs_out_at_its_time_for_sessions_appenders_and_subscriptions() {
         // Nobody calls: the subscription ends by itself.
         let ended = reader.until("the end", |seen| seen.ended.is_some());
         assert_eq!(ended.await.ended.unwrap().code, RefusalCode::Expired);
+        let late = clock.now().get() - (now + 60_000);
+        assert!(late <= 1, "it ended {late} ms late");
         let refused = writer.append(&lane.puts(&["c"])).await.unwrap();
         assert_eq!(refused.unwrap_err().code, RefusalCode::Expired);
         assert_eq!(
