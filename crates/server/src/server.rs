@@ -6,7 +6,6 @@ mod listener;
 mod options;
 mod place;
 mod running;
-mod sweep;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +32,6 @@ use crate::store::{SqliteStore, Store};
 
 use accept::{Accepted, Acceptor};
 use place::{Place, Placement};
-use sweep::erase_all;
 
 /// Connections that may wait for an RPC thread.
 const HANDOVER_MAX: usize = 64;
@@ -120,7 +118,6 @@ async fn start(
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
     let hub_drain = drain_hub.subscribe();
-    let swept = Arc::clone(&store);
     let (hub, task) = Hub::start(store, (seams.clone(), uses), limits.hub, hub_drain).await?;
     let door = Door {
         hub: hub.clone(),
@@ -130,16 +127,7 @@ async fn start(
         limits: Arc::new(limits.rpc),
         drain: drain_doors.subscribe(),
     };
-    let swept = erase_all(swept, journaled.deleted(), drain_hub.subscribe());
-    let owners = move || {
-        Box::pin(async move {
-            let sweep = tokio::task::spawn_local(swept);
-            task.run().await;
-            // What it has not come to, the next start erases.
-            sweep.abort();
-        }) as place::Part
-    };
-    let hub_place = Place::start(placement, "share-owner", owners)?;
+    let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
     let (rpc_places, lines) = start_doors(placement, rpc_threads, &door)?;
     let acceptor = Acceptor {
         listener,

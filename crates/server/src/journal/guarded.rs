@@ -92,15 +92,6 @@ impl JournaledStore {
         ends.filter(|end| !known.has(end)).collect()
     }
 
-    /// The shares that the journal knows to be deleted.
-    pub(crate) fn deleted(&self) -> Vec<ShareId> {
-        let contents = self.journal.contents();
-        let deleted = contents
-            .shares()
-            .filter(|(_, ended)| ended.deleted.is_some());
-        deleted.map(|(share, _)| share).collect()
-    }
-
     /// Grants of the factory that the journal knows to be revoked, and when each was.
     pub(crate) fn factory_revoked(&self) -> Vec<(GrantId, UnixMs)> {
         let contents = self.journal.contents();
