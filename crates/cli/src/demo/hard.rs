@@ -43,7 +43,10 @@ impl Stage {
             let what = format!("backed up at cursor {kept}, restored at {restored}");
             return Err(self.failed(what));
         }
-        self.feed_up_to(self.at_least(fed_through));
+        // With nothing to send, the client would not look at the server before long. And its outbox
+        // says settled of what was lost until it has looked: only the server tells that it is back.
+        self.feed_up_to(self.at_least_one_more(fed_through)?);
+        self.applied_beyond(acked).await?;
         self.settled().await?;
         self.restores += 1;
         let what = format!(

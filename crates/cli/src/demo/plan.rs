@@ -50,6 +50,15 @@ impl Fault {
             Self::RestoreServer => "restore the server",
         }
     }
+
+    /// Pieces that it takes at least, each fed and applied before the next.
+    fn pieces(self) -> usize {
+        match self {
+            // One that the backup lacks, and one that brings the client to the restored server.
+            Self::RestoreServer => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// A fault and the pieces of the recording that are fed while it happens.
@@ -95,7 +104,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let hard = if is_hard { &HARD[..] } else { &[] };
         let always = LOST_REPLIES + SERVER_KILLS + CLIENT_KILLS + PIECES_BESIDES_FAULTS;
-        let fixed = always + hard.len();
+        let fixed = always + hard.iter().map(|fault| fault.pieces()).sum::<usize>();
         let possible = pieces.checked_sub(fixed).ok_or(PlanError::TooShort {
             pieces,
             needed: fixed,
@@ -109,17 +118,18 @@ impl Plan {
         };
         let faults = shuffled(cuts, hard, entropy);
         // One portion each for the warm-up and for what is left at the end.
-        let portions = faults.len() + PIECES_BESIDES_FAULTS;
+        let portions =
+            faults.iter().map(|fault| fault.pieces()).sum::<usize>() + PIECES_BESIDES_FAULTS;
         let end_of = |portion: usize| pieces * (portion + 1) / portions;
-        let episodes = faults.into_iter().enumerate();
+        let mut portion = 0;
+        let episodes = faults.into_iter().map(|fault| {
+            portion += fault.pieces();
+            let fed_through = end_of(portion);
+            Episode { fault, fed_through }
+        });
         Ok(Self {
             warm_up: end_of(0),
-            episodes: episodes
-                .map(|(at, fault)| Episode {
-                    fault,
-                    fed_through: end_of(at + 1),
-                })
-                .collect(),
+            episodes: episodes.collect(),
             batch_ops: u32::try_from(pieces / (portions * 8))
                 .unwrap_or(u32::MAX)
                 .clamp(1, 32),
@@ -189,19 +199,24 @@ mod tests {
 
     #[test]
     fn a_hard_plan_holds_a_copy_and_a_restore_besides() {
-        for pieces in [11, 30, 1365] {
+        for pieces in [12, 30, 1365] {
             let entropy = SeededEntropy::new(1);
             let plan = Plan::new(pieces, (Some(0), true), &entropy).unwrap();
             assert_eq!(count(&plan, Fault::CopyClient), 1);
             assert_eq!(count(&plan, Fault::RestoreServer), 1);
             assert_eq!(plan.episodes.len(), 9);
+            let mut fed = plan.warm_up;
+            for Episode { fault, fed_through } in plan.episodes {
+                assert!(fed_through >= fed + fault.pieces());
+                fed = fed_through;
+            }
         }
         let too_short = PlanError::TooShort {
-            pieces: 10,
-            needed: 11,
+            pieces: 11,
+            needed: 12,
         };
         let entropy = SeededEntropy::new(1);
-        assert_eq!(Plan::new(10, (None, true), &entropy), Err(too_short));
+        assert_eq!(Plan::new(11, (None, true), &entropy), Err(too_short));
     }
 
     #[test]
