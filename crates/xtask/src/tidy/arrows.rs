@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("share-model", &[]),
     ("share-engine", &["share-model"]),
     ("share-proto", &["share-model"]),
+    ("share-network", &["share-model"]),
     ("share-opencode", &["share-model"]),
     ("share-web", &["share-model", "share-opencode"]),
     (
@@ -19,11 +20,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "share-model",
             "share-engine",
             "share-proto",
+            "share-network",
             "share-opencode",
             "share-web",
         ],
     ),
-    ("share-client", &["share-model", "share-proto"]),
+    (
+        "share-client",
+        &["share-model", "share-proto", "share-network"],
+    ),
     (
         "share-cli",
         &[

@@ -1,0 +1,1 @@
+//! Cap'n Proto messages over a connection that a hostile peer can't hurt.
