@@ -13,7 +13,6 @@ mod demo;
 mod error;
 mod flush;
 mod identity;
-mod json_lines;
 mod minting;
 mod op_arg;
 mod origin;

@@ -51,6 +51,7 @@
 
 mod backoff;
 mod connection;
+mod json_line;
 mod link;
 mod outbox;
 mod registry;
@@ -64,6 +65,7 @@ pub use connection::{
     backup, bump_epoch, create_share, delete_share, factory_grants, on_own_thread, probe,
     publish_share, revoke_factory_grant,
 };
+pub use json_line::JsonLineError;
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 pub use outbox::{
     AgentOutbox, AgentSession, Claim, ClaimedOps, DelegateOptions, DelegatedCycle, Delegation,

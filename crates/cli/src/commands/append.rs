@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::flush::{self, Ending};
 use crate::ref_arg::{self, RefArg};
 use crate::state_file::StateArg;
-use crate::{json_lines, run, ui};
+use crate::{run, ui};
 
 /// Bytes of all lines together: they are stored as one, or not at all.
 const INPUT_BYTES_MAX: u64 = 256 << 20;
@@ -104,7 +104,7 @@ fn read() -> Result<Vec<(u64, NewOp)>, CliError> {
         if line.trim().is_empty() {
             continue;
         }
-        let op = json_lines::read(&line).map_err(|error| {
+        let op = NewOp::from_json_line(&line).map_err(|error| {
             CliError::refused(format!("line {number}"))
                 .caused_by(error)
                 .hint("nothing was stored")

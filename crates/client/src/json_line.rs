@@ -2,24 +2,52 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use share_client::{DependsOn, NewOp};
 use share_model::{Mutation, OpId};
+
+use crate::outbox::{DependsOn, NewOp};
 
 /// Why a line is not an op.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LineError {
+pub enum JsonLineError {
+    /// It is not a JSON object with the members of an op.
     #[error("not an op: {0}")]
     NotAnOp(#[from] serde_json::Error),
+    /// A member is missing that this kind of op must have.
     #[error("`{op}` needs `{field}`")]
     Missing {
+        /// The kind of op.
         op: &'static str,
+        /// The member.
         field: &'static str,
     },
+    /// There is a member that this kind of op has not.
     #[error("`{op}` has no `{field}`")]
     Superfluous {
+        /// The kind of op.
         op: &'static str,
+        /// The member.
         field: &'static str,
     },
+}
+
+impl NewOp {
+    /// Reads an op from a line of JSON: `op`, `key` and what belongs to that kind of op, and `id` and
+    /// `dependsOn` if it has them. The JSON of a value is taken as it stands.
+    ///
+    /// ```
+    /// use share_client::NewOp;
+    ///
+    /// let op = NewOp::from_json_line(r#"{"op":"put","key":"session","value":{"title":"hello"}}"#)?;
+    /// assert_eq!(op.mutation.key(), "session");
+    /// # Ok::<(), share_client::JsonLineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the line is no op.
+    pub fn from_json_line(line: &str) -> Result<Self, JsonLineError> {
+        read(line)
+    }
 }
 
 #[derive(Deserialize)]
@@ -75,10 +103,10 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 /// Reads one line as an op.
-pub(crate) fn read(line: &str) -> Result<NewOp, LineError> {
+fn read(line: &str) -> Result<NewOp, JsonLineError> {
     let line = serde_json::from_str::<Line>(line)?;
     let op = line.op.name();
-    let need = |field, value: Option<String>| value.ok_or(LineError::Missing { op, field });
+    let need = |field, value: Option<String>| value.ok_or(JsonLineError::Missing { op, field });
     let value = line.value.map(|raw| raw.get().to_owned());
     let is_superfluous = match line.op {
         Kind::Put | Kind::Merge => [
@@ -93,7 +121,7 @@ pub(crate) fn read(line: &str) -> Result<NewOp, LineError> {
         ],
     };
     if let Some((field, _)) = is_superfluous.into_iter().find(|(_, is)| *is) {
-        return Err(LineError::Superfluous { op, field });
+        return Err(JsonLineError::Superfluous { op, field });
     }
     let key = line.key;
     let mutation = match line.op {
