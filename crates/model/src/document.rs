@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json::{json_bytes, json_depth};
+use crate::json::{has_reserved_name, json_bytes, json_depth};
 use crate::limits::Limits;
 use crate::op::Mutation;
 
@@ -136,6 +136,23 @@ impl Document {
     ///
     /// The rule that the mutation breaks.
     pub fn apply(&mut self, mutation: &Mutation, limits: &Limits) -> Result<(), MutationError> {
+        if mutation.json().is_some_and(has_reserved_name) {
+            return Err(MutationError::NotJson);
+        }
+        self.apply_again(mutation, limits)
+    }
+
+    /// As [`Document::apply`], for what was applied before, maybe by an earlier version: it is read as
+    /// it was read then.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the mutation breaks.
+    pub fn apply_again(
+        &mut self,
+        mutation: &Mutation,
+        limits: &Limits,
+    ) -> Result<(), MutationError> {
         let key = mutation.key();
         check_key(key, limits)?;
         if let Mutation::Remove { .. } = mutation {

@@ -94,6 +94,16 @@ impl Mutation {
         }
     }
 
+    /// The JSON text that the mutation brings.
+    pub(crate) fn json(&self) -> Option<&str> {
+        match self {
+            Self::Put { json, .. } | Self::Merge { json, .. } | Self::AppendItem { json, .. } => {
+                Some(json)
+            }
+            Self::AppendText { .. } | Self::Remove { .. } => None,
+        }
+    }
+
     /// The mutation's number in fingerprints and on the wire. For ever.
     pub fn tag(&self) -> u8 {
         match self {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use share_model::{Document, Limits, Mutation, json_bytes, json_depth};
+use share_model::{Document, Limits, Mutation, json_bytes, json_depth, json_has_reserved_name};
 
 use crate::item::{Item, ItemError};
 use edits::Edits;
@@ -152,6 +152,10 @@ fn check_value(key: &str, value: &Value, limits: &Limits) -> Result<(), ItemErro
     if levels > max {
         let key = key.to_owned();
         return Err(ItemError::TooDeep { key, levels, max });
+    }
+    if json_has_reserved_name(value) {
+        let key = key.to_owned();
+        return Err(ItemError::ReservedName { key });
     }
     let (bytes, max) = (json_bytes(value), limits.value_bytes_max);
     if bytes > max {

@@ -61,6 +61,12 @@ pub enum ItemError {
         /// How large it may be.
         max: u64,
     },
+    /// A member has a name that no document takes.
+    #[error("a member in the value of `{key}` has a name that JSON readers keep for themselves")]
+    ReservedName {
+        /// Where it should stand.
+        key: String,
+    },
     /// The value is nested too deeply.
     #[error("tooDeep: the value of `{key}` has {levels} levels, limit is {max}")]
     TooDeep {

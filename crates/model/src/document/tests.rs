@@ -270,6 +270,29 @@ fn nesting_is_bounded_however_it_is_built() {
     );
 }
 
+/// The JSON reader would store the number 1 for the first, and count no level of the others.
+#[test]
+fn an_object_that_the_json_reader_takes_for_something_else_is_refused() {
+    let mut document = Document::default();
+    apply(&mut document, &put("a", "[]")).unwrap();
+    let number = r#"{"$serde_json::private::Number":"1"}"#;
+    let deep = format!(
+        r#"{{"$serde_json::private::RawValue":"{}1{}"}}"#,
+        "[".repeat(90),
+        "]".repeat(90)
+    );
+    for json in [number, &deep, &format!("[{deep}]")] {
+        for mutation in [put("a", json), merge("a", json), item("a", "", json)] {
+            let refused = Err(MutationError::NotJson);
+            assert_eq!(apply(&mut document, &mutation), refused, "{json}");
+        }
+    }
+    // An earlier version took it; its log is read as it read it.
+    let again = document.apply_again(&put("a", number), &Limits::DEFAULT);
+    assert_eq!(again, Ok(()));
+    assert_eq!(value(&document, "a"), json!(1));
+}
+
 #[test]
 fn load_counts_what_was_counted_when_it_was_stored() {
     let mut document = document();
