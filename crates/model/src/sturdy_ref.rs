@@ -18,6 +18,9 @@ const FACTORY_SCHEME: &str = "share-factory://";
 const TEXT_BYTES_MAX: usize = 4096;
 /// Addresses in a ref.
 const ADDRESSES_MAX: usize = 16;
+/// Bytes of all addresses as they are printed, which may be more than were read: the rest of a ref fits
+/// beside them.
+const ADDRESSES_BYTES_MAX: usize = TEXT_BYTES_MAX - 512;
 
 /// Opens a share: where it is served, which grant, and what proves it.
 #[derive(Clone)]
@@ -142,6 +145,10 @@ impl<'a> Parts<'a> {
         if addresses.len() > ADDRESSES_MAX {
             return Err(RefError::TooManyAddresses);
         }
+        let printed: usize = addresses.iter().map(|address| address.len() + 1).sum();
+        if printed > ADDRESSES_BYTES_MAX {
+            return Err(RefError::TooLong);
+        }
         let mut parts = Parts {
             addresses,
             path,
@@ -163,6 +170,10 @@ impl<'a> Parts<'a> {
 fn address(text: &str) -> Result<String, RefError> {
     let (host, port) = text.rsplit_once(':').ok_or(RefError::Address)?;
     let host = Host::parse(host).map_err(|_| RefError::Address)?;
+    // One that was percent-encoded: printed, it would part two addresses.
+    if matches!(&host, Host::Domain(domain) if domain.contains(',')) {
+        return Err(RefError::Address);
+    }
     match port.parse::<u16>() {
         Ok(port @ 1..) => Ok(format!("{host}:{port}")),
         Ok(0) | Err(_) => Err(RefError::Address),
@@ -308,6 +319,9 @@ mod tests {
         refused("#AAAA", "#AAA", RefError::Secret);
         refused("#AAAA", "#AAA+", RefError::Secret);
         refused("#", "", RefError::Secret);
+        refused("example.org", "a%2Cb", RefError::Address);
+        // Four bytes that are printed as more than twice as many.
+        refused("example.org", &"㍿.".repeat(900), RefError::TooLong);
         let long = SHARE.replace("example.org", &"x".repeat(5000));
         assert_eq!(long.parse::<ShareRef>().unwrap_err(), RefError::TooLong);
     }
