@@ -226,6 +226,12 @@ impl Lane {
         }
     }
 
+    /// Whether the lane has a number if it appended, and is retired only if it is settled: asked after a
+    /// replayed batch, which could say otherwise.
+    pub(crate) fn is_in_its_place(&self) -> bool {
+        self.number.is_some() == (self.highest > Seq::ZERO) && (!self.retired || self.is_settled())
+    }
+
     /// Whether the parts agree with one another: asked after reading a checkpoint.
     pub(crate) fn is_sound(&self) -> bool {
         let abandoned = self
@@ -236,8 +242,7 @@ impl Lane {
         self.floor <= self.highest
             && self.highest.above(self.floor) == self.entries.len() as u64
             && self.abandoned_above as usize == abandoned
-            && self.number.is_some() == (self.highest > Seq::ZERO)
-            && (!self.retired || self.is_settled())
+            && self.is_in_its_place()
             && self.abandoned.iter().all(|(seq, _)| *seq <= self.floor)
     }
 }

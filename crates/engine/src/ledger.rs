@@ -199,6 +199,16 @@ impl Ledger {
         Some((writer, seq))
     }
 
+    /// Passes if a batch of the writer left its lane as batches do.
+    pub(crate) fn check_lane(&self, outbox: OutboxId) -> Result<(), Misplaced> {
+        match self.lanes.get(&outbox) {
+            Some(lane) if lane.is_in_its_place() => Ok(()),
+            Some(_) | None => Err(Misplaced(
+                "a batch leaves its lane neither new nor numbered",
+            )),
+        }
+    }
+
     /// Whether the parts agree with one another: asked after reading a checkpoint.
     pub(crate) fn is_sound(&self) -> bool {
         let numbered = self.lanes.values().filter_map(Lane::number);

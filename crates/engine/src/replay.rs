@@ -85,7 +85,7 @@ impl ShareState {
             if let Some((op, origin)) = entry.outcome.applied() {
                 self.count_bytes(op, origin);
                 self.document
-                    .apply(&op.mutation, &UNBOUNDED)
+                    .apply_again(&op.mutation, &UNBOUNDED)
                     .map_err(|_| Misplaced("an applied op does not fit the document"))?;
                 self.head.cursor = self.head.cursor.next();
             }
@@ -93,6 +93,7 @@ impl ShareState {
             self.head.ledger.record(outbox, subtree, entry, cursor)?;
         }
         self.close_append(outbox, appended.settled_through);
+        self.head.ledger.check_lane(outbox)?;
         self.count_append(at, appended.grant, appended.cursor_before);
         Ok(())
     }

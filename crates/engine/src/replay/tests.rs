@@ -72,6 +72,8 @@ fn a_record_that_contradicts_the_state_is_an_error() {
         &changed(&record, |it| it.entries[0].seq = Seq::new(2)),
     );
     contradicts(&share, &changed(&record, |it| it.retired = vec![B]));
+    // A number goes with ops; the checkpoint of such a state would not be read.
+    contradicts(&share, &changed(&record, |it| it.entries.clear()));
     let invalid = crate::Recorded::Applied(text(1));
     contradicts(
         &share,
