@@ -34,7 +34,9 @@ use crate::store::{Store, StoreError};
 
 pub(crate) use file::{FILE, read_file};
 pub(crate) use ids::creation;
+pub(crate) use record::rewritten_grants;
 pub(crate) use usage::{Creating, FactoryUse, FactoryUses, release};
+pub(crate) use used::rewritten_use;
 
 use record::{Child, Grants, Root};
 

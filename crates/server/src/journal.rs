@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 use crate::store::StoreError;
 
 pub(crate) use apply::{apply, erase_share, load_share};
-pub(crate) use bind::{JournalUse, bind, forget_journal, journal_of};
+pub(crate) use bind::{JournalUse, bind, forget_journal, journal_of, rewritten_record};
 pub(crate) use contents::Contents;
 pub(crate) use entry::JournalId;
 pub use error::JournalError;
@@ -44,6 +44,13 @@ const QUEUE_MAX: usize = 1024;
 const GROUP_MAX: usize = 256;
 /// A journal of fewer bytes is not made smaller.
 const COMPACT_BYTES_MIN: u64 = 64 << 10;
+
+/// What a journal's file says, written again; `None`: it is refused.
+pub(crate) fn rewritten(path: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
+    let read = frame::read(path, bytes).ok()?;
+    let contents = Contents::of(path, read.entries).ok()?;
+    Some(frame::write_file(&contents.entries()))
+}
 
 /// An open journal. This process has it for itself.
 pub(crate) struct Journal {

@@ -5,6 +5,8 @@
 //! the [`store`]; RPC threads turn messages into calls to owners, and follow a share's feed for its
 //! subscribers. The contract is `docs/design.md` §§3, 5, 6 and 9.
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod store;
 
 mod backup;

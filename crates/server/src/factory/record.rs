@@ -122,6 +122,11 @@ impl Grants {
     }
 }
 
+/// What the record says, written again; `None`: it is refused.
+pub(crate) fn rewritten_grants(bytes: &[u8]) -> Option<Vec<u8>> {
+    Grants::decode(bytes).ok()?.encode().ok()
+}
+
 /// The record and its version; 0: there is none yet.
 pub(super) async fn read(store: &dyn Store) -> Result<(u64, Grants), ServerError> {
     match store.server_record(RECORD).await? {

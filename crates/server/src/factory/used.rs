@@ -59,11 +59,7 @@ pub(super) async fn read(store: &dyn Store, grant: GrantId) -> Result<Stored, Fa
     let Some(record) = store.server_record(&name).await? else {
         return Ok(Stored::default());
     };
-    let used = match record.bytes.split_first() {
-        Some((&FORMAT, rest)) => postcard::from_bytes(rest).ok(),
-        Some(_) | None => None,
-    };
-    let used = used.ok_or(Fault::ServerRecord { name })?;
+    let used = decode(&record.bytes).ok_or(Fault::ServerRecord { name })?;
     Ok(Stored {
         version: record.version,
         used,
@@ -146,6 +142,18 @@ fn gone(share: ShareId) -> String {
 
 fn encode(used: &Used) -> Vec<u8> {
     postcard::to_extend(used, vec![FORMAT]).expect("numbers and ids can be written")
+}
+
+fn decode(bytes: &[u8]) -> Option<Used> {
+    match bytes.split_first() {
+        Some((&FORMAT, rest)) => postcard::from_bytes(rest).ok(),
+        Some(_) | None => None,
+    }
+}
+
+/// What the record says, written again; `None`: it is refused.
+pub(crate) fn rewritten_use(bytes: &[u8]) -> Option<Vec<u8>> {
+    decode(bytes).map(|used| encode(&used))
 }
 
 /// Persisted: keep stable.

@@ -223,11 +223,24 @@ async fn read_record(store: &dyn Store) -> Result<(u64, Bound), ServerError> {
     let Some(record) = store.server_record(RECORD).await? else {
         return Ok((0, Bound::default()));
     };
-    let bound = match record.bytes.split_first() {
+    let bound = decode(&record.bytes).ok_or(ServerError::JournalRecord)?;
+    Ok((record.version, bound))
+}
+
+fn decode(record: &[u8]) -> Option<Bound> {
+    match record.split_first() {
         Some((&FORMAT, rest)) => postcard::from_bytes(rest).ok(),
         Some(_) | None => None,
-    };
-    Ok((record.version, bound.ok_or(ServerError::JournalRecord)?))
+    }
+}
+
+fn encode(bound: &Bound) -> Result<Vec<u8>, ServerError> {
+    postcard::to_extend(bound, vec![FORMAT]).map_err(|_| ServerError::JournalRecord)
+}
+
+/// What the record says, written again; `None`: it is refused.
+pub(crate) fn rewritten_record(bytes: &[u8]) -> Option<Vec<u8>> {
+    encode(&decode(bytes)?).ok()
 }
 
 /// Stores the record; it is durable then.
@@ -236,8 +249,7 @@ async fn store_record(
     version: &mut u64,
     bound: Bound,
 ) -> Result<(), ServerError> {
-    let bytes =
-        postcard::to_extend(&bound, vec![FORMAT]).map_err(|_| ServerError::JournalRecord)?;
+    let bytes = encode(&bound)?;
     for _ in 0..TRIES_MAX {
         match store
             .put_server_record(RECORD, *version, bytes.clone())
