@@ -1,6 +1,8 @@
 //! What the end-to-end tests of share sessions stand on: a server and its clients within one
 //! thread, over pipes in memory, with paused time and a seed.
 
+pub mod fuzzing;
+
 mod gate;
 mod pipe;
 mod simulation;

@@ -17,7 +17,8 @@ const LANGUAGES: &[&str] = &["bash", "console", "sh"];
 
 /// Subcommands of cargo that a reader has, or is told to install.
 const SUBCOMMANDS: &[&str] = &[
-    "bench", "build", "check", "clippy", "deny", "doc", "fmt", "install", "run", "test", "xtask",
+    "bench", "build", "check", "clippy", "deny", "doc", "fmt", "fuzz", "install", "run", "test",
+    "xtask",
 ];
 
 /// Options of cargo that take a value.
@@ -36,6 +37,7 @@ const VALUED: &[&str] = &[
     "-F",
     "-j",
     "-p",
+    "-s",
 ];
 
 /// Every `cargo` command of the documents names what exists.
@@ -117,6 +119,7 @@ impl<'a> Command<'a> {
             "xtask" => self.xtask_wrongs(),
             // Their packages are not ours.
             "deny" | "install" => Vec::new(),
+            "fuzz" => self.fuzz_wrong(tree).into_iter().collect(),
             _ => {
                 let mut wrongs = self.target_wrongs(tree, packages);
                 wrongs.extend(self.run_wrong(tree));
@@ -124,6 +127,13 @@ impl<'a> Command<'a> {
                 wrongs
             }
         }
+    }
+
+    /// What is run, minimised and so on is a fuzz target.
+    fn fuzz_wrong(&self, tree: &Tree) -> Option<String> {
+        let target = self.free.get(1)?;
+        let is_missing = !tree.is_file(&format!("fuzz/fuzz_targets/{target}.rs"));
+        is_missing.then(|| format!("there is no fuzz target `{target}`"))
     }
 
     fn xtask_wrongs(&self) -> Vec<String> {
@@ -249,6 +259,7 @@ mod tests {
                 "#[test] fn a_gap_is_refused() {}",
             ),
             ("crates/model/tests/vectors.rs", ""),
+            ("fuzz/fuzz_targets/frame.rs", ""),
         ])
     }
 
@@ -257,7 +268,8 @@ mod tests {
         let readme = "```console\n$ cargo test --workspace\n$ cargo run --release -- demo\n\
             $ SHARE_SEED=7 cargo test -p share-model --test vectors\n\
             $ cargo test -p share-model seqs::a_gap_is_refused -- --nocapture # one test\n\
-            $ cargo xtask schema --check\n$ cargo run --bin share -- demo > out\ncargo is a word of the output\n```\n";
+            $ cargo xtask schema --check\n$ cargo run --bin share -- demo > out\ncargo is a word of the output\n\
+            $ RUSTFLAGS=--cfg=x cargo fuzz run -s none frame -- -runs=1\n$ cargo fuzz build -s none\n```\n";
         let found = existing(&tree_with(readme));
         assert_found(&found, &[("README.md", 8, "cargo has no `is` here")]);
     }
@@ -266,7 +278,8 @@ mod tests {
     fn commands_that_name_what_does_not_exist_are_found() {
         let readme = "# Title\n\n```sh\ncargo test -p share-modl\ncargo test --test vector\n\
             cargo run --release -- dmo\ncargo xtask tidied\ncargo xtask schema --chek\n\
-            cargo run --bin shar\ncargo test -p share-cli a_gap_is_refused\ncargo tst\n```\n\n\
+            cargo run --bin shar\ncargo test -p share-cli a_gap_is_refused\ncargo tst\n\
+            cargo fuzz run -s none farme\n```\n\n\
             ```text\ncargo tst\n```\n";
         assert_found(
             &existing(&tree_with(readme)),
@@ -279,6 +292,7 @@ mod tests {
                 ("README.md", 9, "no bin `shar`"),
                 ("README.md", 10, "no test `a_gap_is_refused`"),
                 ("README.md", 11, "no `tst` here"),
+                ("README.md", 12, "no fuzz target `farme`"),
             ],
         );
     }
