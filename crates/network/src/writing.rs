@@ -24,9 +24,11 @@ pub(crate) async fn write<T: AsyncWrite + Unpin>(
 ) -> capnp::Result<()> {
     let written = write_all(&link, &io).await;
     link.write_off();
-    let result = match written {
-        Ok(closing) => closing.result,
-        Err(error) => {
+    let result = match (written, link.closing()) {
+        (Ok(closing), _) => closing.result,
+        // Whoever is gone does not take the farewell.
+        (Err(NetworkError::Io(_)), Some(closing)) => closing.result,
+        (Err(error), _) => {
             link.end(error.clone());
             Err(error.into())
         }
