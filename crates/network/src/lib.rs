@@ -18,6 +18,7 @@ mod questions;
 mod queue;
 mod reading;
 mod standing;
+mod tcp;
 mod window;
 mod writing;
 
@@ -28,3 +29,4 @@ pub use frame::{Frame, FrameError, FrameLimits, FrameReader};
 pub use limits::NetworkLimits;
 pub use network::{Ended, VatNetwork};
 pub use standing::Standing;
+pub use tcp::set_tcp_options;

@@ -158,3 +158,6 @@ fn poll_answers(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

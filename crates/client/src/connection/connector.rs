@@ -46,8 +46,7 @@ impl Connector for TcpConnector {
         let stream = tokio::time::timeout(self.connect_timeout, connecting)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        // Calls are small and answered one by one: waiting to fill a segment costs 40 ms each.
-        stream.set_nodelay(true)?;
+        share_network::set_tcp_options(&stream)?;
         Ok(Box::new(stream))
     }
 }

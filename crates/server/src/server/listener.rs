@@ -28,7 +28,7 @@ impl Transport {
     pub(crate) fn open(self) -> io::Result<Box<dyn Io>> {
         match self {
             Self::Tcp(stream) => {
-                stream.set_nodelay(true)?;
+                share_network::set_tcp_options(&stream)?;
                 stream.set_nonblocking(true)?;
                 Ok(Box::new(tokio::net::TcpStream::from_std(stream)?))
             }
