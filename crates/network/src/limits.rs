@@ -133,3 +133,18 @@ impl NetworkLimits {
         options
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_twice_over_and_a_little_and_not_more() {
+        let limits = NetworkLimits::server();
+        let options = limits.reader_options(100);
+        assert_eq!(options.traversal_limit_in_words, Some(1224));
+        assert_eq!(options.nesting_limit, 64);
+        let most = limits.reader_options(usize::MAX);
+        assert_eq!(most.traversal_limit_in_words, Some(10 * (1 << 20) + 1024));
+    }
+}

@@ -365,3 +365,6 @@ impl State {
         Poll::Ready(Ok(true))
     }
 }
+
+#[cfg(test)]
+mod tests;
