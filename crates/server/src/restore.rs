@@ -171,8 +171,8 @@ async fn prepare(
             (end_by_journal(&opened, path, contents, seams).await?, None)
         }
         _ => {
-            let addresses = authority::addresses(&options.advertise, factory.as_ref());
-            let refs = authority::end_all(&opened, seams, &addresses).await?;
+            let served = authority::served(&options.advertise, factory.as_ref());
+            let refs = authority::end_all(&opened, seams, &served).await?;
             factory::revoke_children(&opened, seams.clock.now()).await?;
             forget_journal(&opened).await?;
             (refs.count(), Some(refs.to_lines()))

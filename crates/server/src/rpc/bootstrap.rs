@@ -117,9 +117,10 @@ impl Bootstrap {
         }
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
+        let served = door.factory.served().clone();
         let redeemed = FactoryRedeemed {
-            addresses: door.factory.addresses().to_vec(),
-            pin: None,
+            addresses: served.addresses,
+            security: served.security,
             history: door.hub.history(),
             server: server_name().to_owned(),
         };
