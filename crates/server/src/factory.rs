@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex as PlainMutex, MutexGuard, PoisonError};
 use share_model::seam::Clock;
 use share_model::{
     FactoryAttenuate, FactoryGrantInfo, FactoryRef, GrantId, Refusal, RefusalCode, Secret,
-    SecretHash, UnixMs,
+    SecretHash, Security, UnixMs,
 };
 use tokio::sync::Mutex;
 use tracing::info;

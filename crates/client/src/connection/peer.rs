@@ -7,13 +7,13 @@ use capnp::message::ReaderOptions;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, twoparty};
 use futures_util::io::{AsyncReadExt, BufReader, BufWriter};
-use share_model::{OwnerKey, PROTOCOL_VERSION, ShareRef};
+use share_model::{OwnerKey, PROTOCOL_VERSION, Security, ShareRef};
 use share_proto::share_capnp::bootstrap;
 use share_proto::wire;
 use tokio::task::JoinHandle;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use super::connector::{Connector, Stream};
+use super::connector::{ConnectError, Connector, Stream};
 use super::error::ClientError;
 
 /// Buffered reads make a connection nearly twice as fast.
@@ -32,22 +32,14 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects to the first of `addresses` that answers. Needs a [`tokio::task::LocalSet`].
+    /// Connects to the first of `addresses` that answers as `security` asks for. Needs a [`tokio::task::LocalSet`].
     pub(super) async fn connect(
         connector: &dyn Connector,
         addresses: &[String],
+        security: Security,
     ) -> Result<(Self, bootstrap::Client), ClientError> {
-        let mut reason = "the ref names no address".to_owned();
-        for address in addresses {
-            match connector.connect(address).await {
-                Ok(stream) => return Ok(Self::start(stream)),
-                Err(error) => reason = error.to_string(),
-            }
-        }
-        Err(ClientError::Unreachable {
-            addresses: addresses.join(", "),
-            reason,
-        })
+        let stream = connect_to_one(connector, addresses, security).await?;
+        Ok(Self::start(stream))
     }
 
     fn start(stream: Box<dyn Stream>) -> (Self, bootstrap::Client) {
@@ -69,6 +61,31 @@ impl Peer {
         });
         (Self { task }, bootstrap)
     }
+}
+
+/// A connection to the first of `addresses` that answers. Who answers but is the wrong one is said
+/// rather than who is away.
+async fn connect_to_one(
+    connector: &dyn Connector,
+    addresses: &[String],
+    security: Security,
+) -> Result<Box<dyn Stream>, ClientError> {
+    let mut reason = "the ref names no address".to_owned();
+    let mut wrong = None;
+    for address in addresses {
+        match connector.connect(address, security).await {
+            Ok(stream) => return Ok(stream),
+            Err(ConnectError::Tls(error)) => {
+                reason = error.to_string();
+                wrong = wrong.or(ClientError::of_identity(address, &error));
+            }
+            Err(ConnectError::Io(error)) => reason = error.to_string(),
+        }
+    }
+    Err(wrong.unwrap_or(ClientError::Unreachable {
+        addresses: addresses.join(", "),
+        reason,
+    }))
 }
 
 impl Drop for Peer {

@@ -42,7 +42,7 @@ pub enum TlsError {
         seen: CertificatePin,
     },
     /// The authorities do not vouch for the server.
-    #[error("the server's certificate does not hold: {reason}")]
+    #[error("its certificate does not hold ({reason})")]
     NotTrusted {
         /// What is wrong with it.
         reason: String,

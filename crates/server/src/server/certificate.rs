@@ -15,7 +15,7 @@ pub(crate) const CERTIFICATE_FILE: &str = "tls.cert.pem";
 /// Its key. Written before the certificate: where the certificate is, the key has been.
 pub(crate) const KEY_FILE: &str = "tls.key.pem";
 /// Bytes of either file: room for a chain to an authority.
-const FILE_BYTES_MAX: u64 = 256 << 10;
+pub(crate) const FILE_BYTES_MAX: u64 = 256 << 10;
 
 /// Where certificate and key are.
 pub(super) struct Place<'a> {
