@@ -205,7 +205,7 @@ impl Run {
         self.made("a wrong slug", slug.expose(), &[]);
         let refused = [
             Session::redeem(&connector, &wrong).await,
-            Session::redeem_slug(&connector, &owner.addresses, &slug).await,
+            Session::redeem_slug(&connector, &owner.addresses, owner.security, &slug).await,
         ];
         for refused in refused {
             let error = refused.expect_err("it opens nothing");
