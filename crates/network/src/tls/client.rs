@@ -108,6 +108,9 @@ pub(super) fn handshake_error(error: io::Error) -> TlsError {
         }
         Some(Error::InvalidCertificate(wrong)) => not_trusted(wrong),
         None => TlsError::Lost(error),
+        Some(Error::InvalidMessage(_)) => TlsError::Handshake {
+            reason: "what the other side says is not TLS".to_owned(),
+        },
         Some(other) => TlsError::Handshake {
             reason: other.to_string(),
         },
