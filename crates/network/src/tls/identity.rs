@@ -13,7 +13,7 @@ use super::{pem, provider};
 #[derive(Clone)]
 pub struct Identity {
     pub(super) certified: Arc<CertifiedKey>,
-    pin: CertificatePin,
+    pub(super) pin: CertificatePin,
 }
 
 impl Identity {

@@ -4,6 +4,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use share_model::CertificatePin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
+use tokio_rustls::rustls::sign::CertifiedKey;
+
 use super::*;
 
 fn self_made() -> (SelfMade, Identity) {
@@ -78,6 +80,26 @@ async fn another_certificate_than_the_pinned_one_is_refused_before_a_byte_is_sen
 
 #[tokio::test]
 async fn a_server_without_the_key_of_the_pinned_certificate_is_refused() {
+    let ((_, pinned), (_, other)) = (self_made(), self_made());
+    let pin = pinned.pin();
+    let stolen = CertifiedKey::new(
+        pinned.certified.cert.clone(),
+        Arc::clone(&other.certified.key),
+    );
+    let certified = Arc::new(stolen);
+    let tls = ServerTls::new(Identity {
+        certified,
+        ..pinned
+    });
+    for check in [TlsCheck::Pin(pin), TlsCheck::Nothing] {
+        let (client, read) = meet(&tls, "a:1", &check).await;
+        client.unwrap_err();
+        assert_eq!(read, None);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_served_only_with_its_own_key() {
     let ((certificate, _), (key, _)) = (self_made(), self_made());
     let error = Identity::from_pem(certificate.certificate.as_bytes(), key.key.as_bytes());
     assert!(matches!(error, Err(CertificateError::Key(_))), "{error:?}");
