@@ -91,7 +91,7 @@ impl Server {
             share: created.share,
             grant: created.grant,
             epoch: created.epoch,
-            pin: None,
+            security: share_model::Security::ByAddress,
             secret,
         })
     }

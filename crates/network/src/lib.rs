@@ -19,6 +19,7 @@ mod queue;
 mod reading;
 mod standing;
 mod tcp;
+pub mod tls;
 mod window;
 mod writing;
 

@@ -26,6 +26,7 @@ mod op;
 mod outcome;
 mod refusal;
 mod request;
+mod security;
 mod session;
 mod sturdy_ref;
 mod to_redeem;

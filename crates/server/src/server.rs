@@ -1,11 +1,16 @@
 //! A server: store, hub, RPC threads and listener, started and ended in order.
 
 mod accept;
+pub(crate) mod certificate;
 mod error;
 mod listener;
+mod listeners;
+mod opening;
 mod options;
 mod place;
 mod running;
+mod security;
+mod unix_listener;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +23,19 @@ use tracing::{Instrument, error, info, info_span};
 
 pub use error::ServerError;
 pub use listener::{
-    Incoming, Io, Listener, PipeConnector, PipeListener, TcpListener, Transport, pipes,
+    Incoming, Io, Listener, Listening, PipeConnector, PipeListener, Reach, TcpListener, Transport,
+    pipes,
 };
-pub use options::{ServerLimits, ServerOptions, default_journal};
+pub use listeners::Listeners;
+pub use options::{
+    CertificateSource, ServerLimits, ServerOptions, TlsMode, TlsOptions, default_journal,
+};
 pub use running::RunningServer;
+pub use security::Reloaded;
+pub use unix_listener::UnixListener;
 
 use crate::backup::Backups;
-use crate::factory::Factory;
+use crate::factory::{Factory, ServedAt};
 use crate::hub::Hub;
 use crate::journal::{JournalUse, JournaledStore, bind};
 use crate::rpc::{Door, serve_connection};
@@ -32,7 +43,9 @@ use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
 use accept::{Accepted, Acceptor};
+use opening::Opening;
 use place::{Place, Placement};
+use security::Protecting;
 
 /// Connections that may wait for an RPC thread.
 const HANDOVER_MAX: usize = 64;
@@ -99,12 +112,9 @@ async fn start(
     listener: Box<dyn Listener>,
     placement: Placement,
 ) -> Result<RunningServer, ServerError> {
-    let address = listener.address();
-    let addresses = match options.advertise.as_slice() {
-        [] => vec![address.clone()],
-        advertise => advertise.to_vec(),
-    };
+    let listening = listener.listening();
     create_folder(&options.seams, &options.data)?;
+    let (served, protecting) = served(&options, &listening)?;
     let (journaled, backups) = guard_store(store, &options, placement).await?;
     let ServerOptions {
         data,
@@ -114,7 +124,7 @@ async fn start(
         ..
     } = options;
     let store: Arc<dyn Store> = Arc::clone(&journaled) as _;
-    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, addresses).await?;
+    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, served).await?;
     let uses = Arc::clone(factory.uses());
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
@@ -130,7 +140,11 @@ async fn start(
         drain: drain_doors.subscribe(),
     };
     let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
-    let (rpc_places, lines) = start_doors(placement, rpc_threads, &door)?;
+    let opening = Opening {
+        protecting: protecting.clone(),
+        deadline: limits.tls_handshake,
+    };
+    let (rpc_places, lines) = start_doors(placement, rpc_threads, (&door, &opening))?;
     let acceptor = Acceptor {
         listener,
         lines,
@@ -142,9 +156,12 @@ async fn start(
         Placement::Threads => tokio::spawn(acceptor.run()),
         Placement::Caller => tokio::task::spawn_local(acceptor.run()),
     };
-    info!(address, data = %data.display(), "server started");
+    let addresses: Vec<String> = listening.into_iter().map(|it| it.address).collect();
+    info!(?addresses, data = %data.display(), "server started");
     Ok(RunningServer {
-        address,
+        addresses,
+        protecting,
+        seams,
         store: journaled,
         hub,
         drain_doors,
@@ -160,14 +177,14 @@ async fn start(
 fn start_doors(
     placement: Placement,
     threads: usize,
-    door: &Door,
+    (door, opening): (&Door, &Opening),
 ) -> Result<(Vec<Place>, Vec<mpsc::Sender<Accepted>>), ServerError> {
     let mut places = Vec::new();
     let mut lines = Vec::new();
     for number in 1..=threads.max(1) {
         let (line, incoming) = mpsc::channel(HANDOVER_MAX);
-        let door = door.clone();
-        let make = move || Box::pin(serve_connections(door, incoming)) as place::Part;
+        let (door, opening) = (door.clone(), opening.clone());
+        let make = move || Box::pin(serve_connections(door, opening, incoming)) as place::Part;
         let name = format!("share-rpc-{number}");
         places.push(Place::start(placement, &name, make)?);
         lines.push(line);
@@ -200,7 +217,7 @@ async fn guard_store(
 }
 
 /// Serves the connections of one RPC thread.
-async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
+async fn serve_connections(door: Door, opening: Opening, mut incoming: mpsc::Receiver<Accepted>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -211,12 +228,11 @@ async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
                     break;
                 };
                 let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
-                let door = door.clone();
+                let (door, opening) = (door.clone(), opening.clone());
                 let serving = async move {
                     let _room = accepted.room;
-                    match accepted.transport.open() {
-                        Ok(io) => serve_connection(io, door, Standing::default()).await,
-                        Err(error) => info!(%error, "connection lost before it was served"),
+                    if let Some(io) = opened(accepted.transport, accepted.reach, &opening, &door).await {
+                        serve_connection(io, door, Standing::default()).await;
                     }
                 };
                 connections.spawn_local(serving.instrument(span));
@@ -226,6 +242,48 @@ async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
     while let Some(ended) = connections.join_next().await {
         report(ended);
     }
+}
+
+/// The connection, once it has its TLS; `None`: it is not served.
+async fn opened(
+    transport: Transport,
+    reach: Reach,
+    opening: &Opening,
+    door: &Door,
+) -> Option<Box<dyn Io>> {
+    let mut drain = door.drain.clone();
+    let opened = tokio::select! {
+        biased;
+        // Fails if the server is gone: then this drains too.
+        _ = drain.wait_for(|drain| *drain) => return None,
+        opened = opening.open(transport, reach) => opened,
+    };
+    match opened {
+        Ok(io) => Some(io),
+        Err(error) => {
+            info!(%error, "connection not served");
+            None
+        }
+    }
+}
+
+/// What refs will say of the way to the server, and how its connections are protected.
+fn served(
+    options: &ServerOptions,
+    listening: &[Listening],
+) -> Result<(ServedAt, Protecting), ServerError> {
+    let addresses = match options.advertise.as_slice() {
+        [] => listening.iter().map(|it| it.address.clone()).collect(),
+        advertise => advertise.to_vec(),
+    };
+    let of = (options.data.clone(), options.tls.clone());
+    let protecting = Protecting::open(of, listening, &addresses, &options.seams)?;
+    let security = protecting.advertised();
+    let served = ServedAt {
+        addresses,
+        security,
+    };
+    Ok((served, protecting))
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

@@ -21,6 +21,7 @@ mod serving {
     mod sessions;
     mod store_trouble;
     mod subscribing;
+    mod tls;
     mod trouble;
     mod world;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use share_model::{Ack, Batch, Envelope, OwnerKey};
+use share_model::{Ack, Batch, Envelope, OwnerKey, ShareRef};
 use share_proto::share_capnp::appender;
 use share_proto::wire;
 
@@ -40,8 +40,12 @@ impl RpcLink {
 #[async_trait(?Send)]
 impl Link for RpcLink {
     async fn open(&self, request: LaneRequest) -> Result<LinkedLane, ClientError> {
-        let addresses = &request.reference.addresses;
-        let (peer, bootstrap) = Peer::connect(&*self.connector, addresses).await?;
+        let ShareRef {
+            addresses,
+            security,
+            ..
+        } = &request.reference;
+        let (peer, bootstrap) = Peer::connect(&*self.connector, addresses, *security).await?;
         let peer = Rc::new(peer);
 
         let mut redeem = bootstrap.redeem_share_request();

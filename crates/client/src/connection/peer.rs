@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
-use share_model::{OwnerKey, PROTOCOL_VERSION, ShareRef};
+use share_model::{OwnerKey, PROTOCOL_VERSION, Security, ShareRef};
 use share_network::{Budget, BudgetLimits, NetworkLimits, Standing, VatNetwork};
 use share_proto::share_capnp::bootstrap;
 use share_proto::wire;
 use tokio::task::JoinHandle;
 
-use super::connector::{Connector, Stream};
+use super::connector::{ConnectError, Connector, Stream};
 use super::error::ClientError;
 
 /// How long a server may take to answer a call that has no deadline of its own.
@@ -27,22 +27,14 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects to the first of `addresses` that answers. Needs a [`tokio::task::LocalSet`].
+    /// Connects to the first of `addresses` that answers as `security` asks for. Needs a [`tokio::task::LocalSet`].
     pub(super) async fn connect(
         connector: &dyn Connector,
         addresses: &[String],
+        security: Security,
     ) -> Result<(Self, bootstrap::Client), ClientError> {
-        let mut reason = "the ref names no address".to_owned();
-        for address in addresses {
-            match connector.connect(address).await {
-                Ok(stream) => return Ok(Self::start(stream)),
-                Err(error) => reason = error.to_string(),
-            }
-        }
-        Err(ClientError::Unreachable {
-            addresses: addresses.join(", "),
-            reason,
-        })
+        let stream = connect_to_one(connector, addresses, security).await?;
+        Ok(Self::start(stream))
     }
 
     fn start(stream: Box<dyn Stream>) -> (Self, bootstrap::Client) {
@@ -65,6 +57,31 @@ impl Peer {
         });
         (Self { task }, bootstrap)
     }
+}
+
+/// A connection to the first of `addresses` that answers. Who answers but is the wrong one is said
+/// rather than who is away.
+async fn connect_to_one(
+    connector: &dyn Connector,
+    addresses: &[String],
+    security: Security,
+) -> Result<Box<dyn Stream>, ClientError> {
+    let mut reason = "the ref names no address".to_owned();
+    let mut wrong = None;
+    for address in addresses {
+        match connector.connect(address, security).await {
+            Ok(stream) => return Ok(stream),
+            Err(ConnectError::Tls(error)) => {
+                reason = error.to_string();
+                wrong = wrong.or(ClientError::of_identity(address, &error));
+            }
+            Err(ConnectError::Io(error)) => reason = error.to_string(),
+        }
+    }
+    Err(wrong.unwrap_or(ClientError::Unreachable {
+        addresses: addresses.join(", "),
+        reason,
+    }))
 }
 
 impl Drop for Peer {

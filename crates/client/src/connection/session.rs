@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use share_model::{
-    LogPosition, OwnerKey, PROTOCOL_VERSION, Redeemed, ShareRef, Slug, SnapshotAt, WriterInfo,
+    LogPosition, OwnerKey, PROTOCOL_VERSION, Redeemed, Security, ShareRef, Slug, SnapshotAt,
+    WriterInfo,
 };
 use share_proto::share_capnp::{redeem_outcome, share_session, subscription};
 use share_proto::wire;
@@ -63,7 +64,8 @@ impl Session {
         reference: &ShareRef,
         owner: Option<&OwnerKey>,
     ) -> Result<Self, ClientError> {
-        let (peer, bootstrap) = Peer::connect(connector, &reference.addresses).await?;
+        let (peer, bootstrap) =
+            Peer::connect(connector, &reference.addresses, reference.security).await?;
         let mut redeem = bootstrap.redeem_share_request();
         write_redeem(reference, owner, redeem.get());
         let redeeming = redeem.send();
@@ -73,7 +75,7 @@ impl Session {
     }
 
     /// Opens a published share for reading, by its public address, at the first of `addresses` that
-    /// answers.
+    /// answers as `security` asks for.
     ///
     /// # Errors
     ///
@@ -81,9 +83,10 @@ impl Session {
     pub async fn redeem_slug(
         connector: &dyn Connector,
         addresses: &[String],
+        security: Security,
         slug: &Slug,
     ) -> Result<Self, ClientError> {
-        let (peer, bootstrap) = Peer::connect(connector, addresses).await?;
+        let (peer, bootstrap) = Peer::connect(connector, addresses, security).await?;
         let mut redeem = bootstrap.redeem_slug_request();
         redeem.get().set_slug(slug.expose());
         redeem.get().set_protocol_version(PROTOCOL_VERSION);

@@ -9,11 +9,12 @@ use share_model::{
 use super::cut::{read_cut, write_cut};
 use super::error::WireError;
 use super::field::{
-    addresses, bytes, from_one, got, list_len, optional_bytes, optional_time, short_text,
-    time_or_zero, write_addresses,
+    addresses, bytes, from_one, got, list_len, optional_time, short_text, time_or_zero,
+    write_addresses,
 };
 use super::grant::{read_rights, required_origin, write_origin, write_rights};
 use super::limits::{read_limits, write_limits};
+use super::security::{Names, read_security, tls};
 use crate::share_capnp::{
     bump_outcome::bumped, claim_outcome::claimed, create_outcome::created, factory_redeemed,
     redeemed, writer,
@@ -77,9 +78,13 @@ pub fn read_factory_redeemed(
 ) -> Result<FactoryRedeemed, WireError> {
     let label_max = Limits::DEFAULT.label_bytes_max;
     let history = bytes(reader.get_history(), "factoryRedeemed.history")?;
+    let names = Names {
+        pin: "factoryRedeemed.pin",
+        tls: "factoryRedeemed.tls",
+    };
     Ok(FactoryRedeemed {
         addresses: addresses(reader.get_addresses(), "factoryRedeemed.addresses")?,
-        pin: optional_bytes(reader.get_pin(), "factoryRedeemed.pin")?,
+        security: read_security(reader.get_pin(), reader.get_tls(), &names)?,
         history: HistoryId::from_bytes(history),
         server: short_text(reader.get_server(), label_max, "factoryRedeemed.server")?,
     })
@@ -98,9 +103,10 @@ pub fn write_factory_redeemed(
         .reborrow()
         .init_addresses(list_len(redeemed.addresses.len()));
     write_addresses(&redeemed.addresses, addresses);
-    if let Some(pin) = &redeemed.pin {
-        builder.set_pin(pin);
+    if let Some(pin) = redeemed.security.pin() {
+        builder.set_pin(&pin.to_bytes());
     }
+    builder.set_tls(tls(redeemed.security));
     builder.set_history(&redeemed.history.to_bytes());
     builder.set_server(&redeemed.server);
 }

@@ -121,9 +121,10 @@ impl Bootstrap {
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
         self.connection.prove();
+        let served = door.factory.served().clone();
         let redeemed = FactoryRedeemed {
-            addresses: door.factory.addresses().to_vec(),
-            pin: None,
+            addresses: served.addresses,
+            security: served.security,
             history: door.hub.history(),
             server: server_name().to_owned(),
         };

@@ -8,7 +8,7 @@ use share_model::seam::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tracing::{info, warn};
 
-use super::listener::{Incoming, Listener, Transport};
+use super::listener::{Incoming, Listener, Reach, Transport};
 
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
 /// connections that end give back.
@@ -19,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Accepted {
     pub(super) transport: Transport,
     pub(super) peer: String,
+    pub(super) reach: Reach,
     /// Counts the connections of the server.
     pub(super) number: u64,
     /// One of the connections that there may be.
@@ -75,6 +76,7 @@ impl Acceptor {
         let mut accepted = Accepted {
             transport: incoming.transport,
             peer,
+            reach: incoming.reach,
             number,
             room,
         };

@@ -23,9 +23,11 @@ pub struct ServerOptions {
     /// Begins a new journal in place of one that is lost. Only if the data folder was not put back
     /// from a copy since: nothing would end again what ended after the copy.
     pub new_journal: bool,
-    /// `HOST:PORT` under which clients reach the server, for the refs that it hands out. Empty: the
-    /// address on which it listens.
+    /// `HOST:PORT`, or `unix:/PATH`, under which clients reach the server, for the refs that it hands
+    /// out. Empty: the addresses on which it listens.
     pub advertise: Vec<String>,
+    /// How connections are protected.
+    pub tls: TlsOptions,
     /// Threads that serve connections; at least one.
     pub rpc_threads: usize,
     /// How the store is opened.
@@ -45,6 +47,7 @@ impl ServerOptions {
             new_journal: false,
             data,
             advertise: Vec::new(),
+            tls: TlsOptions::default(),
             rpc_threads: 1,
             store: SqliteStoreOptions::default(),
             limits: ServerLimits::default(),
@@ -67,6 +70,43 @@ pub fn default_journal(data: &Path) -> PathBuf {
         .unwrap_or_else(|| data.join("../share.journal"))
 }
 
+/// How a server protects its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsOptions {
+    /// Where there is TLS.
+    pub mode: TlsMode,
+    /// Of what the server shows.
+    pub certificate: CertificateSource,
+}
+
+/// Where a server has TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsMode {
+    /// At addresses that a network reaches; at others it is the client's choice, if there is a
+    /// certificate.
+    #[default]
+    ByAddress,
+    /// At every address.
+    Always,
+    /// Nowhere: whoever is on the way reads and changes everything.
+    Never,
+}
+
+/// Where a server has its certificate from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CertificateSource {
+    /// The server made it, and keeps it in the data folder; refs pin it.
+    #[default]
+    SelfMade,
+    /// From files, PEM; authorities vouch for it.
+    Files {
+        /// The certificate, then those that lead to its authority.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+}
+
 /// Bounds of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {
@@ -78,6 +118,8 @@ pub struct ServerLimits {
     pub rpc: RpcLimits,
     /// What the messages of all connections together may take.
     pub messages: BudgetLimits,
+    /// How long a connection's handshake of TLS may take.
+    pub tls_handshake: Duration,
     /// How long each part of the server has to end in a drain.
     pub drain_deadline: Duration,
 }
@@ -89,6 +131,7 @@ impl Default for ServerLimits {
             hub: HubLimits::default(),
             rpc: RpcLimits::default(),
             messages: BudgetLimits::server(),
+            tls_handshake: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(20),
         }
     }

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use crate::connection::{Connector, Stream};
+use crate::connection::{ConnectError, Connector, Stream};
 
 const HISTORY: HistoryId = HistoryId::from_bytes([3; 16]);
 
@@ -33,7 +33,7 @@ pub(in crate::connection) fn reference() -> ShareRef {
         share: ShareId::from_bytes([9; 16]),
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(1),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([7; 32]),
     }
 }
@@ -51,7 +51,11 @@ impl Pipes {
 
 #[async_trait]
 impl Connector for Pipes {
-    async fn connect(&self, _: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        _: &str,
+        _: share_model::Security,
+    ) -> Result<Box<dyn Stream>, ConnectError> {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         self.0
             .send(theirs)

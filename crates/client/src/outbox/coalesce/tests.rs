@@ -75,7 +75,7 @@ fn reference(share: ShareId) -> ShareRef {
         share,
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(1),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([7; 32]),
     }
 }
