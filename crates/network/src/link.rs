@@ -87,6 +87,11 @@ impl Link {
         self.ended.borrow().clone()
     }
 
+    /// Whether more may be about to be sent.
+    pub(crate) fn may_send_more(&self) -> bool {
+        self.questions.borrow().are_several()
+    }
+
     /// Whether so little waits to be written that more may be read.
     pub(crate) fn may_read(&self) -> bool {
         let queued = self.queue.borrow().bytes();

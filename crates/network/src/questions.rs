@@ -101,6 +101,12 @@ impl Questions {
         self.waiting
     }
 
+    /// Whether more may be about to be sent: other answers, or other calls. Where one call follows the
+    /// other there is nothing to wait for.
+    pub(crate) fn are_several(&self) -> bool {
+        self.waiting > 0 || self.ours.len() > 1
+    }
+
     /// Bytes of answers that the peer has and did not finish.
     pub(crate) fn answer_bytes(&self) -> usize {
         self.answer_bytes

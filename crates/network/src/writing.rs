@@ -73,7 +73,7 @@ async fn wait_for_work(link: &Link) -> Option<Closing> {
 async fn gather(link: &Link) {
     let mut before = link.with_queue(|queue| queue.sent());
     for _ in 0..ROUNDS_MAX {
-        if link.with_queue(|queue| queue.is_full()) {
+        if !link.may_send_more() || link.with_queue(|queue| queue.is_full()) {
             break;
         }
         pause().await;
