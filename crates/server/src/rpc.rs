@@ -4,6 +4,7 @@
 //! owner through its bounded queue. Authority is checked there, on every call. No method waits for a
 //! capability of the client's, and each has a deadline.
 
+mod abort;
 mod appender;
 mod arriving;
 mod backup;
@@ -35,6 +36,7 @@ use crate::hub::Hub;
 use crate::owner::Outcome;
 use crate::seams::Seams;
 
+pub(crate) use abort::abort_message;
 pub(crate) use connection::serve_connection;
 
 /// Bounds of a connection.

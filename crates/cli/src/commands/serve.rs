@@ -132,7 +132,7 @@ fn tell(server: &RunningServer) -> Result<(), CliError> {
 fn tell_reloaded(reloaded: Result<Reloaded, ServerError>) {
     match reloaded {
         Ok(Reloaded::Certificate(pin)) => {
-            ui::note(format!("new connections get certificate {pin}"))
+            ui::note(format!("new connections get certificate {pin}"));
         }
         Ok(Reloaded::Nothing) => ui::note("no certificate from files: nothing to read anew"),
         Err(error) => {

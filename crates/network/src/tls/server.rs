@@ -1,5 +1,6 @@
 //! The server's side of TLS, with a certificate that can be replaced while it serves.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use share_model::CertificatePin;
@@ -14,8 +15,8 @@ use super::error::TlsError;
 use super::identity::Identity;
 use super::{ALPN, client, provider};
 
-/// What a server does TLS with.
-#[derive(Debug, Clone)]
+/// What a server does TLS with. Its `Debug` shows the pin only.
+#[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
     current: Arc<Current>,
@@ -78,6 +79,12 @@ impl Current {
     fn get(&self) -> Identity {
         let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
         current.clone()
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerTls({})", self.pin())
     }
 }
 

@@ -4,8 +4,6 @@
 use std::io;
 use std::time::Duration;
 
-use capnp::message::Builder;
-use capnp_rpc::rpc_capnp::{exception, message};
 use share_network::tls::{Beginning, Replayed, ServerTls, TlsError, begins_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -13,6 +11,7 @@ use tokio::time::timeout;
 use super::listener::{Io, Reach, Transport};
 use super::options::TlsMode;
 use super::security::Protecting;
+use crate::rpc::abort_message;
 
 /// Bytes that are still read of a client that is told why it is not served.
 const UNREAD_MAX: u64 = 64 << 10;
@@ -81,13 +80,9 @@ async fn shake(
 
 /// Tells a client that began without TLS, in the words that it understands.
 async fn say_why(mut io: Replayed<Box<dyn Io>>) -> io::Result<()> {
-    let mut builder = Builder::new_default();
-    let mut abort = builder.init_root::<message::Builder<'_>>().init_abort();
-    abort.set_reason(
+    let bytes = abort_message(
         "this server speaks TLS here: connect by a ref that it gave out since, which has its `pin=`",
     );
-    abort.set_type(exception::Type::Failed);
-    let bytes = capnp::serialize::write_message_to_words(&builder);
     io.write_all(&bytes).await?;
     io.shutdown().await?;
     // What lies unread when a socket is closed resets the connection, and takes the words along.
