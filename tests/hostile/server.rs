@@ -1,0 +1,96 @@
+//! A real server process, and what may be seen of it from outside.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use share_model::FactoryRef;
+
+/// A server with its data in a folder; killed when dropped.
+pub(crate) struct Server {
+    process: Child,
+    folder: PathBuf,
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// Starts `share serve` on loopback. What it says is kept in the folder.
+    pub(crate) fn start(folder: &Path) -> Self {
+        let mut command = Command::new(share_tests::share_binary());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.arg(folder.join("data"));
+        command.env_clear().env("HOME", folder);
+        let log = File::create(folder.join("serve.log")).expect("a log can be made");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        let mut process = command.spawn().expect("`share` starts");
+        let mut out = BufReader::new(process.stdout.take().expect("stdout is a pipe"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("stdout is text");
+        // A pipe that nobody reads would hold it up. Ends with the process.
+        let mut rest = File::create(folder.join("serve.out")).expect("a log can be made");
+        std::thread::spawn(move || std::io::copy(&mut out, &mut rest));
+        let address = line.trim().strip_prefix("listening on ");
+        Self {
+            address: address.expect("the line has the address").to_owned(),
+            process,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// With which shares are created.
+    pub(crate) fn factory(&self) -> FactoryRef {
+        let text = fs::read_to_string(self.folder.join("data/factory.ref"));
+        let text = text.expect("the server has written its ref");
+        text.trim().parse().expect("it is a ref")
+    }
+
+    /// The most memory that it has held so far, in bytes.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line =
+            line.unwrap_or_else(|| panic!("the server has ended; it said:\n{}", self.said()));
+        let kib = line.trim().trim_end_matches(" kB").parse::<u64>();
+        kib.expect("it is a number") << 10
+    }
+
+    /// What it has logged: warnings, errors, and what it died of.
+    pub(crate) fn said(&self) -> String {
+        let read = |name| fs::read(self.folder.join(name)).expect("the log is there");
+        let all = [read("serve.log"), read("serve.out")].concat();
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// Asks it to end, and waits for that.
+    pub(crate) async fn drain(&mut self, deadline: Duration) -> ExitStatus {
+        let pid = i32::try_from(self.process.id()).expect("an id is a positive number");
+        let pid = Pid::from_raw(pid).expect("an id is a positive number");
+        kill_process(pid, Signal::TERM).expect("a child can be signalled");
+        let ended = async {
+            let mut looks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                looks.tick().await;
+                if let Some(status) = self.process.try_wait().expect("it is our child") {
+                    return status;
+                }
+            }
+        };
+        let status = tokio::time::timeout(deadline, ended).await;
+        status.expect("the server drains in time")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already; then there is nothing to do.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
