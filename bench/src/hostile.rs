@@ -4,7 +4,7 @@
 //! then under the attack; both are measured in the same run, and the server's memory at its peak.
 //! Attackers and writer share the machine with the server, so a part of what is noticed is theirs.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ const OP_BYTES: usize = 256;
 const VALUES: usize = 8;
 /// How often the server's memory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// Where attackers come from; the writer comes from 127.0.0.1.
-const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// The first address that attackers come from; the writer comes from 127.0.0.1.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// How the scenario is run.
 #[derive(Debug, clap::Args)]
@@ -35,9 +35,12 @@ pub(crate) struct Args {
     /// Seconds of each measurement, quiet and under attack
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Attack from the writer's address, not from 127.0.0.2
+    /// Attack from the writer's address, not from others
     #[arg(long)]
     beside: bool,
+    /// How many addresses attackers come from, from 127.0.0.2 on
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    addresses: u8,
     /// Mebibytes of the server at which an attack is broken off
     #[arg(long, default_value_t = 4096)]
     memory_mib_max: u64,
@@ -70,6 +73,7 @@ pub(crate) struct Line {
     /// Why it was broken off; nothing if it was not.
     broken_off: Option<String>,
     is_beside: bool,
+    addresses: u8,
     #[serde(flatten)]
     measured: Subject,
 }
@@ -122,7 +126,7 @@ async fn one(args: &Args, attack: Attack, measured: Subject) -> Result<Line, Ben
     let address = server.address().parse();
     let target = Target {
         server: address.map_err(|_| BenchError::Unexpected("the server has no address".into()))?,
-        from: (!args.beside).then_some(ELSEWHERE),
+        from: (!args.beside).then_some((ELSEWHERE, args.addresses)),
         share: theirs,
     };
     let running = Running::start(attack, target)?;
@@ -163,6 +167,7 @@ async fn one(args: &Args, attack: Attack, measured: Subject) -> Result<Line, Ben
         peak_mib,
         broken_off,
         is_beside: args.beside,
+        addresses: args.addresses,
         measured,
     })
 }

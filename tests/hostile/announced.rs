@@ -2,28 +2,26 @@
 
 use share_hostile::Attack;
 
-use crate::scene::{From, Scene, With, survives};
+use crate::scene::{From, Scene};
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn announced_sizes_take_no_memory() {
-    survives(Attack::AnnouncedSize, 100);
+    Scene::of(Attack::AnnouncedSize, 100).play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn announced_sizes_from_the_same_address_take_no_memory() {
-    let scene = Scene {
-        attack: Attack::AnnouncedSize,
+    Scene {
         from: From::Beside,
-        with: With::OwnShare,
-        deeds: 100,
-    };
-    scene.play();
+        ..Scene::of(Attack::AnnouncedSize, 100)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn announced_segments_take_no_memory() {
-    survives(Attack::AnnouncedSegments, 100);
+    Scene::of(Attack::AnnouncedSegments, 100).play();
 }

@@ -2,76 +2,71 @@
 
 use share_hostile::Attack;
 
-use crate::scene::{From, Scene, With, survives};
+use crate::scene::{From, Scene, With};
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn answers_that_are_never_read_do_not_pile_up() {
-    survives(Attack::UnreadAnswers, 5000);
+    Scene {
+        deeds_max: 1_000_000,
+        ..Scene::of(Attack::UnreadAnswers, 5000)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn cancelled_calls_leave_nothing_behind() {
-    survives(Attack::CancelledCalls, 100000);
+    Scene::of(Attack::CancelledCalls, 100_000).play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn large_answers_that_are_never_read_do_not_pile_up() {
-    let scene = Scene {
-        attack: Attack::UnreadGetters,
-        from: From::Elsewhere,
-        with: With::FullShare,
-        deeds: 1000,
-    };
-    scene.play();
+    Scene {
+        with: With::Full,
+        deeds_max: 300_000,
+        ..Scene::of(Attack::UnreadGetters, 1000)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn large_answers_that_are_read_hold_up_nobody() {
-    let scene = Scene {
-        attack: Attack::Getters,
-        from: From::Elsewhere,
-        with: With::FullShare,
-        deeds: 500,
-    };
-    scene.play();
+    Scene {
+        with: With::Full,
+        ..Scene::of(Attack::Getters, 500)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn subscribers_that_read_nothing_hold_nothing() {
-    let scene = Scene {
-        attack: Attack::UnreadSubscriptions,
-        from: From::Elsewhere,
-        with: With::FullShare,
-        deeds: 64,
-    };
-    scene.play();
+    Scene {
+        with: With::Full,
+        ..Scene::of(Attack::UnreadSubscriptions, 64)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn sinks_that_never_return_hold_nothing() {
-    let scene = Scene {
-        attack: Attack::SilentSinks,
-        from: From::Elsewhere,
-        with: With::FullShare,
-        deeds: 64,
-    };
-    scene.play();
+    Scene {
+        with: With::Full,
+        ..Scene::of(Attack::SilentSinks, 64)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn wrong_secrets_shut_nobody_out() {
-    let scene = Scene {
-        attack: Attack::WrongSecrets,
+    Scene {
         from: From::Beside,
-        with: With::OwnShare,
-        deeds: 500,
-    };
-    scene.play();
+        ..Scene::of(Attack::WrongSecrets, 500)
+    }
+    .play();
 }

@@ -2,28 +2,24 @@
 
 use share_hostile::Attack;
 
-use crate::scene::{From, Scene, With};
+use crate::scene::{Scene, With};
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn writers_of_one_grant_leave_room_for_its_siblings() {
-    let scene = Scene {
-        attack: Attack::ManyWriters,
-        from: From::Elsewhere,
-        with: With::SameShare,
-        deeds: 100,
-    };
-    scene.play();
+    Scene {
+        with: With::Same,
+        ..Scene::of(Attack::ManyWriters, 100)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn requeued_ops_of_one_grant_leave_room_for_its_siblings() {
-    let scene = Scene {
-        attack: Attack::ManyRequeues,
-        from: From::Elsewhere,
-        with: With::SameShare,
-        deeds: 40,
-    };
-    scene.play();
+    Scene {
+        with: With::Same,
+        ..Scene::of(Attack::ManyRequeues, 40)
+    }
+    .play();
 }

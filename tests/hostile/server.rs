@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use share_model::FactoryRef;
+
+/// Lines of a log that are looked at.
+const LINES: usize = 20;
+/// What every panic says.
+const PANICKED: &str = "panicked at";
 
 /// A server with its data in a folder; killed when dropped.
 pub(crate) struct Server {
@@ -17,12 +22,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `share serve` on loopback. What it says is kept in the folder.
-    pub(crate) fn start(folder: &Path) -> Self {
-        let mut command = Command::new(share_tests::share_binary());
+    /// Starts `share serve` on loopback, with no more than `files` open files. What it says is kept in
+    /// the folder.
+    pub(crate) fn start(folder: &Path, files: Option<u32>) -> Self {
+        raise_files();
+        let mut command = Command::new("sh");
+        let files = files.map_or_else(String::new, |files| format!("ulimit -n {files}; "));
+        command.arg("-c").arg(format!("{files}exec \"$0\" \"$@\""));
+        command.arg(share_tests::share_binary());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
         command.arg(folder.join("data"));
-        command.env_clear().env("HOME", folder);
+        command
+            .env_clear()
+            .env("HOME", folder)
+            .env("PATH", "/usr/bin:/bin");
         let log = File::create(folder.join("serve.log")).expect("a log can be made");
         command
             .stdin(Stdio::null())
@@ -61,11 +74,21 @@ impl Server {
         kib.expect("it is a number") << 10
     }
 
-    /// What it has logged: warnings, errors, and what it died of.
+    /// What it has logged: warnings, errors, and what it died of. Of very much only the end, and the
+    /// panics.
     pub(crate) fn said(&self) -> String {
         let read = |name| fs::read(self.folder.join(name)).expect("the log is there");
-        let all = [read("serve.log"), read("serve.out")].concat();
-        String::from_utf8_lossy(&all).into_owned()
+        let all = [read("serve.out"), read("serve.log")].concat();
+        let all = String::from_utf8_lossy(&all);
+        let lines: Vec<&str> = all.lines().collect();
+        let end = lines.len().saturating_sub(LINES);
+        let panics = lines[..end].iter().filter(|line| line.contains(PANICKED));
+        let told: Vec<&str> = panics.take(LINES).chain(&lines[end..]).copied().collect();
+        told.join("\n")
+    }
+
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.said().contains(PANICKED)
     }
 
     /// Asks it to end, and waits for that.
@@ -93,4 +116,15 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Lets this process, and what it starts, have as many files open as it may: a crowd of connections is
+/// that many files on either side.
+fn raise_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).expect("a limit may be raised to its maximum");
 }

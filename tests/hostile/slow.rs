@@ -1,23 +1,26 @@
-//! Bytes that come one by one: who sends so holds up nobody else.
+//! Bytes that come one by one: who sends so holds up nobody else, and not for long.
 
 use share_hostile::Attack;
 
-use crate::scene::{From, Scene, With, survives};
+use crate::scene::{From, Scene};
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn a_first_message_byte_by_byte_holds_up_nobody() {
-    survives(Attack::SlowFirst, 2000);
+    Scene {
+        ended: 200,
+        ..Scene::of(Attack::SlowFirst, 2000)
+    }
+    .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
 fn a_later_message_byte_by_byte_holds_up_nobody() {
-    let scene = Scene {
-        attack: Attack::SlowLater,
+    Scene {
         from: From::Beside,
-        with: With::OwnShare,
-        deeds: 2000,
-    };
-    scene.play();
+        ended: 200,
+        ..Scene::of(Attack::SlowLater, 2000)
+    }
+    .play();
 }

@@ -41,6 +41,8 @@ attacks! {
     AnnouncedSegments = "announced-segments", "announcements", bytes::announce_segments;
     /// Two thousand connections that say nothing.
     Idle = "idle", "connections", bytes::idle;
+    /// Five thousand connections that say nothing.
+    Crowd = "crowd", "connections", bytes::crowd;
     /// Connections that were to begin TLS and say nothing.
     SilentTls = "silent-tls", "connections", bytes::silent_tls;
     /// Connections that send half of a TLS client's hello.

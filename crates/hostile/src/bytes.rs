@@ -14,6 +14,8 @@ const ANNOUNCED_WORDS: u32 = 8 << 20;
 const SEGMENTS: u32 = 511;
 /// Connections that say nothing.
 const IDLE: usize = 2000;
+/// Connections that are more than a server takes.
+const CROWD: usize = 5000;
 /// Connections that begin something and leave it at that.
 const HALF_OPEN: usize = 500;
 /// Connections that send noise.
@@ -41,6 +43,11 @@ pub(crate) async fn announce_segments(attacker: &Attacker) {
 /// Connects and says nothing.
 pub(crate) async fn idle(attacker: &Attacker) {
     say_and_wait(attacker, IDLE, &[]).await;
+}
+
+/// Connects and says nothing, with more connections than a server takes.
+pub(crate) async fn crowd(attacker: &Attacker) {
+    say_and_wait(attacker, CROWD, &[]).await;
 }
 
 /// Connects as if to begin TLS, and says nothing.

@@ -39,11 +39,9 @@ pub(crate) async fn read(attacker: &Attacker) {
                 peer.send(&getter(question)).await?;
                 peer.deed();
             }
-            for _ in asked.clone() {
-                peer.any_answer().await?;
-            }
-            for question in asked {
-                peer.send(&message::finish(question, true)).await?;
+            for _ in asked {
+                let answered = peer.any_answer().await?;
+                peer.send(&message::finish(answered, true)).await?;
             }
         }
     };

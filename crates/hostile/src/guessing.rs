@@ -25,9 +25,9 @@ pub(crate) async fn wrong_secrets(attacker: &Attacker) {
                 peer.send(&redeem).await?;
                 peer.deed();
             }
-            for question in asked {
-                peer.any_answer().await?;
-                peer.send(&message::finish(question, true)).await?;
+            for _ in asked {
+                let answered = peer.any_answer().await?;
+                peer.send(&message::finish(answered, true)).await?;
             }
         }
     };

@@ -71,10 +71,11 @@ async fn keep(attacker: &Attacker, ask: impl Fn(u32) -> Vec<u8>) {
             for question in asked.clone() {
                 peer.send(&ask(question)).await?;
             }
-            for question in asked {
-                peer.any_answer().await?;
+            for _ in asked {
+                // In the order of the answers: one that is finished before is cancelled.
+                let answered = peer.any_answer().await?;
                 peer.deed();
-                peer.send(&message::finish(question, false)).await?;
+                peer.send(&message::finish(answered, false)).await?;
             }
         }
     };

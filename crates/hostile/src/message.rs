@@ -45,17 +45,6 @@ pub(crate) enum Of {
     Answer(u32),
 }
 
-/// What came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// The return of this question.
-    Return(u32),
-    /// A call, with its question.
-    Call(u32),
-    /// Anything else.
-    Other,
-}
-
 /// Asks for the bootstrap capability.
 pub(crate) fn bootstrap(question: u32) -> Vec<u8> {
     let mut message = Builder::new_default();
@@ -125,18 +114,17 @@ pub(crate) fn body_bytes(header: &[u8]) -> usize {
     (1..=segments).map(|at| number(header, at) * 8).sum()
 }
 
-/// What a message is.
-pub(crate) fn read(bytes: &[u8]) -> io::Result<Answer> {
-    let answer = || {
+/// The question that a message answers, if it is an answer.
+pub(crate) fn answers(bytes: &[u8]) -> io::Result<Option<u32>> {
+    let answers = || {
         let message = serialize::read_message(bytes, ReaderOptions::new())?;
         let root: message::Reader<'_> = message.get_root()?;
         Ok(match root.which() {
-            Ok(message::Return(returned)) => Answer::Return(returned?.get_answer_id()),
-            Ok(message::Call(call)) => Answer::Call(call?.get_question_id()),
-            Ok(_) | Err(capnp::NotInSchema(_)) => Answer::Other,
+            Ok(message::Return(returned)) => Some(returned?.get_answer_id()),
+            Ok(_) | Err(capnp::NotInSchema(_)) => None,
         })
     };
-    answer().map_err(|error: capnp::Error| io::Error::new(io::ErrorKind::InvalidData, error))
+    answers().map_err(|error: capnp::Error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn begin(mut call: call::Builder<'_>, question: u32, method: Method) {

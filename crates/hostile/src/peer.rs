@@ -1,7 +1,7 @@
 //! One connection of a hostile peer, and where it goes.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::MissedTickBehavior;
 
-use crate::message::{self, Answer};
+use crate::message;
 use crate::tally::Tally;
 
 /// The shortest time from one connection of a lane to the next: a peer that is shut out comes
@@ -23,9 +23,9 @@ const RECONNECT: Duration = Duration::from_millis(10);
 pub struct Target {
     /// The server.
     pub server: SocketAddr,
-    /// The address that connections come from, as Linux allows for all of 127.0.0.0/8; `None`: the
-    /// system's choice.
-    pub from: Option<IpAddr>,
+    /// The first address that connections come from, and how many that follow it are taken in turn, as
+    /// Linux allows for all of 127.0.0.0/8; `None`: the system's choice.
+    pub from: Option<(Ipv4Addr, u8)>,
     /// A grant of the attacker's, with the right to read, and to append where the attack does.
     pub share: ShareRef,
 }
@@ -71,12 +71,12 @@ impl Attacker {
         one: impl AsyncFn(Peer<'a>) -> io::Result<()>,
     ) {
         let one = &one;
-        let lane = || async move {
+        let lane = |number| async move {
             let mut pace = tokio::time::interval(RECONNECT);
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 pace.tick().await;
-                match self.connect(buffer_bytes).await {
+                match self.connect(number, buffer_bytes).await {
                     Ok(peer) => {
                         // However it ended: the next one tries again.
                         let _ = one(peer).await;
@@ -86,17 +86,19 @@ impl Attacker {
                 }
             }
         };
-        join_all((0..lanes).map(|_| lane())).await;
+        join_all((0..lanes).map(lane)).await;
     }
 
-    async fn connect(&self, buffer_bytes: Option<u32>) -> io::Result<Peer<'_>> {
+    async fn connect(&self, lane: usize, buffer_bytes: Option<u32>) -> io::Result<Peer<'_>> {
         let Target { server, from, .. } = self.target;
         let socket = match server {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        if let Some(from) = from {
-            socket.bind(SocketAddr::new(from, 0))?;
+        if let Some((first, count)) = from {
+            let further = u32::try_from(lane % usize::from(count.max(1))).unwrap_or(0);
+            let address = Ipv4Addr::from_bits(first.to_bits() + further);
+            socket.bind(SocketAddr::new(IpAddr::V4(address), 0))?;
         }
         if let Some(bytes) = buffer_bytes {
             socket.set_recv_buffer_size(bytes)?;
@@ -179,7 +181,7 @@ impl Peer<'_> {
     }
 
     /// The next message.
-    pub(crate) async fn receive(&mut self) -> io::Result<Answer> {
+    async fn receive(&mut self) -> io::Result<Vec<u8>> {
         let mut message = vec![0; 8];
         self.stream.read_exact(&mut message).await?;
         let rest = message::rest_of_header(&message);
@@ -187,19 +189,22 @@ impl Peer<'_> {
         let body = message::body_bytes(&message);
         self.read_on(&mut message, body).await?;
         self.attacker.tally.received(message.len());
-        message::read(&message)
+        Ok(message)
     }
 
     /// Reads up to the answer to `question`; what else comes is forgotten.
     pub(crate) async fn answered(&mut self, question: u32) -> io::Result<()> {
-        while self.receive().await? != Answer::Return(question) {}
+        while self.any_answer().await? != question {}
         Ok(())
     }
 
-    /// Reads up to the next answer; what else comes is forgotten.
-    pub(crate) async fn any_answer(&mut self) -> io::Result<()> {
-        while !matches!(self.receive().await?, Answer::Return(_)) {}
-        Ok(())
+    /// Reads up to the next answer, and says which question it is for; what else comes is forgotten.
+    pub(crate) async fn any_answer(&mut self) -> io::Result<u32> {
+        loop {
+            if let Some(question) = message::answers(&self.receive().await?)? {
+                return Ok(question);
+            }
+        }
     }
 
     async fn read_on(&mut self, message: &mut Vec<u8>, more: usize) -> io::Result<()> {

@@ -10,8 +10,10 @@ use crate::peer::{Attacker, Peer};
 use crate::session::{BOOTSTRAP, greet};
 
 const CONNECTIONS: usize = 200;
-/// From one byte to the next.
-const PACE: Duration = Duration::from_millis(100);
+/// From one byte to the next: the shortest message takes half a minute.
+const PACE: Duration = Duration::from_millis(500);
+/// Words that the later message is announced to have: 4 MiB.
+const ANNOUNCED_WORDS: u32 = 512 << 10;
 
 /// The first message of each connection.
 pub(crate) async fn first(attacker: &Attacker) {
@@ -22,9 +24,9 @@ pub(crate) async fn first(attacker: &Attacker) {
 
 /// A later one, which is announced to be long.
 pub(crate) async fn later(attacker: &Attacker) {
-    // A megabyte in one segment.
-    let mut bytes = [0_u32, 128 << 10].map(u32::to_le_bytes).concat();
-    bytes.resize(1 << 20, 0);
+    // One segment; nobody waits for all of it.
+    let mut bytes = [0, ANNOUNCED_WORDS].map(u32::to_le_bytes).concat();
+    bytes.resize(64 << 10, 0);
     let one = async |mut peer: Peer<'_>| {
         greet(&mut peer).await?;
         drip(&mut peer, &bytes).await
