@@ -8,6 +8,7 @@ use share_client::{
     Outcomes, Session, TcpConnector,
 };
 use share_model::{LogPosition, LoggedOp, Mutation, ShareRef};
+use tokio::sync::watch;
 
 /// The one key that it changes. No other mutation shows a second effect as an append does.
 const KEY: &str = "bystander";
@@ -19,11 +20,12 @@ pub(crate) struct Bystander {
     outcomes: Outcomes,
     flusher: Flusher,
     ops: usize,
+    word_bytes: usize,
 }
 
 impl Bystander {
-    /// Begins with an empty text.
-    pub(crate) async fn start(reference: &ShareRef, folder: &Path) -> Self {
+    /// Begins with an empty text, to which words of so many bytes are to be appended.
+    pub(crate) async fn start(reference: &ShareRef, folder: &Path, word_bytes: usize) -> Self {
         let outbox = Outbox::open(&folder.join("outbox.sqlite"), OutboxOptions::default());
         let outbox = outbox.expect("an outbox can be made");
         let used = outbox.use_ref(reference.clone()).await;
@@ -35,6 +37,7 @@ impl Bystander {
             outbox,
             flusher,
             ops: 0,
+            word_bytes,
         };
         let put = Mutation::Put {
             key: KEY.into(),
@@ -46,7 +49,7 @@ impl Bystander {
 
     /// Appends its next word to the text, and waits until the op is known to be applied.
     pub(crate) async fn append(&mut self) {
-        let word = word(self.ops);
+        let word = word(self.ops, self.word_bytes);
         let append = Mutation::AppendText {
             key: KEY.into(),
             pointer: String::new(),
@@ -89,7 +92,7 @@ impl Bystander {
             }
         });
         read.await.expect("the document is read");
-        let words: String = (1..self.ops).map(word).collect();
+        let words: String = (1..self.ops).map(|at| word(at, self.word_bytes)).collect();
         assert_eq!(found, Some(format!("\"{words}\"")));
     }
 
@@ -100,7 +103,11 @@ impl Bystander {
 
 /// Follows a share from its first op, until all of the bystander's `ops` have come, and checks that
 /// each came once and in order. Ops of others are passed over.
-pub(crate) async fn follow(reference: ShareRef, ops: tokio::sync::watch::Receiver<Option<usize>>) {
+pub(crate) async fn follow(
+    reference: ShareRef,
+    word_bytes: usize,
+    ops: watch::Receiver<Option<usize>>,
+) {
     let connector = Arc::new(TcpConnector::default());
     let mut follower = Follower::new(connector, reference, LogPosition::default());
     let mut seen = 0;
@@ -118,7 +125,7 @@ pub(crate) async fn follow(reference: ShareRef, ops: tokio::sync::watch::Receive
                     assert_eq!(op.cursor.get(), last + 1, "a gap or a repeat: {op:?}");
                     last += 1;
                     if let Some(text) = text_of(&op) {
-                        let expected = (seen > 0).then(|| word(seen));
+                        let expected = (seen > 0).then(|| word(seen, word_bytes));
                         assert_eq!(text, expected, "op {seen} of the bystander");
                         seen += 1;
                     }
@@ -140,6 +147,7 @@ fn text_of(logged: &LoggedOp) -> Option<Option<String>> {
     }
 }
 
-fn word(number: usize) -> String {
-    format!("{number} ")
+/// A number, filled up to so many bytes.
+fn word(number: usize, bytes: usize) -> String {
+    format!("{number:bytes$} ")
 }

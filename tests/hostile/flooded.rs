@@ -46,7 +46,8 @@ fn large_answers_that_are_read_hold_up_nobody() {
 fn subscribers_that_read_nothing_hold_nothing() {
     Scene {
         with: With::Full,
-        ..Scene::of(Attack::UnreadSubscriptions, 64)
+        deeds_max: u64::MAX,
+        ..Scene::of(Attack::UnreadSubscriptions, 512)
     }
     .play();
 }
@@ -56,16 +57,27 @@ fn subscribers_that_read_nothing_hold_nothing() {
 fn sinks_that_never_return_hold_nothing() {
     Scene {
         with: With::Full,
-        ..Scene::of(Attack::SilentSinks, 64)
+        deeds_max: u64::MAX,
+        ..Scene::of(Attack::SilentSinks, 512)
     }
     .play();
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
-fn wrong_secrets_shut_nobody_out() {
+fn wrong_secrets_from_the_same_address_shut_nobody_out() {
     Scene {
         from: From::Beside,
+        ..Scene::of(Attack::WrongSecrets, 500)
+    }
+    .play();
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
+fn wrong_secrets_from_everywhere_shut_nobody_out() {
+    Scene {
+        from: From::Everywhere,
         ..Scene::of(Attack::WrongSecrets, 500)
     }
     .play();

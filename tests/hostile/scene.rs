@@ -74,6 +74,8 @@ pub(crate) struct Scene {
     pub(crate) deeds_max: u64,
     /// Connections that the server is to end at least.
     pub(crate) ended: u64,
+    /// Bytes of each of the bystander's ops, about.
+    pub(crate) word_bytes: usize,
     /// Files that the server may have open, connections among them; `None`: as many as this process.
     pub(crate) files: Option<u32>,
 }
@@ -88,6 +90,7 @@ impl Scene {
             deeds,
             deeds_max: deeds,
             ended: 0,
+            word_bytes: 8,
             files: None,
         }
     }
@@ -111,7 +114,8 @@ impl Scene {
         let mut server = Server::start(folder, self.files);
         let (ours, theirs) = self.shares(&server, folder).await;
         let (told, ops) = watch::channel(None);
-        let following = tokio::task::spawn_local(bystander::follow(ours.clone(), ops));
+        let following =
+            tokio::task::spawn_local(bystander::follow(ours.clone(), self.word_bytes, ops));
 
         let target = Target {
             server: server.address.parse().expect("it is an address"),
@@ -121,7 +125,7 @@ impl Scene {
         let attack = Running::start(self.attack, target).expect("the attack begins");
         let under_attack = async {
             attack.reached(1).await;
-            let mut bystander = Bystander::start(&ours, folder).await;
+            let mut bystander = Bystander::start(&ours, folder, self.word_bytes).await;
             let mut progress = Progress::begin();
             let mut pace = tokio::time::interval(PACE);
             while bystander.ops() < OPS || !self.is_enough(attack.counts(), &mut progress) {

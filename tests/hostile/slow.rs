@@ -24,3 +24,14 @@ fn a_later_message_byte_by_byte_holds_up_nobody() {
     }
     .play();
 }
+
+/// The bystander's own batches are large too.
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads /proc")]
+fn large_messages_piece_by_piece_hold_up_nobody() {
+    Scene {
+        word_bytes: 20 << 10,
+        ..Scene::of(Attack::SlowLarge, 64)
+    }
+    .play();
+}

@@ -53,6 +53,8 @@ attacks! {
     SlowFirst = "slow-first", "bytes", slow::first;
     /// A byte now and then of a later message that is announced to be long.
     SlowLater = "slow-later", "bytes", slow::later;
+    /// Large messages of peers with a grant that come 16 KiB at a time, now and then.
+    SlowLarge = "slow-large", "pieces of 16 KiB", slow::large;
     /// Well-framed calls with a pointer that leads out of the message.
     WildPointers = "wild-pointers", "messages", wild::out_of_range;
     /// Far pointers that lead to each other, and structs that contain themselves.

@@ -8,6 +8,8 @@ use crate::peer::{Attacker, Peer};
 use crate::session::{self, FREE, SESSION};
 
 const CONNECTIONS: usize = 8;
+/// Connections on which nothing is read: what is held for one is held for each.
+const UNREADING: usize = 100;
 /// The question for the snapshot that is read.
 const SNAPSHOT: u32 = FREE;
 /// Calls of one round before its answers are waited for.
@@ -24,7 +26,7 @@ pub(crate) async fn unread(attacker: &Attacker) {
             peer.deed();
         }
     };
-    attacker.swarm(CONNECTIONS, one).await;
+    attacker.swarm(UNREADING, one).await;
 }
 
 /// The same, and reads what comes.

@@ -7,9 +7,16 @@ use tokio::time::MissedTickBehavior;
 
 use crate::message;
 use crate::peer::{Attacker, Peer};
-use crate::session::{BOOTSTRAP, greet};
+use crate::session::{self, BOOTSTRAP, greet};
 
 const CONNECTIONS: usize = 200;
+/// Connections with a large message.
+const LARGE: usize = 32;
+/// Words of a large message: 31 MiB, within what a batch may have.
+const LARGE_WORDS: u32 = 31 << 17;
+/// What comes of it at a time.
+const PIECE_BYTES: usize = 16 << 10;
+const PIECE_PACE: Duration = Duration::from_secs(4);
 /// From one byte to the next: the shortest message takes half a minute.
 const PACE: Duration = Duration::from_millis(500);
 /// Words that the later message is announced to have: 4 MiB.
@@ -32,6 +39,26 @@ pub(crate) async fn later(attacker: &Attacker) {
         drip(&mut peer, &bytes).await
     };
     attacker.swarm(CONNECTIONS, one).await;
+}
+
+/// Large messages of peers with a grant, which go on just so fast that they have not stalled: who
+/// waits for room for a large message of its own waits for all of them.
+pub(crate) async fn large(attacker: &Attacker) {
+    let header = [0, LARGE_WORDS].map(u32::to_le_bytes).concat();
+    let piece = vec![0; PIECE_BYTES];
+    let one = async |mut peer: Peer<'_>| -> io::Result<()> {
+        session::open(&mut peer).await?;
+        peer.any_answer().await?;
+        peer.any_answer().await?;
+        peer.send(&header).await?;
+        let mut pace = tokio::time::interval(PIECE_PACE);
+        loop {
+            pace.tick().await;
+            peer.send(&piece).await?;
+            peer.deed();
+        }
+    };
+    attacker.swarm(LARGE, one).await;
 }
 
 async fn drip(peer: &mut Peer<'_>, bytes: &[u8]) -> io::Result<()> {

@@ -6,8 +6,13 @@ use crate::calls;
 use crate::message::{self, Method, Of};
 use crate::peer::{Attacker, Peer};
 use crate::session::{self, BOOTSTRAP, FREE, SESSION, greet};
+use crate::wild;
 
 const CONNECTIONS: usize = 8;
+/// Connections on which nothing is read.
+const UNREADING: usize = 64;
+/// Bytes of a message that is sent back.
+const ECHOED_BYTES: u64 = 4096;
 /// Calls and cancellations that go in one write.
 const TOGETHER: u32 = 64;
 /// The smallest buffer that the system gives, about: the other side's window is soon closed.
@@ -15,19 +20,21 @@ const NO_BUFFER: u32 = 1;
 /// Subscriptions of each connection.
 const SUBSCRIPTIONS: u32 = 64;
 
-/// Calls without end; nothing of what comes back is read.
+/// Calls and messages that are sent back, without end; nothing of what comes is read.
 pub(crate) async fn answers(attacker: &Attacker) {
+    let echoed = wild::echoed(ECHOED_BYTES);
     let one = async |mut peer: Peer<'_>| -> io::Result<()> {
         greet(&mut peer).await?;
         let mut question = FREE;
         loop {
             let of = Of::Bootstrap(BOOTSTRAP);
             peer.send(&calls::plain(question, of, Method::NONE)).await?;
+            peer.send(&echoed).await?;
             peer.deed();
             question += 1;
         }
     };
-    attacker.swarm_with(CONNECTIONS, Some(NO_BUFFER), one).await;
+    attacker.swarm_with(UNREADING, Some(NO_BUFFER), one).await;
 }
 
 /// Calls that are finished in the same breath.

@@ -19,6 +19,9 @@ const POINTERS: u64 = 4000;
 const TEXT_BYTES: u64 = 16 << 10;
 /// Which member of the message's union is sent: one that a peer sends back as not understood.
 const OBSOLETE_SAVE: u64 = 7;
+/// The root of a message: a struct right behind it of one data word, which says the member, and one
+/// pointer.
+const ROOT: u64 = 1 << 32 | 1 << 48;
 
 /// Valid redeems with one word replaced by a pointer that leads out of the message.
 pub(crate) async fn out_of_range(attacker: &Attacker) {
@@ -47,7 +50,7 @@ pub(crate) async fn cycles(attacker: &Attacker) {
     let to_itself = framed(&[&[far(0, 0)]]);
     let by_landing_pads = framed(&[&[far(1, 1)], &[far(0, 1), far(1, 1)]]);
     // A struct whose pointer is the struct itself: one data word, one pointer.
-    let in_itself = framed(&[&[1 << 32 | 1 << 48, 0, word_back(3)]]);
+    let in_itself = framed(&[&[ROOT, 0, word_back(3)]]);
     let all = [to_each_other, to_itself, by_landing_pads, in_itself];
     let one = async |mut peer: Peer<'_>| -> io::Result<()> {
         greet(&mut peer).await?;
@@ -72,21 +75,31 @@ pub(crate) async fn amplified_echo(attacker: &Attacker) {
     attacker.swarm(CONNECTIONS, one).await;
 }
 
+/// A message with `bytes` in it that is sent back as not understood.
+pub(crate) fn echoed(bytes: u64) -> Vec<u8> {
+    let mut words = vec![ROOT, OBSOLETE_SAVE, list(0, 2, bytes)];
+    words.extend((0..bytes.div_ceil(8)).map(|_| 0));
+    framed(&[&words])
+}
+
 fn amplified() -> Vec<u8> {
-    let list =
-        |offset: u64, element: u64, count: u64| 1 | offset << 2 | element << 32 | count << 35;
-    // The root: a struct of one data word and one pointer, which is a list of pointers.
-    let mut words = vec![1 << 32 | 1 << 48, OBSOLETE_SAVE, list(0, 6, POINTERS)];
+    // A list of pointers.
+    let mut words = vec![ROOT, OBSOLETE_SAVE, list(0, 6, POINTERS)];
     // Each points behind the last of them, to the same bytes.
     words.extend((0..POINTERS).map(|at| list(POINTERS - 1 - at, 2, TEXT_BYTES)));
     words.extend((0..TEXT_BYTES / 8).map(|_| 0));
     framed(&[&words])
 }
 
+/// A pointer to a list, `offset` words behind it, of `count` elements of a kind.
+fn list(offset: u64, kind: u64, count: u64) -> u64 {
+    1 | offset << 2 | kind << 32 | count << 35
+}
+
 /// A pointer to a struct of one data word and one pointer that begins `words` before its end.
 fn word_back(words: u64) -> u64 {
     let offset = words.wrapping_neg() & 0x3fff_ffff;
-    offset << 2 | 1 << 32 | 1 << 48
+    offset << 2 | ROOT
 }
 
 /// A message of these segments.
