@@ -9,6 +9,7 @@ use crate::scene::{Scene, With};
 fn writers_of_one_grant_leave_room_for_its_siblings() {
     Scene {
         with: With::Same,
+        head_start: 100,
         ..Scene::of(Attack::ManyWriters, 100)
     }
     .play();
@@ -19,6 +20,7 @@ fn writers_of_one_grant_leave_room_for_its_siblings() {
 fn requeued_ops_of_one_grant_leave_room_for_its_siblings() {
     Scene {
         with: With::Same,
+        head_start: 40,
         ..Scene::of(Attack::ManyRequeues, 40)
     }
     .play();

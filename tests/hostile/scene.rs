@@ -72,6 +72,8 @@ pub(crate) struct Scene {
     /// Deeds after which it is enough, if the server takes so many: one that does not read on has
     /// stopped the attack. The same as `deeds` where nothing may stop it.
     pub(crate) deeds_max: u64,
+    /// Deeds before the bystander begins.
+    pub(crate) head_start: u64,
     /// Connections that the server is to end at least.
     pub(crate) ended: u64,
     /// Bytes of each of the bystander's ops, about.
@@ -89,6 +91,7 @@ impl Scene {
             with: With::Own,
             deeds,
             deeds_max: deeds,
+            head_start: 1,
             ended: 0,
             word_bytes: 8,
             files: None,
@@ -124,7 +127,7 @@ impl Scene {
         };
         let attack = Running::start(self.attack, target).expect("the attack begins");
         let under_attack = async {
-            attack.reached(1).await;
+            attack.reached(self.head_start).await;
             let mut bystander = Bystander::start(&ours, folder, self.word_bytes).await;
             let mut progress = Progress::begin();
             let mut pace = tokio::time::interval(PACE);
