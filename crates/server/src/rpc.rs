@@ -24,6 +24,7 @@ mod subscription;
 use std::sync::Arc;
 use std::time::Duration;
 
+use share_network::{Budget, NetworkLimits};
 use tokio::sync::watch;
 
 use crate::backup::Backups;
@@ -39,8 +40,8 @@ pub(crate) use connection::serve_connection;
 /// Bounds of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcLimits {
-    /// Bytes of one message that a client sends, about.
-    pub message_bytes_max: usize,
+    /// What its messages may cost.
+    pub network: NetworkLimits,
     /// Calls of one connection that wait for their outcome.
     pub calls_max: usize,
     /// Live sessions of one connection.
@@ -72,7 +73,7 @@ pub struct RpcLimits {
 impl Default for RpcLimits {
     fn default() -> Self {
         Self {
-            message_bytes_max: 64 << 20,
+            network: NetworkLimits::server(),
             calls_max: 1024,
             sessions_max: 1024,
             subscriptions_max: 256,
@@ -98,6 +99,8 @@ pub(crate) struct Door {
     pub(crate) backups: Arc<Backups>,
     pub(crate) seams: Seams,
     pub(crate) limits: Arc<RpcLimits>,
+    /// Room for messages, of all connections together.
+    pub(crate) budget: Arc<Budget>,
     /// Becomes true once: finish what is in flight, then disconnect.
     pub(crate) drain: watch::Receiver<bool>,
 }

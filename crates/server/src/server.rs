@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use share_model::seam::Executor;
+use share_network::{Budget, Standing};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span};
@@ -125,6 +126,7 @@ async fn start(
         backups,
         seams: seams.clone(),
         limits: Arc::new(limits.rpc),
+        budget: Arc::new(Budget::new(&limits.messages)),
         drain: drain_doors.subscribe(),
     };
     let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
@@ -213,7 +215,7 @@ async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
                 let serving = async move {
                     let _room = accepted.room;
                     match accepted.transport.open() {
-                        Ok(io) => serve_connection(io, door).await,
+                        Ok(io) => serve_connection(io, door, Standing::default()).await,
                         Err(error) => info!(%error, "connection lost before it was served"),
                     }
                 };

@@ -1,25 +1,20 @@
 //! One connection to a server, driven by a task of its own.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use capnp::message::ReaderOptions;
+use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
-use capnp_rpc::{RpcSystem, twoparty};
-use futures_util::io::{AsyncReadExt, BufReader, BufWriter};
 use share_model::{OwnerKey, PROTOCOL_VERSION, ShareRef};
+use share_network::{Budget, BudgetLimits, NetworkLimits, Standing, VatNetwork};
 use share_proto::share_capnp::bootstrap;
 use share_proto::wire;
 use tokio::task::JoinHandle;
-use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::connector::{Connector, Stream};
 use super::error::ClientError;
 
-/// Buffered reads make a connection nearly twice as fast.
-const BUFFER_BYTES: usize = 64 << 10;
-/// The largest message that is read, in words of 8 bytes: twice a full batch.
-const MESSAGE_WORDS_MAX: usize = (64 << 20) / 8;
 /// How long a server may take to answer a call that has no deadline of its own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What this side calls itself, for the server's logs.
@@ -51,20 +46,21 @@ impl Peer {
     }
 
     fn start(stream: Box<dyn Stream>) -> (Self, bootstrap::Client) {
-        let (reader, writer) = stream.compat().split();
-        let mut options = ReaderOptions::new();
-        options.traversal_limit_in_words(Some(MESSAGE_WORDS_MAX));
-        let network = twoparty::VatNetwork::new(
-            BufReader::with_capacity(BUFFER_BYTES, reader),
-            BufWriter::with_capacity(BUFFER_BYTES, writer),
-            Side::Client,
-            options,
-        );
+        let budget = Arc::new(Budget::new(&BudgetLimits::client()));
+        let standing = Standing::default();
+        // This side chose the server.
+        standing.prove();
+        let limits = NetworkLimits::client();
+        let network = VatNetwork::new(stream, Side::Client, limits, budget, standing);
+        let ended = network.ended();
         let mut system = RpcSystem::new(Box::new(network), None);
         let bootstrap = system.bootstrap(Side::Server);
         let task = tokio::task::spawn_local(async move {
-            if let Err(error) = system.await {
-                tracing::debug!(%error, "connection ended");
+            let left = system.await;
+            match (ended.reason(), left) {
+                (Some(reason), _) => tracing::debug!(%reason, "connection ended"),
+                (None, Err(error)) => tracing::debug!(%error, "connection ended"),
+                (None, Ok(())) => {}
             }
         });
         (Self { task }, bootstrap)

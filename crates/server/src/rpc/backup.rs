@@ -89,6 +89,8 @@ impl backup::Server for Backup {
         params: backup::ReadParams,
         mut results: backup::ReadResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let bytes_max = params.get()?.get_bytes_max();
         self.reading.reads.update(|reads| reads + 1);
         let taken = self.reading.rest.borrow_mut().take();

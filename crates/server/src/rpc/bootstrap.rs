@@ -92,6 +92,9 @@ impl Bootstrap {
         let redeemed = door.within(redeeming).await?;
         Ok(redeemed.map(|(handle, opened)| {
             info!(%share, %grant, client, "share redeemed");
+            if opened.redeemed.is_ok() {
+                self.connection.prove();
+            }
             let authority = opened.authority;
             Opened {
                 reading: Reading { handle, authority },
@@ -117,6 +120,7 @@ impl Bootstrap {
         }
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
+        self.connection.prove();
         let redeemed = FactoryRedeemed {
             addresses: door.factory.addresses().to_vec(),
             pin: None,

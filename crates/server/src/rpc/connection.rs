@@ -2,12 +2,12 @@
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use capnp::message::ReaderOptions;
-use capnp_rpc::{RpcSystem, rpc_twoparty_capnp, twoparty};
-use tokio::io::{BufReader, BufWriter};
+use capnp_rpc::RpcSystem;
+use capnp_rpc::rpc_twoparty_capnp::Side;
+use share_network::{AnswerGate, Standing, Turn, VatNetwork};
 use tokio::task::AbortHandle;
-use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -20,11 +20,6 @@ use super::quota::{Held, Quota};
 use crate::fault::Fault;
 use crate::server::Io;
 
-/// Buffers of the stream, in each direction: the stock message stream reads and writes in pieces.
-const BUFFER_BYTES: usize = 64 << 10;
-/// Cap'n Proto counts messages in words of this many bytes.
-const WORD_BYTES: usize = 8;
-
 /// What the capabilities of one connection share.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -33,6 +28,10 @@ pub(super) struct Connection {
     pub(super) sessions: Rc<Quota>,
     pub(super) subscriptions: Rc<Quota>,
     pub(super) snapshots: Rc<Quota>,
+    /// Where methods with large answers wait for each other.
+    pub(super) answers: AnswerGate,
+    /// Whether the client has proven an authority.
+    standing: Standing,
     /// What redeems, claims and delivers. A delivery is aborted when its capability is dropped.
     tasks: TaskTracker,
     /// The connection is over: whatever still runs, stops.
@@ -40,7 +39,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(door: Door) -> Rc<Self> {
+    fn new(door: Door, answers: AnswerGate, standing: Standing) -> Rc<Self> {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
@@ -49,6 +48,8 @@ impl Connection {
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
             tasks: TaskTracker::new(),
             over: CancellationToken::new(),
+            answers,
+            standing,
             door,
         })
     }
@@ -70,20 +71,32 @@ impl Connection {
         }
         self.calls.take()
     }
+
+    /// The right to build a large answer, to be held until the method has returned: so that a client
+    /// that asks for many and takes none does not have them all kept for it.
+    pub(super) async fn turn(&self) -> Result<Turn, Fault> {
+        let deadline = self.door.limits.call_deadline;
+        let turn = tokio::time::timeout(deadline, self.answers.turn()).await;
+        turn.map_err(|_| Fault::Deadline {
+            ms: deadline.as_millis(),
+        })
+    }
+
+    /// The client has proven an authority: it redeemed a ref.
+    pub(super) fn prove(&self) {
+        self.standing.prove();
+    }
 }
 
 /// Serves a connection until the other side leaves or the server drains.
-pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
+pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, standing: Standing) {
     let mut drain = door.drain.clone();
     let drain_deadline = door.limits.drain_deadline;
-    let (read, write) = tokio::io::split(io);
-    let network = twoparty::VatNetwork::new(
-        BufReader::with_capacity(BUFFER_BYTES, read).compat(),
-        BufWriter::with_capacity(BUFFER_BYTES, write).compat_write(),
-        rpc_twoparty_capnp::Side::Server,
-        reader_options(door.limits.message_bytes_max),
-    );
-    let connection = Connection::new(door);
+    let limits = door.limits.network.clone();
+    let budget = Arc::clone(&door.budget);
+    let network = VatNetwork::new(io, Side::Server, limits, budget, standing.clone());
+    let ended = network.ended();
+    let connection = Connection::new(door, network.answers(), standing);
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();
@@ -96,6 +109,7 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
         _ = drain.wait_for(|drain| *drain) => None,
     };
     match left {
+        Some(_) if let Some(reason) = ended.reason() => info!(%reason, "disconnected"),
         Some(Ok(())) => info!("disconnected"),
         Some(Err(error)) => info!(%error, "disconnected"),
         None => {
@@ -122,10 +136,4 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
     connection.over.cancel();
     connection.tasks.close();
     connection.tasks.wait().await;
-}
-
-fn reader_options(message_bytes_max: usize) -> ReaderOptions {
-    let mut options = ReaderOptions::new();
-    options.traversal_limit_in_words(Some(message_bytes_max / WORD_BYTES));
-    options
 }

@@ -136,6 +136,8 @@ impl share_factory::Server for ShareFactory {
         _: share_factory::GrantsParams,
         mut results: share_factory::GrantsResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let grants = self.list().await.map_err(|fault| exception(&fault))?;
         wire::write_factory_grants_outcome(&grants, results.get().init_outcome());
         Ok(())

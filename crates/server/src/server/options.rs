@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use share_network::BudgetLimits;
+
 use crate::hub::HubLimits;
 use crate::rpc::RpcLimits;
 use crate::seams::Seams;
@@ -74,6 +76,8 @@ pub struct ServerLimits {
     pub hub: HubLimits,
     /// Bounds of a connection.
     pub rpc: RpcLimits,
+    /// What the messages of all connections together may take.
+    pub messages: BudgetLimits,
     /// How long each part of the server has to end in a drain.
     pub drain_deadline: Duration,
 }
@@ -84,6 +88,7 @@ impl Default for ServerLimits {
             connections_max: 4096,
             hub: HubLimits::default(),
             rpc: RpcLimits::default(),
+            messages: BudgetLimits::server(),
             drain_deadline: Duration::from_secs(20),
         }
     }
