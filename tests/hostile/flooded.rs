@@ -36,7 +36,7 @@ fn large_answers_that_are_never_read_do_not_pile_up() {
 fn large_answers_that_are_read_hold_up_nobody() {
     Scene {
         with: With::Full,
-        ..Scene::of(Attack::Getters, 500)
+        ..Scene::of(Attack::Getters, 200)
     }
     .play();
 }

@@ -9,7 +9,7 @@ use crate::session::{self, FREE, SESSION};
 
 const CONNECTIONS: usize = 8;
 /// Connections on which nothing is read: what is held for one is held for each.
-const UNREADING: usize = 100;
+const UNREADING: usize = 200;
 /// The question for the snapshot that is read.
 const SNAPSHOT: u32 = FREE;
 /// Calls of one round before its answers are waited for.
