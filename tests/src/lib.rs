@@ -1,6 +1,7 @@
 //! What the end-to-end tests of share sessions stand on: a server and its clients within one
 //! thread, over pipes in memory, with paused time and a seed.
 
+mod binary;
 mod gate;
 mod pipe;
 mod simulation;
@@ -8,6 +9,7 @@ mod stage;
 mod trace;
 mod world;
 
+pub use binary::share_binary;
 pub use gate::{Gate, GatedConnector, Halt};
 pub use pipe::{Cuts, TracedConnector};
 pub use simulation::simulate;

@@ -159,8 +159,11 @@ impl<T: AsyncRead + Unpin + 'static> capnp_rpc::Connection<Side> for Connection<
                 // Not the handle, which would keep the connection from ending.
                 let reading = Rc::clone(&self.handle.reading);
                 Promise::from_future(async move {
-                    let message = reading.message().await?;
-                    Ok(message.map(|message| Box::new(message) as Box<dyn IncomingMessage>))
+                    // The library takes it for granted at the end of a stream, not at an error, that
+                    // it is still there itself; when both sides leave at once, it is not.
+                    let left = || Error::disconnected("the peer has left".to_owned());
+                    let message = reading.message().await?.ok_or_else(left)?;
+                    Ok(Some(Box::new(message) as Box<dyn IncomingMessage>))
                 })
             }
         }
