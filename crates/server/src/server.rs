@@ -1,17 +1,19 @@
 //! A server: store, hub, RPC threads and listener, started and ended in order.
 
 mod accept;
+mod connections;
 mod error;
 mod listener;
 mod options;
 mod place;
 mod running;
+mod source;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use share_model::seam::Executor;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span};
 
@@ -21,16 +23,18 @@ pub use listener::{
 };
 pub use options::{ServerLimits, ServerOptions, default_journal};
 pub use running::RunningServer;
+pub(crate) use source::Source;
 
 use crate::backup::Backups;
 use crate::factory::Factory;
 use crate::hub::Hub;
 use crate::journal::{JournalUse, JournaledStore, bind};
-use crate::rpc::{Door, serve_connection};
+use crate::rpc::{Door, RedeemRates, Trust, serve_connection};
 use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
 use accept::{Accepted, Acceptor};
+use connections::Connections;
 use place::{Place, Placement};
 
 /// Connections that may wait for an RPC thread.
@@ -124,6 +128,7 @@ async fn start(
         factory: Arc::new(factory),
         backups,
         seams: seams.clone(),
+        redeem_rates: RedeemRates::new(limits.rpc.redeems_per_second, Arc::clone(&seams.clock)),
         limits: Arc::new(limits.rpc),
         drain: drain_doors.subscribe(),
     };
@@ -132,7 +137,7 @@ async fn start(
     let acceptor = Acceptor {
         listener,
         lines,
-        room: Arc::new(Semaphore::new(limits.connections_max)),
+        connections: Connections::new(limits.connections_max, limits.connections_per_address_max),
         clock: Arc::clone(&seams.clock),
         drain: drain_doors.subscribe(),
     };
@@ -210,19 +215,28 @@ async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
                 };
                 let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
                 let door = door.clone();
-                let serving = async move {
-                    let _room = accepted.room;
-                    match accepted.transport.open() {
-                        Ok(io) => serve_connection(io, door).await,
-                        Err(error) => info!(%error, "connection lost before it was served"),
-                    }
-                };
-                connections.spawn_local(serving.instrument(span));
+                connections.spawn_local(serve(accepted, door).instrument(span));
             }
         }
     }
     while let Some(ended) = connections.join_next().await {
         report(ended);
+    }
+}
+
+/// Serves one connection to its end.
+async fn serve(accepted: Accepted, door: Door) {
+    let Accepted {
+        transport, seat, ..
+    } = accepted;
+    let trust = Trust {
+        source: seat.source(),
+        standing: seat.standing().clone(),
+        gives_way: seat.gives_way().clone(),
+    };
+    match transport.open() {
+        Ok(io) => serve_connection(io, door, trust).await,
+        Err(error) => info!(%error, "connection lost before it was served"),
     }
 }
 

@@ -8,8 +8,10 @@ mod serving {
     mod appending;
     mod backup;
     mod client;
+    mod connections;
     mod door;
     mod factory;
+    mod fairness;
     mod journal;
     mod lane;
     mod lifecycle;

@@ -6,6 +6,7 @@ use share_model::ShareId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::allotment::{Allotment, Taken};
 use super::call::{Call, Command, Reply, Waiting};
 use crate::factory::FactoryUse;
 use crate::fault::Fault;
@@ -25,7 +26,20 @@ impl Budget {
         Self(Arc::new(Semaphore::new(permits)))
     }
 
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Fault> {
+    /// Room for this many calls, whatever their bytes.
+    pub(super) fn of_calls(calls: usize) -> Self {
+        Self(Arc::new(Semaphore::new(
+            calls.clamp(1, Semaphore::MAX_PERMITS),
+        )))
+    }
+
+    /// Room for one call.
+    pub(super) fn take_one(&self, max: usize) -> Result<OwnedSemaphorePermit, Fault> {
+        let taken = Arc::clone(&self.0).try_acquire_owned();
+        taken.map_err(|_| Fault::QueueFull { calls: max })
+    }
+
+    pub(super) fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Fault> {
         let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES).max(1));
         let permits = permits.map_err(|_| Fault::BytesFull)?;
         let taken = Arc::clone(&self.0).try_acquire_many_owned(permits);
@@ -85,12 +99,34 @@ impl ShareHandle {
     /// Hands a command over that keeps `bytes` in memory. When this returns, the command has its
     /// place behind all that were handed over before; its outcome comes with the reply.
     pub(crate) fn call<C: Command>(&self, command: C, bytes: usize) -> Reply<C::Answer> {
+        self.call_with(command, bytes, None)
+    }
+
+    /// As [`ShareHandle::call`], within what the caller's subtree of grants may use.
+    pub(crate) fn call_by<C: Command>(
+        &self,
+        allotment: &Allotment,
+        command: C,
+        bytes: usize,
+    ) -> Reply<C::Answer> {
+        match allotment.take_room(bytes) {
+            Ok(taken) => self.call_with(command, bytes, Some(taken)),
+            Err(fault) => Reply::fault(fault),
+        }
+    }
+
+    fn call_with<C: Command>(
+        &self,
+        command: C,
+        bytes: usize,
+        allotted: Option<Taken>,
+    ) -> Reply<C::Answer> {
         let taken = (self.room[0].take(bytes), self.room[1].take(bytes));
         let room = match taken {
             (Ok(share), Ok(server)) => [share, server],
             (Err(fault), _) | (_, Err(fault)) => return Reply::fault(fault),
         };
-        let (call, reply) = Call::new(command, room);
+        let (call, reply) = Call::new(command, (room, allotted));
         match self.calls.try_send(Box::new(call)) {
             Ok(()) => reply,
             Err(TrySendError::Full(_)) => Reply::fault(Fault::QueueFull {

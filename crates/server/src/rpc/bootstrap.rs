@@ -17,6 +17,7 @@ use super::exception::{exception, malformed};
 use super::factory::ShareFactory;
 use super::floor::level;
 use super::reading::Reading;
+use super::redeems::Try;
 use super::refused::Refused;
 use super::session::{Opened, Session};
 use crate::owner::{Outcome, RedeemCall, server_name};
@@ -38,6 +39,7 @@ impl Bootstrap {
     /// Redeems a ref; gives what it opens, also if its authority has ended.
     async fn share(&self, params: bootstrap::RedeemShareParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_share(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -51,13 +53,14 @@ impl Bootstrap {
             client: presented.client,
             protocol_version: presented.protocol_version,
         };
-        let redeeming = self.redeem(sturdy_ref.share, command);
+        let redeeming = self.redeem(sturdy_ref.share, command, &trying);
         level(&*self.connection.door.seams.clock, redeeming).await
     }
 
     /// Redeems the grant of a public address.
     async fn slug(&self, params: bootstrap::RedeemSlugParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_slug(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -80,21 +83,33 @@ impl Bootstrap {
             };
             // Of an address that nobody has, a share is asked that nobody has.
             let share = share.unwrap_or(NO_SHARE);
-            self.redeem(share, command).await
+            self.redeem(share, command, &trying).await
         };
         level(&*door.seams.clock, redeeming).await
     }
 
-    async fn redeem(&self, share: ShareId, command: RedeemCall) -> Outcome<Opened> {
+    async fn redeem(
+        &self,
+        share: ShareId,
+        command: RedeemCall,
+        trying: &Try<'_>,
+    ) -> Outcome<Opened> {
         let (grant, client) = (command.grant, &command.client);
         let door = &self.connection.door;
         let redeeming = door.hub.redeem(share, || command.clone());
         let redeemed = door.within(redeeming).await?;
         Ok(redeemed.map(|(handle, opened)| {
             info!(%share, %grant, client, "share redeemed");
+            if opened.redeemed.is_ok() {
+                trying.proven();
+            }
             let authority = opened.authority;
             Opened {
-                reading: Reading { handle, authority },
+                reading: Reading {
+                    handle,
+                    authority,
+                    allotment: opened.allotment,
+                },
                 redeemed: Rc::new(opened.redeemed),
                 _ticket: opened.ticket,
             }
@@ -106,6 +121,7 @@ impl Bootstrap {
         params: &bootstrap::RedeemFactoryParams,
     ) -> Outcome<(share_factory::Client, FactoryRedeemed)> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_factory(params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -115,6 +131,7 @@ impl Bootstrap {
         if let Err(refusal) = door.factory.redeem(grant, &secret) {
             return Ok(Err(refusal));
         }
+        trying.proven();
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
         let redeemed = FactoryRedeemed {

@@ -16,7 +16,9 @@ use share_proto::share_capnp::bootstrap;
 
 use super::Door;
 use super::bootstrap::Bootstrap;
+use super::patience::{Trust, Unwanted};
 use super::quota::{Held, Quota};
+use super::redeems::{Redeems, Try};
 use crate::fault::Fault;
 use crate::server::Io;
 
@@ -33,6 +35,9 @@ pub(super) struct Connection {
     pub(super) sessions: Rc<Quota>,
     pub(super) subscriptions: Rc<Quota>,
     pub(super) snapshots: Rc<Quota>,
+    /// What the peer has proven.
+    trust: Trust,
+    redeems: Redeems,
     /// What redeems, claims and delivers. A delivery is aborted when its capability is dropped.
     tasks: TaskTracker,
     /// The connection is over: whatever still runs, stops.
@@ -40,7 +45,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(door: Door) -> Rc<Self> {
+    fn new(door: Door, trust: Trust) -> Rc<Self> {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
@@ -49,6 +54,8 @@ impl Connection {
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
             tasks: TaskTracker::new(),
             over: CancellationToken::new(),
+            redeems: Redeems::new(&door.redeem_rates, limits.redeems_unproven_max),
+            trust,
             door,
         })
     }
@@ -63,6 +70,13 @@ impl Connection {
         self.tasks.spawn_local(running).abort_handle()
     }
 
+    /// Waits until there is a reason to end it that is neither the peer's nor the drain.
+    async fn unwanted(&self) -> Unwanted {
+        let Door { seams, limits, .. } = &self.door;
+        let (clock, idle) = (&*seams.clock, limits.unproven_idle);
+        self.trust.is_over(&self.calls, clock, idle).await
+    }
+
     /// Begins a call: none begins once the server drains.
     pub(super) fn begin_call(&self) -> Result<Held, Fault> {
         if *self.door.drain.borrow() {
@@ -70,10 +84,24 @@ impl Connection {
         }
         self.calls.take()
     }
+
+    /// Begins to redeem a ref, within a call.
+    pub(super) fn begin_redeem(&self) -> Result<Try<'_>, Fault> {
+        self.redeems.begin(&self.trust)
+    }
 }
 
-/// Serves a connection until the other side leaves or the server drains.
-pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
+/// Why a connection is served no more.
+enum Left {
+    /// The peer left, or the messages could not be read.
+    Itself(Result<(), capnp::Error>),
+    Drain,
+    Unwanted(Unwanted),
+}
+
+/// Serves a connection until the other side leaves, nothing is to be expected of it, or the server
+/// drains.
+pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) {
     let mut drain = door.drain.clone();
     let drain_deadline = door.limits.drain_deadline;
     let (read, write) = tokio::io::split(io);
@@ -83,7 +111,7 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
         rpc_twoparty_capnp::Side::Server,
         reader_options(door.limits.message_bytes_max),
     );
-    let connection = Connection::new(door);
+    let connection = Connection::new(door, trust);
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();
@@ -91,14 +119,16 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
     info!("connected");
     let left = tokio::select! {
         biased;
-        left = &mut system => Some(left),
+        left = &mut system => Left::Itself(left),
         // Fails if the server is gone: then this drains too.
-        _ = drain.wait_for(|drain| *drain) => None,
+        _ = drain.wait_for(|drain| *drain) => Left::Drain,
+        why = connection.unwanted() => Left::Unwanted(why),
     };
     match left {
-        Some(Ok(())) => info!("disconnected"),
-        Some(Err(error)) => info!(%error, "disconnected"),
-        None => {
+        Left::Itself(Ok(())) => info!("disconnected"),
+        Left::Itself(Err(error)) => info!(%error, "disconnected"),
+        Left::Unwanted(why) => info!(%why, "disconnected"),
+        Left::Drain => {
             let finished = async {
                 connection.tasks.close();
                 connection.tasks.wait().await;
