@@ -15,6 +15,7 @@ mod serving {
     mod journal;
     mod lane;
     mod lifecycle;
+    mod limits;
     mod lost_replies;
     mod overload;
     mod reader;
@@ -24,5 +25,6 @@ mod serving {
     mod store_trouble;
     mod subscribing;
     mod trouble;
+    mod versions;
     mod world;
 }

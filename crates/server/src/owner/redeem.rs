@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
-use share_model::{GrantId, OwnerProof, PROTOCOL_VERSION, Redeemed, Refusal, SecretHash};
+use share_model::{GrantId, OwnerProof, Redeemed, Refusal, SecretHash};
 
 use super::allotment::Allotment;
 use super::call::{Command, Ran};
@@ -22,7 +22,7 @@ pub(crate) struct RedeemCall {
     pub(crate) proof: Option<OwnerProof>,
     /// What the program calls itself.
     pub(crate) client: String,
-    /// The version that the other side speaks.
+    /// The version that both sides speak.
     pub(crate) protocol_version: u32,
 }
 
@@ -94,7 +94,7 @@ impl RedeemCall {
             created_at: state.created_at(),
             origin: state.origin().clone(),
             server: SERVER.to_owned(),
-            protocol_version: self.protocol_version.min(PROTOCOL_VERSION),
+            protocol_version: self.protocol_version,
             grant: authority.grant(),
             expires_at: grant.and_then(|grant| grant.expires_at),
             label: grant.map_or(String::new(), |grant| grant.label.clone()),

@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::{
-    FactoryRedeemed, FactoryRef, OwnerProof, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareId,
-    ShareRef,
+    FactoryRedeemed, FactoryRef, OwnerProof, Refusal, ShareId, ShareRef, version_with_client,
 };
 use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire::{self, SlugToRedeem};
@@ -204,6 +203,7 @@ impl bootstrap::Server for Bootstrap {
 /// What a ref says, and who brings it.
 struct Presented<T> {
     sturdy_ref: T,
+    /// The version that both sides speak.
     protocol_version: u32,
     client: String,
 }
@@ -214,10 +214,9 @@ impl<T> Presented<T> {
         protocol_version: u32,
         client: capnp::Result<capnp::text::Reader<'_>>,
     ) -> Result<Self, Refusal> {
-        check_version(protocol_version)?;
         Ok(Self {
             sturdy_ref,
-            protocol_version,
+            protocol_version: version_with_client(protocol_version)?,
             client: printable(&wire::read_client_name(client)?),
         })
     }
@@ -256,21 +255,6 @@ fn read_factory(params: &bootstrap::RedeemFactoryParams) -> Result<Presented<Fac
     )
 }
 
-/// A version that this server still answers. A newer one is answered in this server's own, which the
-/// outcome names.
-fn check_version(version: u32) -> Result<(), Refusal> {
-    if version >= PROTOCOL_VERSION_MIN {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        RefusalCode::VersionUnsupported,
-        format!(
-            "the client speaks protocol version {version}, this server {PROTOCOL_VERSION_MIN} and \
-             up: upgrade the client"
-        ),
-    ))
-}
-
 /// A client's name, fit for a log: it can't begin a line of its own, nor steer a terminal.
 fn printable(client: &str) -> String {
     client
@@ -287,15 +271,5 @@ mod tests {
     fn a_clients_name_can_not_forge_a_log_line() {
         let printed = printable("share/1\nERROR \x1b[31m");
         assert_eq!(printed, "share/1\u{fffd}ERROR \u{fffd}[31m");
-    }
-
-    #[test]
-    fn an_older_version_than_the_oldest_is_refused_and_a_newer_one_is_not() {
-        assert_eq!(
-            check_version(0).unwrap_err().code,
-            RefusalCode::VersionUnsupported
-        );
-        assert_eq!(check_version(1), Ok(()));
-        assert_eq!(check_version(2), Ok(()));
     }
 }
