@@ -40,8 +40,13 @@ using import "refusal.capnp".Refusal;
 using import "persistent.capnp".Persistent;
 using Authority = import "authority.capnp";
 
-const protocolVersion :UInt32 = 1;
-# The version that this file describes.
+const protocolVersion :UInt32 = 2;
+# The version that this file describes. Both sides of a connection speak the older one of their versions: a client says its own at
+# redeem, and `Redeemed.protocolVersion` tells which it is.
+#
+# 2: every field of `Redeemed` is there.
+# 1: `Redeemed` may end at `protocolVersion`; its grant is the one of the ref, or of the slug, then. Methods that such a server does not
+#    have are unimplemented. Nothing that a client of version 1 sends or reads has changed since.
 
 const protocolVersionMin :UInt32 = 1;
 # The oldest version that a server of this version still answers.
@@ -160,7 +165,7 @@ struct Redeemed {
   # The server's program and version, for people.
 
   protocolVersion @10 :UInt32;
-  # The version that the server will speak on this session.
+  # The version that both sides speak on this session: the older one of theirs.
 
   grant @11 :Ids.GrantId;
   # The one that was redeemed.

@@ -46,7 +46,9 @@ pub use limits::Limits;
 pub use op::{Dependency, Identity, Mutation, Op};
 pub use outcome::{Ack, OpOutcome, RejectReason};
 pub use owner::{OwnerId, OwnerIdError, OwnerKey, OwnerProof};
-pub use protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+pub use protocol::{
+    PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, version_of_server, version_with_client,
+};
 pub use refusal::{Reaction, Refusal, RefusalCode, RefusalDetail};
 pub use secret::{OutboxKey, Secret, SecretHash};
 pub use security::{CertificatePin, CertificatePinError, Protection, Security};

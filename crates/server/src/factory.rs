@@ -6,7 +6,6 @@
 //! and storing the record can't lose anything: at the next start the file is taken as it is, and the
 //! record is made to know it.
 
-mod bucket;
 mod file;
 mod ids;
 mod minting;

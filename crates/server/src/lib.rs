@@ -14,6 +14,7 @@ mod feed;
 mod hub;
 mod journal;
 mod owner;
+mod rate;
 mod restore;
 mod rpc;
 mod seams;

@@ -2,6 +2,7 @@
 
 mod accept;
 pub(crate) mod certificate;
+mod connections;
 mod error;
 mod listener;
 mod listeners;
@@ -10,14 +11,15 @@ mod options;
 mod place;
 mod running;
 mod security;
+mod source;
 mod unix_listener;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use share_model::seam::Executor;
-use share_network::{Budget, Standing};
-use tokio::sync::{Semaphore, mpsc, watch};
+use share_network::Budget;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span};
 
@@ -32,17 +34,19 @@ pub use options::{
 };
 pub use running::RunningServer;
 pub use security::Reloaded;
+pub(crate) use source::Source;
 pub use unix_listener::UnixListener;
 
 use crate::backup::Backups;
 use crate::factory::{Factory, ServedAt};
 use crate::hub::Hub;
 use crate::journal::{JournalUse, JournaledStore, bind};
-use crate::rpc::{Door, serve_connection};
+use crate::rpc::{Door, RedeemRates, Trust, serve_connection};
 use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
 use accept::{Accepted, Acceptor};
+use connections::Connections;
 use opening::Opening;
 use place::{Place, Placement};
 use security::Protecting;
@@ -135,6 +139,7 @@ async fn start(
         factory: Arc::new(factory),
         backups,
         seams: seams.clone(),
+        redeem_rates: RedeemRates::new(limits.rpc.redeems_per_second, Arc::clone(&seams.clock)),
         limits: Arc::new(limits.rpc),
         budget: Arc::new(Budget::new(&limits.messages)),
         drain: drain_doors.subscribe(),
@@ -148,7 +153,7 @@ async fn start(
     let acceptor = Acceptor {
         listener,
         lines,
-        room: Arc::new(Semaphore::new(limits.connections_max)),
+        connections: Connections::new(limits.connections_max, limits.connections_per_address_max),
         clock: Arc::clone(&seams.clock),
         drain: drain_doors.subscribe(),
     };
@@ -229,18 +234,38 @@ async fn serve_connections(door: Door, opening: Opening, mut incoming: mpsc::Rec
                 };
                 let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
                 let (door, opening) = (door.clone(), opening.clone());
-                let serving = async move {
-                    let _room = accepted.room;
-                    if let Some(io) = opened(accepted.transport, accepted.reach, &opening, &door).await {
-                        serve_connection(io, door, Standing::default()).await;
-                    }
-                };
-                connections.spawn_local(serving.instrument(span));
+                connections.spawn_local(serve(accepted, opening, door).instrument(span));
             }
         }
     }
     while let Some(ended) = connections.join_next().await {
         report(ended);
+    }
+}
+
+/// Serves one connection to its end.
+async fn serve(accepted: Accepted, opening: Opening, door: Door) {
+    let Accepted {
+        transport,
+        reach,
+        seat,
+        ..
+    } = accepted;
+    let trust = Trust {
+        source: seat.source(),
+        standing: seat.standing().clone(),
+        gives_way: seat.gives_way().clone(),
+    };
+    let opened = tokio::select! {
+        biased;
+        () = trust.gives_way.cancelled() => {
+            info!("connection not served, it gives way to another");
+            return;
+        }
+        opened = opened(transport, reach, &opening, &door) => opened,
+    };
+    if let Some(io) = opened {
+        serve_connection(io, door, trust).await;
     }
 }
 

@@ -8,11 +8,14 @@ mod serving {
     mod appending;
     mod backup;
     mod client;
+    mod connections;
     mod door;
     mod factory;
+    mod fairness;
     mod journal;
     mod lane;
     mod lifecycle;
+    mod limits;
     mod lost_replies;
     mod overload;
     mod reader;
@@ -23,5 +26,6 @@ mod serving {
     mod subscribing;
     mod tls;
     mod trouble;
+    mod versions;
     mod world;
 }

@@ -11,7 +11,7 @@ use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{Peer, write_redeem};
+use super::peer::{Peer, read_redeemed, write_redeem};
 use crate::link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 
 /// Connects to servers by Cap'n Proto RPC. Needs a [`tokio::task::LocalSet`].
@@ -63,11 +63,12 @@ impl Link for RpcLink {
         let claiming = claim.send();
 
         let appender = claiming.pipeline.get_appender();
+        let grant = request.reference.grant;
         let (redeem_peer, claim_peer) = (Rc::clone(&peer), Rc::clone(&peer));
         let redeemed = async move {
             let response = redeeming.promise.await?;
             drop(redeem_peer);
-            Ok(wire::read_redeem_outcome(response.get()?.get_outcome()?)??)
+            read_redeemed(response.get()?.get_outcome()?, grant)
         };
         let claimed = async move {
             let response = claiming.promise.await?;

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
-use share_model::{OwnerKey, PROTOCOL_VERSION, Security, ShareRef};
+use share_model::{
+    GrantId, OwnerKey, PROTOCOL_VERSION, Redeemed, Security, ShareRef, version_of_server,
+};
 use share_network::{Budget, BudgetLimits, NetworkLimits, Standing, VatNetwork};
-use share_proto::share_capnp::bootstrap;
+use share_proto::share_capnp::{bootstrap, redeem_outcome};
 use share_proto::wire;
 use tokio::task::JoinHandle;
 
@@ -104,6 +106,16 @@ pub(super) fn write_redeem(
         let proof = owner.prove(reference.share, reference.grant, &reference.secret.hash());
         redeem.set_owner_proof(&proof.to_bytes());
     }
+}
+
+/// What a server tells who redeemed `grant`, in a version that this side speaks.
+pub(super) fn read_redeemed(
+    outcome: redeem_outcome::Reader<'_>,
+    grant: GrantId,
+) -> Result<Redeemed, ClientError> {
+    let redeemed = wire::read_redeem_outcome_of(outcome, grant)??;
+    version_of_server(redeemed.protocol_version)?;
+    Ok(redeemed)
 }
 
 /// The answer, if it comes within the time that a server may take.

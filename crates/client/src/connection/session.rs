@@ -6,12 +6,12 @@ use share_model::{
     LogPosition, OwnerKey, PROTOCOL_VERSION, Redeemed, Security, ShareRef, Slug, SnapshotAt,
     WriterInfo,
 };
-use share_proto::share_capnp::{redeem_outcome, share_session, subscription};
+use share_proto::share_capnp::{share_session, subscription};
 use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{CLIENT, Peer, in_time, write_redeem};
+use super::peer::{CLIENT, Peer, in_time, read_redeemed, write_redeem};
 use super::subscription::{Subscription, sink};
 
 /// Bytes of one page of a document.
@@ -71,7 +71,9 @@ impl Session {
         let redeeming = redeem.send();
         let client = redeeming.pipeline.get_session();
         let response = in_time(redeeming.promise).await?;
-        Self::opened(peer, client, response.get()?.get_outcome()?)
+        let outcome = response.get()?.get_outcome()?;
+        let redeemed = read_redeemed(outcome, reference.grant)?;
+        Ok(Self::opened(peer, client, redeemed))
     }
 
     /// Opens a published share for reading, by its public address, at the first of `addresses` that
@@ -94,19 +96,17 @@ impl Session {
         let redeeming = redeem.send();
         let client = redeeming.pipeline.get_session();
         let response = in_time(redeeming.promise).await?;
-        Self::opened(peer, client, response.get()?.get_outcome()?)
+        let grant = Slug::grant_of(&slug.hash());
+        let redeemed = read_redeemed(response.get()?.get_outcome()?, grant)?;
+        Ok(Self::opened(peer, client, redeemed))
     }
 
-    fn opened(
-        peer: Peer,
-        client: share_session::Client,
-        outcome: redeem_outcome::Reader<'_>,
-    ) -> Result<Self, ClientError> {
-        Ok(Self {
+    fn opened(peer: Peer, client: share_session::Client, redeemed: Redeemed) -> Self {
+        Self {
             client,
-            redeemed: wire::read_redeem_outcome(outcome)??,
+            redeemed,
             peer: Rc::new(peer),
-        })
+        }
     }
 
     /// What the server told at redeem.

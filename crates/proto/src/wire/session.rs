@@ -26,6 +26,27 @@ use crate::share_capnp::{
 ///
 /// If a field is malformed.
 pub fn read_redeemed(reader: redeemed::Reader<'_>) -> Result<Redeemed, WireError> {
+    let grant = GrantId::from_bytes(bytes(reader.get_grant(), "redeemed.grant")?);
+    read_with_grant(reader, grant)
+}
+
+/// As [`read_redeemed`], by who redeemed `grant`: an early server of protocol version 1 does not say
+/// which it was.
+///
+/// # Errors
+///
+/// As [`read_redeemed`].
+pub fn read_redeemed_of(
+    reader: redeemed::Reader<'_>,
+    grant: GrantId,
+) -> Result<Redeemed, WireError> {
+    match reader.get_protocol_version() == 1 && !reader.has_grant() {
+        true => read_with_grant(reader, grant),
+        false => read_redeemed(reader),
+    }
+}
+
+fn read_with_grant(reader: redeemed::Reader<'_>, grant: GrantId) -> Result<Redeemed, WireError> {
     let label_max = Limits::DEFAULT.label_bytes_max;
     let protocol = from_one(reader.get_protocol_version(), "redeemed.protocolVersion")?;
     Ok(Redeemed {
@@ -40,7 +61,7 @@ pub fn read_redeemed(reader: redeemed::Reader<'_>) -> Result<Redeemed, WireError
         origin: required_origin(reader.get_origin())?,
         server: short_text(reader.get_server(), label_max, "redeemed.server")?,
         protocol_version: protocol,
-        grant: GrantId::from_bytes(bytes(reader.get_grant(), "redeemed.grant")?),
+        grant,
         expires_at: optional_time(reader.get_expires_at()),
         label: short_text(reader.get_label(), label_max, "redeemed.label")?,
         owner: reader.get_owner(),

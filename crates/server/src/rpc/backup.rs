@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::connection::Connection;
 use super::exception::exception;
+use super::in_time;
 use crate::backup::OpenBackup;
 use crate::fault::Fault;
 
@@ -47,7 +48,9 @@ impl Backup {
     async fn next(&self, backup: OpenBackup, bytes_max: u32) -> Result<(Vec<u8>, bool), Fault> {
         let _call = self.connection.begin_call()?;
         let door = &self.connection.door;
-        let (piece, rest) = door.backups.read(backup, bytes_max).await?;
+        let deadline = door.limits.call_deadline;
+        let reading = door.backups.read(backup, bytes_max);
+        let (piece, rest) = in_time(deadline, reading).await?;
         let is_done = rest.is_none();
         self.reading.rest.replace(rest);
         Ok((piece, is_done))

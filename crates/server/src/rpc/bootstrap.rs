@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::{
-    FactoryRedeemed, FactoryRef, OwnerProof, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareId,
-    ShareRef,
+    FactoryRedeemed, FactoryRef, OwnerProof, Refusal, ShareId, ShareRef, version_with_client,
 };
 use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire::{self, SlugToRedeem};
@@ -17,6 +16,7 @@ use super::exception::{exception, malformed};
 use super::factory::ShareFactory;
 use super::floor::level;
 use super::reading::Reading;
+use super::redeems::Try;
 use super::refused::Refused;
 use super::session::{Opened, Session};
 use crate::owner::{Outcome, RedeemCall, server_name};
@@ -38,6 +38,7 @@ impl Bootstrap {
     /// Redeems a ref; gives what it opens, also if its authority has ended.
     async fn share(&self, params: bootstrap::RedeemShareParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_share(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -51,13 +52,14 @@ impl Bootstrap {
             client: presented.client,
             protocol_version: presented.protocol_version,
         };
-        let redeeming = self.redeem(sturdy_ref.share, command);
+        let redeeming = self.redeem(sturdy_ref.share, command, &trying);
         level(&*self.connection.door.seams.clock, redeeming).await
     }
 
     /// Redeems the grant of a public address.
     async fn slug(&self, params: bootstrap::RedeemSlugParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_slug(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -80,12 +82,17 @@ impl Bootstrap {
             };
             // Of an address that nobody has, a share is asked that nobody has.
             let share = share.unwrap_or(NO_SHARE);
-            self.redeem(share, command).await
+            self.redeem(share, command, &trying).await
         };
         level(&*door.seams.clock, redeeming).await
     }
 
-    async fn redeem(&self, share: ShareId, command: RedeemCall) -> Outcome<Opened> {
+    async fn redeem(
+        &self,
+        share: ShareId,
+        command: RedeemCall,
+        trying: &Try<'_>,
+    ) -> Outcome<Opened> {
         let (grant, client) = (command.grant, &command.client);
         let door = &self.connection.door;
         let redeeming = door.hub.redeem(share, || command.clone());
@@ -93,11 +100,15 @@ impl Bootstrap {
         Ok(redeemed.map(|(handle, opened)| {
             info!(%share, %grant, client, "share redeemed");
             if opened.redeemed.is_ok() {
-                self.connection.prove();
+                trying.proven();
             }
             let authority = opened.authority;
             Opened {
-                reading: Reading { handle, authority },
+                reading: Reading {
+                    handle,
+                    authority,
+                    allotment: opened.allotment,
+                },
                 redeemed: Rc::new(opened.redeemed),
                 _ticket: opened.ticket,
             }
@@ -109,6 +120,7 @@ impl Bootstrap {
         params: &bootstrap::RedeemFactoryParams,
     ) -> Outcome<(share_factory::Client, FactoryRedeemed)> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_factory(params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -118,9 +130,9 @@ impl Bootstrap {
         if let Err(refusal) = door.factory.redeem(grant, &secret) {
             return Ok(Err(refusal));
         }
+        trying.proven();
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
-        self.connection.prove();
         let served = door.factory.served().clone();
         let redeemed = FactoryRedeemed {
             addresses: served.addresses,
@@ -192,6 +204,7 @@ impl bootstrap::Server for Bootstrap {
 /// What a ref says, and who brings it.
 struct Presented<T> {
     sturdy_ref: T,
+    /// The version that both sides speak.
     protocol_version: u32,
     client: String,
 }
@@ -202,10 +215,9 @@ impl<T> Presented<T> {
         protocol_version: u32,
         client: capnp::Result<capnp::text::Reader<'_>>,
     ) -> Result<Self, Refusal> {
-        check_version(protocol_version)?;
         Ok(Self {
             sturdy_ref,
-            protocol_version,
+            protocol_version: version_with_client(protocol_version)?,
             client: printable(&wire::read_client_name(client)?),
         })
     }
@@ -244,21 +256,6 @@ fn read_factory(params: &bootstrap::RedeemFactoryParams) -> Result<Presented<Fac
     )
 }
 
-/// A version that this server still answers. A newer one is answered in this server's own, which the
-/// outcome names.
-fn check_version(version: u32) -> Result<(), Refusal> {
-    if version >= PROTOCOL_VERSION_MIN {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        RefusalCode::VersionUnsupported,
-        format!(
-            "the client speaks protocol version {version}, this server {PROTOCOL_VERSION_MIN} and \
-             up: upgrade the client"
-        ),
-    ))
-}
-
 /// A client's name, fit for a log: it can't begin a line of its own, nor steer a terminal.
 fn printable(client: &str) -> String {
     client
@@ -275,15 +272,5 @@ mod tests {
     fn a_clients_name_can_not_forge_a_log_line() {
         let printed = printable("share/1\nERROR \x1b[31m");
         assert_eq!(printed, "share/1\u{fffd}ERROR \u{fffd}[31m");
-    }
-
-    #[test]
-    fn an_older_version_than_the_oldest_is_refused_and_a_newer_one_is_not() {
-        assert_eq!(
-            check_version(0).unwrap_err().code,
-            RefusalCode::VersionUnsupported
-        );
-        assert_eq!(check_version(1), Ok(()));
-        assert_eq!(check_version(2), Ok(()));
     }
 }

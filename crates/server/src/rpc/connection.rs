@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
-use share_network::{AnswerGate, Standing, Turn, VatNetwork};
+use share_network::{AnswerGate, Turn, VatNetwork};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +16,9 @@ use share_proto::share_capnp::bootstrap;
 
 use super::Door;
 use super::bootstrap::Bootstrap;
+use super::patience::{Trust, Unwanted};
 use super::quota::{Held, Quota};
+use super::redeems::{Redeems, Try};
 use crate::fault::Fault;
 use crate::server::Io;
 
@@ -30,8 +32,9 @@ pub(super) struct Connection {
     pub(super) snapshots: Rc<Quota>,
     /// Where methods with large answers wait for each other.
     pub(super) answers: AnswerGate,
-    /// Whether the client has proven an authority.
-    standing: Standing,
+    /// What the peer has proven.
+    trust: Trust,
+    redeems: Redeems,
     /// What redeems, claims and delivers. A delivery is aborted when its capability is dropped.
     tasks: TaskTracker,
     /// The connection is over: whatever still runs, stops.
@@ -39,7 +42,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(door: Door, answers: AnswerGate, standing: Standing) -> Rc<Self> {
+    fn new(door: Door, answers: AnswerGate, trust: Trust) -> Rc<Self> {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
@@ -49,7 +52,8 @@ impl Connection {
             tasks: TaskTracker::new(),
             over: CancellationToken::new(),
             answers,
-            standing,
+            redeems: Redeems::new(&door.redeem_rates, limits.redeems_unproven_max),
+            trust,
             door,
         })
     }
@@ -62,6 +66,13 @@ impl Connection {
             let _ = over.run_until_cancelled(task).await;
         };
         self.tasks.spawn_local(running).abort_handle()
+    }
+
+    /// Waits until there is a reason to end it that is neither the peer's nor the drain.
+    async fn unwanted(&self) -> Unwanted {
+        let Door { seams, limits, .. } = &self.door;
+        let (clock, idle) = (&*seams.clock, limits.unproven_idle);
+        self.trust.is_over(&self.calls, clock, idle).await
     }
 
     /// Begins a call: none begins once the server drains.
@@ -82,21 +93,30 @@ impl Connection {
         })
     }
 
-    /// The client has proven an authority: it redeemed a ref.
-    pub(super) fn prove(&self) {
-        self.standing.prove();
+    /// Begins to redeem a ref, within a call.
+    pub(super) fn begin_redeem(&self) -> Result<Try<'_>, Fault> {
+        self.redeems.begin(&self.trust)
     }
 }
 
-/// Serves a connection until the other side leaves or the server drains.
-pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, standing: Standing) {
+/// Why a connection is served no more.
+enum Left {
+    /// The peer left, or the messages could not be read.
+    Itself(Result<(), capnp::Error>),
+    Drain,
+    Unwanted(Unwanted),
+}
+
+/// Serves a connection until the other side leaves, nothing is to be expected of it, or the server
+/// drains.
+pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) {
     let mut drain = door.drain.clone();
     let drain_deadline = door.limits.drain_deadline;
     let limits = door.limits.network.clone();
     let budget = Arc::clone(&door.budget);
-    let network = VatNetwork::new(io, Side::Server, limits, budget, standing.clone());
+    let network = VatNetwork::new(io, Side::Server, limits, budget, trust.standing.clone());
     let ended = network.ended();
-    let connection = Connection::new(door, network.answers(), standing);
+    let connection = Connection::new(door, network.answers(), trust);
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();
@@ -104,15 +124,17 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, standing: Stan
     info!("connected");
     let left = tokio::select! {
         biased;
-        left = &mut system => Some(left),
+        left = &mut system => Left::Itself(left),
         // Fails if the server is gone: then this drains too.
-        _ = drain.wait_for(|drain| *drain) => None,
+        _ = drain.wait_for(|drain| *drain) => Left::Drain,
+        why = connection.unwanted() => Left::Unwanted(why),
     };
     match left {
-        Some(_) if let Some(reason) = ended.reason() => info!(%reason, "disconnected"),
-        Some(Ok(())) => info!("disconnected"),
-        Some(Err(error)) => info!(%error, "disconnected"),
-        None => {
+        Left::Itself(_) if let Some(reason) = ended.reason() => info!(%reason, "disconnected"),
+        Left::Itself(Ok(())) => info!("disconnected"),
+        Left::Itself(Err(error)) => info!(%error, "disconnected"),
+        Left::Unwanted(why) => info!(%why, "disconnected"),
+        Left::Drain => {
             let finished = async {
                 connection.tasks.close();
                 connection.tasks.wait().await;

@@ -10,10 +10,10 @@ use share_proto::wire;
 use super::backup::Backup;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
+use super::in_time;
 use super::refused::Refused;
 use crate::backup::OpenBackup;
 use crate::factory::creation;
-use crate::fault::Fault;
 use crate::owner::Outcome;
 
 /// A redeemed factory.
@@ -88,12 +88,7 @@ impl ShareFactory {
         if let Err(refusal) = door.factory.check_root(self.grant) {
             return Ok(Err(refusal));
         }
-        let deadline = door.limits.backup_deadline;
-        tokio::time::timeout(deadline, door.backups.make())
-            .await
-            .unwrap_or(Err(Fault::Deadline {
-                ms: deadline.as_millis(),
-            }))
+        in_time(door.limits.backup_deadline, door.backups.make()).await
     }
 }
 

@@ -75,7 +75,7 @@ impl Session {
                 Ok(opened) => opened.reading,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let reply = reading.handle.call(command(reading.authority.clone()), 0);
+            let reply = reading.call(command(reading.authority.clone()), 0);
             let outcome = reply.outcome().await?;
             Ok(outcome.map(|answer| (reading, answer)))
         };

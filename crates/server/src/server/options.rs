@@ -110,8 +110,11 @@ pub enum CertificateSource {
 /// Bounds of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Connections at a time; one more is closed at once.
+    /// Connections at a time. For one more, the oldest that has proven no authority gives way; if all
+    /// have, the new one is closed at once.
     pub connections_max: usize,
+    /// Connections at a time of one peer: an IPv4 address, or an IPv6 /64. For one more, as above.
+    pub connections_per_address_max: usize,
     /// Bounds of loaded shares.
     pub hub: HubLimits,
     /// Bounds of a connection.
@@ -128,6 +131,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
+            connections_per_address_max: 256,
             hub: HubLimits::default(),
             rpc: RpcLimits::default(),
             messages: BudgetLimits::server(),

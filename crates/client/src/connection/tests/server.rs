@@ -8,13 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use capnp::message::ReaderOptions;
+use capnp::serialize::read_message_from_flat_slice;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, new_client, twoparty};
 use futures_util::io::AsyncReadExt;
 use share_model::{
     Ack, Claimed, Cursor, Epoch, GrantId, HistoryId, Limits, LogPosition, LoggedOp, Mutation, Op,
-    OpId, OpOutcome, Origin, OriginKind, Redeemed, Refusal, Rights, Secret, Seq, ShareId, ShareRef,
-    SnapshotAt, UnixMs, WriterId,
+    OpId, OpOutcome, Origin, OriginKind, PROTOCOL_VERSION, Redeemed, Refusal, Rights, Secret, Seq,
+    ShareId, ShareRef, SnapshotAt, UnixMs, WriterId,
 };
 use share_proto::share_capnp::{appender, bootstrap, share_session, sink, snapshot, subscription};
 use share_proto::wire;
@@ -26,6 +28,8 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 use crate::connection::{ConnectError, Connector, Stream};
 
 const HISTORY: HistoryId = HistoryId::from_bytes([3; 16]);
+/// What the first builds answered, byte by byte.
+const VERSION_1: &[u8] = include_bytes!("../../../../proto/tests/version-1/redeem_outcome.bin");
 
 pub(in crate::connection) fn reference() -> ShareRef {
     ShareRef {
@@ -69,6 +73,8 @@ impl Connector for Pipes {
 struct State {
     refuse_redeem: RefCell<Option<Refusal>>,
     refuse_appends: RefCell<Option<Refusal>>,
+    /// Which version it answers in at redeem; `None`: as the first builds did, byte by byte.
+    version: Cell<Option<u32>>,
     repeats_pages: Cell<bool>,
     log_length: Cell<u64>,
     delivered: Cell<u64>,
@@ -86,8 +92,14 @@ impl Served {
         let (pipes, accepted) = Pipes::new();
         let state = Rc::new(State::default());
         state.log_length.set(20);
+        state.version.set(Some(PROTOCOL_VERSION));
         let accepted = Rc::new(RefCell::new(Some(accepted)));
         (pipes, Self { state, accepted })
+    }
+
+    /// Answers in this version at redeem; `None`: as the first builds did.
+    pub(super) fn speak(&self, version: Option<u32>) {
+        self.state.version.set(version);
     }
 
     pub(super) async fn run(&self, test: impl Future<Output = ()>) {
@@ -177,13 +189,19 @@ impl bootstrap::Server for Share {
             created_at: UnixMs::new(1),
             origin: Origin::new(OriginKind::User, "u".into(), 9).unwrap(),
             server: "s".into(),
-            protocol_version: 1,
+            protocol_version: self.state.version.get().unwrap_or_default(),
             grant: GrantId::from_bytes([2; 16]),
             expires_at: None,
             label: String::new(),
             owner: true,
             frozen: false,
         };
+        if self.state.version.get().is_none() {
+            let options = ReaderOptions::new();
+            let message = read_message_from_flat_slice(&mut &*VERSION_1, options)?;
+            results.get().set_outcome(message.get_root()?)?;
+            return Ok(());
+        }
         let answer = refusal.map_or(Ok(redeemed), Err);
         wire::write_redeem_outcome(&answer, results.get().init_outcome());
         Ok(())
