@@ -31,7 +31,7 @@ pub(crate) async fn create(factory: &FactoryRef) -> ShareRef {
         share: created.share,
         grant: created.grant,
         epoch: created.epoch,
-        pin: None,
+        security: factory.security,
         secret,
     }
 }
