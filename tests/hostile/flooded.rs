@@ -25,6 +25,7 @@ fn cancelled_calls_leave_nothing_behind() {
 fn large_answers_that_are_never_read_do_not_pile_up() {
     Scene {
         with: With::Full,
+        value_bytes: 32 << 10,
         deeds_max: 300_000,
         ..Scene::of(Attack::UnreadGetters, 1000)
     }
@@ -36,7 +37,8 @@ fn large_answers_that_are_never_read_do_not_pile_up() {
 fn large_answers_that_are_read_hold_up_nobody() {
     Scene {
         with: With::Full,
-        ..Scene::of(Attack::Getters, 200)
+        value_bytes: 32 << 10,
+        ..Scene::of(Attack::Getters, 500)
     }
     .play();
 }

@@ -55,7 +55,7 @@ impl From {
 pub(crate) enum With {
     /// A grant of a share that it has to itself.
     Own,
-    /// The same, and there are eight megabytes in the share.
+    /// The same, and there are eight values in the share.
     Full,
     /// A grant of the bystander's share, beside the bystander's own.
     Same,
@@ -78,6 +78,8 @@ pub(crate) struct Scene {
     pub(crate) ended: u64,
     /// Bytes of each of the bystander's ops, about.
     pub(crate) word_bytes: usize,
+    /// Bytes of each of the eight values of a share that is full.
+    pub(crate) value_bytes: usize,
     /// Files that the server may have open, connections among them; `None`: as many as this process.
     pub(crate) files: Option<u32>,
 }
@@ -94,6 +96,7 @@ impl Scene {
             head_start: 1,
             ended: 0,
             word_bytes: 8,
+            value_bytes: 1 << 20,
             files: None,
         }
     }
@@ -196,7 +199,7 @@ impl Scene {
             }
         };
         if self.with == With::Full {
-            shares::fill(&theirs, folder).await;
+            shares::fill(&theirs, folder, self.value_bytes).await;
         }
         (ours, theirs)
     }

@@ -11,9 +11,8 @@ use share_model::{
     Secret, ShareRef,
 };
 
-/// Values of a share that is full, each of a megabyte.
+/// Values of a share that is full.
 const VALUES: usize = 8;
-const VALUE_BYTES: usize = 1 << 20;
 
 /// A new share's owner ref.
 pub(crate) async fn create(factory: &FactoryRef) -> ShareRef {
@@ -62,7 +61,7 @@ pub(crate) async fn attenuate(owner: &ShareRef) -> ShareRef {
 }
 
 /// Puts values into a share, so that there is something to be asked for.
-pub(crate) async fn fill(reference: &ShareRef, folder: &Path) {
+pub(crate) async fn fill(reference: &ShareRef, folder: &Path, value_bytes: usize) {
     let outbox = Outbox::open(&folder.join("fill.sqlite"), OutboxOptions::default());
     let outbox = outbox.expect("an outbox can be made");
     let used = outbox.use_ref(reference.clone()).await;
@@ -71,7 +70,7 @@ pub(crate) async fn fill(reference: &ShareRef, folder: &Path) {
     for at in 0..VALUES {
         let put = Mutation::Put {
             key: format!("value/{at}"),
-            json: format!("\"{}\"", "x".repeat(VALUE_BYTES - 2)),
+            json: format!("\"{}\"", "x".repeat(value_bytes - 2)),
         };
         let enqueued = outbox.enqueue(reference.share, NewOp::of(put)).await;
         enqueued.expect("an op is enqueued");

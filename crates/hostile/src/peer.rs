@@ -16,7 +16,7 @@ use crate::tally::Tally;
 
 /// The shortest time from one connection of a lane to the next: a peer that is shut out comes
 /// again, but leaves the machine to others meanwhile.
-const RECONNECT: Duration = Duration::from_millis(10);
+const RECONNECT: Duration = Duration::from_millis(100);
 
 /// What is attacked, and from where.
 #[derive(Debug, Clone)]
