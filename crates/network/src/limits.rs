@@ -136,6 +136,10 @@ impl NetworkLimits {
 
 #[cfg(test)]
 mod tests {
+    use capnp::message::{Builder, Reader};
+    use capnp::serialize;
+    use capnp_rpc::rpc_capnp::message;
+
     use super::*;
 
     #[test]
@@ -146,5 +150,37 @@ mod tests {
         assert_eq!(options.nesting_limit, 64);
         let most = limits.reader_options(usize::MAX);
         assert_eq!(most.traversal_limit_in_words, Some(10 * (1 << 20) + 1024));
+    }
+
+    /// A message within itself, so many times, is read to its innermost one.
+    fn is_read(times: u16, limits: &NetworkLimits) -> bool {
+        let mut nested = Builder::new_default();
+        let mut inner: message::Builder<'_> = nested.init_root();
+        for _ in 0..times {
+            inner = inner.init_unimplemented();
+        }
+        inner.init_bootstrap();
+        let bytes = serialize::write_message_to_words(&nested);
+        let options = limits.reader_options(bytes.len() / WORD_BYTES);
+        let read: Reader<_> = serialize::read_message(&mut &bytes[..], options).unwrap();
+        let mut inner: message::Reader<'_> = read.get_root().unwrap();
+        loop {
+            inner = match inner.which().unwrap() {
+                message::Unimplemented(Ok(within)) => within,
+                message::Bootstrap(within) => return within.is_ok(),
+                _ => return false,
+            };
+        }
+    }
+
+    #[test]
+    fn structs_lie_so_deep_within_each_other_and_not_one_deeper() {
+        let limits = NetworkLimits {
+            nesting_max: 8,
+            ..NetworkLimits::server()
+        };
+        // The message and what begins the connection are two levels of their own.
+        assert!(is_read(6, &limits));
+        assert!(!is_read(7, &limits));
     }
 }

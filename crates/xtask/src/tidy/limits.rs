@@ -18,6 +18,7 @@ const STRUCTURES: &[(&str, &str)] = &[
     ("ServerLimits", "crates/server/src/server/options.rs"),
     ("Quotas", "crates/model/src/authority.rs"),
     ("NetworkLimits", "crates/network/src/limits.rs"),
+    ("BudgetLimits", "crates/network/src/budget.rs"),
 ];
 
 /// What stands in the column of tests where there is none, before the reason.
