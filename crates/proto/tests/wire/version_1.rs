@@ -1,7 +1,7 @@
 //! Messages of the first builds, byte by byte (`tests/version-1`).
 
 use capnp::message::ReaderOptions;
-use capnp::serialize::read_message_from_flat_slice;
+use capnp::serialize::read_message;
 use share_model::{Cursor, Epoch, GrantId, HistoryId, Right, Rights, ShareId};
 use share_proto::share_capnp::redeem_outcome;
 use share_proto::wire;
@@ -10,8 +10,7 @@ const REDEEM_OUTCOME: &[u8] = include_bytes!("../version-1/redeem_outcome.bin");
 
 #[test]
 fn an_answer_of_the_first_builds_has_the_grant_that_was_redeemed() {
-    let message =
-        read_message_from_flat_slice(&mut &*REDEEM_OUTCOME, ReaderOptions::new()).unwrap();
+    let message = read_message(REDEEM_OUTCOME, ReaderOptions::new()).unwrap();
     let outcome: redeem_outcome::Reader<'_> = message.get_root().unwrap();
     let grant = GrantId::from_bytes([9; 16]);
     let redeemed = wire::read_redeem_outcome_of(outcome, grant);

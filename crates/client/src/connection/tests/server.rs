@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use capnp::message::ReaderOptions;
-use capnp::serialize::read_message_from_flat_slice;
+use capnp::serialize::read_message;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, new_client, twoparty};
 use futures_util::io::AsyncReadExt;
@@ -197,8 +197,7 @@ impl bootstrap::Server for Share {
             frozen: false,
         };
         if self.state.version.get().is_none() {
-            let options = ReaderOptions::new();
-            let message = read_message_from_flat_slice(&mut &*VERSION_1, options)?;
+            let message = read_message(VERSION_1, ReaderOptions::new())?;
             results.get().set_outcome(message.get_root()?)?;
             return Ok(());
         }
