@@ -1,6 +1,7 @@
 //! Building large answers one after the other.
 
 use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub struct AnswerGate {
 #[derive(Debug)]
 pub struct Turn {
     _turn: OwnedSemaphorePermit,
+    _building: [Option<OwnedSemaphorePermit>; 2],
 }
 
 impl AnswerGate {
@@ -31,7 +33,8 @@ impl AnswerGate {
     }
 
     /// Waits until no other method builds a large answer, and little enough waits to be written or to
-    /// be finished by the peer. That may be never: bound it by the method's deadline. Cancel safe.
+    /// be finished by the peer, and by all peers. That may be never: bound it by the method's deadline.
+    /// Cancel safe.
     pub async fn turn(&self) -> Turn {
         let turns = Arc::clone(&self.turns);
         let turn = match Arc::clone(&turns).try_acquire_owned() {
@@ -44,9 +47,32 @@ impl AnswerGate {
             }
         };
         let link = &self.link;
-        let room = || link.has_answer_room().then_some(());
-        link.turn.until(room).await;
-        Turn { _turn: turn }
+        loop {
+            self.room().await;
+            let building = link.budget.build(link.share().as_deref()).await;
+            if link.has_answer_room() {
+                return Turn {
+                    _turn: turn,
+                    _building: building,
+                };
+            }
+        }
+    }
+
+    /// Waits until a large answer may be built.
+    async fn room(&self) {
+        let link = &self.link;
+        loop {
+            // Listens from before the look.
+            let mut freed = pin!(link.budget.freed());
+            freed.as_mut().enable();
+            let room = || link.has_answer_room().then_some(());
+            tokio::select! {
+                biased;
+                () = link.turn.until(room) => return,
+                () = freed => {}
+            }
+        }
     }
 }
 

@@ -81,7 +81,7 @@ impl NetworkLimits {
             questions_unproven_max: 64,
             cancelled_max: 4096,
             answers_max: 4096,
-            answer_bytes_max: 4 << 20,
+            answer_bytes_max: 1 << 20,
             exports_max: 4096,
             asked_max: 65_536,
         }

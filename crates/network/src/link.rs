@@ -6,11 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::bell::Bell;
-use crate::budget::Budget;
+use crate::budget::{Budget, Room, Share};
 use crate::error::NetworkError;
 use crate::limits::NetworkLimits;
 use crate::message::Message;
@@ -26,6 +25,8 @@ pub(crate) struct Link {
     pub(crate) limits: NetworkLimits,
     pub(crate) budget: Arc<Budget>,
     pub(crate) standing: Standing,
+    /// What the peer's party has of the budget, once it has proven one.
+    share: RefCell<Option<Arc<Share>>>,
     questions: RefCell<Questions>,
     queue: RefCell<Queue>,
     /// Bytes of messages that calls hold.
@@ -61,6 +62,7 @@ impl Link {
             limits,
             budget,
             standing,
+            share: RefCell::new(None),
             questions: RefCell::default(),
             queue: RefCell::default(),
             held: Cell::new(0),
@@ -108,7 +110,37 @@ impl Link {
 
     /// Whether one more large answer may be built.
     pub(crate) fn has_answer_room(&self) -> bool {
-        self.may_read() && self.questions.borrow().answer_bytes() <= self.limits.answer_bytes_max
+        let kept = self.questions.borrow().answer_bytes();
+        let share = self.share();
+        self.may_read()
+            && kept <= self.limits.answer_bytes_max
+            && !self.budget.is_kept_full(share.as_deref())
+    }
+
+    /// What the peer's party has of the budget; `None`: the peer has proven nothing.
+    pub(crate) fn share(&self) -> Option<Arc<Share>> {
+        if let Some(share) = &*self.share.borrow() {
+            return Some(Arc::clone(share));
+        }
+        let share = self.budget.share_of(self.standing.party()?);
+        self.budget
+            .join(self.questions.borrow().answer_bytes(), &share);
+        self.share.replace(Some(Arc::clone(&share)));
+        Some(share)
+    }
+
+    /// Changes the numbers; the bytes of answers that are kept are counted for all connections.
+    fn with_questions<T>(&self, change: impl FnOnce(&mut Questions) -> T) -> T {
+        let mut questions = self.questions.borrow_mut();
+        let before = questions.answer_bytes();
+        let result = change(&mut questions);
+        let after = questions.answer_bytes();
+        drop(questions);
+        if before != after {
+            let share = self.share.borrow();
+            self.budget.count_kept(before, after, share.as_deref());
+        }
+        result
     }
 
     /// Whether calls may hold so many bytes more. A message that is larger than the bound is held
@@ -119,7 +151,7 @@ impl Link {
     }
 
     /// A message is given out.
-    pub(crate) fn hold(self: &Rc<Self>, bytes: usize, room: OwnedSemaphorePermit) -> Hold {
+    pub(crate) fn hold(self: &Rc<Self>, bytes: usize, room: Room) -> Hold {
         self.held.set(self.held.get() + bytes);
         Hold {
             link: Rc::clone(self),
@@ -130,9 +162,7 @@ impl Link {
 
     /// A message comes in.
     pub(crate) fn receive(&self, incoming: Incoming) -> Result<(), NetworkError> {
-        self.questions
-            .borrow_mut()
-            .receive(incoming, &self.limits)?;
+        self.with_questions(|questions| questions.receive(incoming, &self.limits))?;
         if let Incoming::Finish(..) = incoming {
             self.turn.ring();
         }
@@ -151,10 +181,7 @@ impl Link {
             return None;
         }
         let bytes = size_of(message);
-        let sent = self
-            .questions
-            .borrow_mut()
-            .send(message, bytes, &self.limits);
+        let sent = self.with_questions(|questions| questions.send(message, bytes, &self.limits));
         let mut queue = self.queue.borrow_mut();
         self.budget.count_queued(0, bytes);
         queue.push(message, bytes);
@@ -247,6 +274,9 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.budget.count_queued(self.queue.get_mut().bytes(), 0);
+        let kept = self.questions.get_mut().answer_bytes();
+        let share = self.share.get_mut().as_deref();
+        self.budget.count_kept(kept, 0, share);
     }
 }
 
@@ -254,7 +284,7 @@ impl Drop for Link {
 pub(crate) struct Hold {
     link: Rc<Link>,
     bytes: usize,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl Drop for Hold {

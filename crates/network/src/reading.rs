@@ -8,10 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::budget::OWN_BYTES;
+use crate::budget::{OWN_BYTES, Room};
 use crate::error::NetworkError;
 use crate::frame::FrameReader;
 use crate::link::Link;
@@ -25,7 +24,7 @@ const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// How long after its last bytes a connection has no traffic.
 const IDLE: Duration = Duration::from_secs(1);
 /// Messages after which the other connections of the thread have their turn.
-const MESSAGES_IN_A_ROW: u32 = 64;
+const MESSAGES_IN_A_ROW: u32 = 32;
 
 /// Reads messages from a stream.
 pub(crate) struct Reading<T> {
@@ -41,7 +40,7 @@ struct State {
     end: usize,
     frames: FrameReader,
     /// For the message that was begun.
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<Room>,
     /// A question that waits for others to be answered.
     waiting: Option<(Message, Incoming)>,
     in_a_row: u32,
@@ -173,9 +172,9 @@ impl<T: AsyncRead + Unpin> Reading<T> {
 
     async fn wait_budget(&self, bytes: usize) {
         let link = &self.link;
-        let is_proven = link.standing.is_proven();
+        let share = link.share();
         let taking = async {
-            let room = link.budget.take(bytes, is_proven).await;
+            let room = link.budget.take(bytes, share.as_deref()).await;
             self.state.borrow_mut().room = Some(room);
         };
         self.or_ended(taking).await;
@@ -280,7 +279,7 @@ impl State {
         if !self.has_room(link) {
             return Some(Next::Room);
         }
-        self.room = link.budget.try_take(bytes, is_proven);
+        self.room = link.budget.try_take(bytes, link.share().as_deref());
         self.span = None;
         self.room.is_none().then_some(Next::Budget(bytes))
     }

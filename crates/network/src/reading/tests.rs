@@ -46,7 +46,7 @@ async fn others_have_their_turn_after_so_many_messages() {
     while reading.try_message().unwrap().is_some() {
         in_a_row += 1;
     }
-    assert_eq!(in_a_row, 64);
+    assert_eq!(in_a_row, 32);
     assert!(reading.message().await.unwrap().is_some());
     assert!(reading.try_message().unwrap().is_some());
 }

@@ -34,6 +34,8 @@ pub(crate) struct Opened {
     pub(crate) redeemed: Result<Redeemed, Refusal>,
     /// Counts the session as live while it is kept.
     pub(crate) ticket: SessionTicket,
+    /// The subtree of grants that it belongs to, as the ledger counts writers.
+    pub(crate) subtree: Option<GrantId>,
     /// What its subtree of grants may use of the share.
     pub(crate) allotment: Arc<Allotment>,
 }
@@ -74,6 +76,7 @@ impl RedeemCall {
         let allotment = share.allotments.of(subtree);
         let ticket = share.sessions.insert(authority.clone());
         Ok(Opened {
+            subtree,
             allotment,
             authority,
             redeemed,

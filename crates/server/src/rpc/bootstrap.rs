@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::{
-    FactoryRedeemed, FactoryRef, OwnerProof, Refusal, ShareId, ShareRef, version_with_client,
+    FactoryRedeemed, FactoryRef, GrantId, OwnerProof, Refusal, ShareId, ShareRef,
+    version_with_client,
 };
+use share_network::Party;
 use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire::{self, SlugToRedeem};
 use tracing::info;
@@ -100,7 +102,7 @@ impl Bootstrap {
         Ok(redeemed.map(|(handle, opened)| {
             info!(%share, %grant, client, "share redeemed");
             if opened.redeemed.is_ok() {
-                trying.proven();
+                trying.proven(party(Some(share), opened.subtree));
             }
             let authority = opened.authority;
             Opened {
@@ -130,7 +132,7 @@ impl Bootstrap {
         if let Err(refusal) = door.factory.redeem(grant, &secret) {
             return Ok(Err(refusal));
         }
-        trying.proven();
+        trying.proven(party(None, Some(grant)));
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
         let served = door.factory.served().clone();
@@ -254,6 +256,15 @@ fn read_factory(params: &bootstrap::RedeemFactoryParams) -> Result<Presented<Fac
         params.get_protocol_version(),
         params.get_client(),
     )
+}
+
+/// Who shares what one party may take of the server's memory: whoever has a grant of one subtree of a
+/// share's, as the share's queue knows them, or one factory grant.
+fn party(share: Option<ShareId>, subtree: Option<GrantId>) -> Party {
+    let share = share.map_or(0, |share| u128::from_le_bytes(share.to_bytes()));
+    let subtree = subtree.map_or(0, |grant| u128::from_le_bytes(grant.to_bytes()));
+    // Ids are random: no two pairs come to the same.
+    Party::new(share ^ subtree)
 }
 
 /// A client's name, fit for a log: it can't begin a line of its own, nor steer a terminal.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use share_model::seam::Clock;
+use share_network::Party;
 
 use super::patience::Trust;
 use super::quota::{Held, Quota};
@@ -128,9 +129,9 @@ impl Redeems {
 }
 
 impl Try<'_> {
-    /// It has proven an authority.
-    pub(super) fn proven(&self) {
-        self.trust.standing.prove();
+    /// It has proven an authority of this party.
+    pub(super) fn proven(&self, party: Party) {
+        self.trust.standing.prove_as(party);
         match self.trust.source {
             Some(source) => self.redeems.rates.give_back(source),
             None => self.redeems.own().give_back(1),
@@ -194,7 +195,7 @@ mod tests {
         pipe.source = None;
         for trust in [trust(1), pipe] {
             for _ in 0..20 {
-                redeems.begin(&trust).unwrap().proven();
+                redeems.begin(&trust).unwrap().proven(Party::default());
             }
             assert!(trust.standing.is_proven());
             for _ in 0..6 {
@@ -214,7 +215,7 @@ mod tests {
         assert!(matches!(fault, Fault::TooMany { max: 2, .. }), "{fault}");
         drop(one);
         let one = redeems.begin(&peer).unwrap();
-        one.proven();
+        one.proven(Party::default());
         for _ in 0..50 {
             std::mem::forget(redeems.begin(&peer).unwrap());
         }
