@@ -12,8 +12,22 @@
 # An answer to `appendOps` counts only after the claim's answer on the same connection. When a connection is lost, nothing of it
 # survives but what was acked: go back to 2.
 #
-# A connection is TCP to an address of the ref, with Cap'n Proto's two-party RPC on it, not packed. The server's bootstrap
-# capability is `Bootstrap`; it asks for none of the client. One connection serves any number of shares and refs.
+# A connection is TCP, or a Unix socket, to an address of the ref, with TLS on it or not as `ShareRef.tls` and `ShareRef.pin` say,
+# and Cap'n Proto's two-party RPC on that, not packed. The server's bootstrap capability is `Bootstrap`; it asks for none of the
+# client. One connection serves any number of shares and refs.
+#
+# TLS is of version 1.2 or 1.3. A client may offer the ALPN protocol "share/1"; a server takes a client that offers none, and ends
+# the handshake of one that offers only others. No client certificate is asked for, and sessions are not resumed.
+#
+# With a pin: let the TLS library accept any certificate, whatever its name, date or issuer (it must still check that the peer has the
+# certificate's private key, which it does by itself), then, BEFORE the first byte of RPC is written, take the peer's own
+# certificate in DER form, hash it with SHA-256 and compare all 32 bytes with the pin; close the connection if they differ. A redeem
+# carries the secret: one that is sent before the check has given it away. In Python: an `SSLContext` with `check_hostname = False`
+# and `verify_mode = CERT_NONE`, then `hashlib.sha256(ssl_object.getpeercert(binary_form=True)).digest()`.
+# Without a pin, and with TLS: check the certificate against the machine's authorities and the host of the address, as for HTTPS.
+# The name for a Unix socket is "localhost".
+#
+# A server that wants TLS where the client began without answers with the RPC message `abort`, whose reason says so.
 #
 # Where a method returns a capability beside an `outcome`, the capability comes first, so that calls are pipelined on it before the
 # outcome is known.
@@ -26,8 +40,13 @@ using import "refusal.capnp".Refusal;
 using import "persistent.capnp".Persistent;
 using Authority = import "authority.capnp";
 
-const protocolVersion :UInt32 = 1;
-# The version that this file describes.
+const protocolVersion :UInt32 = 2;
+# The version that this file describes. Both sides of a connection speak the older one of their versions: a client says its own at
+# redeem, and `Redeemed.protocolVersion` tells which it is.
+#
+# 2: every field of `Redeemed` is there.
+# 1: `Redeemed` may end at `protocolVersion`; its grant is the one of the ref, or of the slug, then. Methods that such a server does not
+#    have are unimplemented. Nothing that a client of version 1 sends or reads has changed since.
 
 const protocolVersionMin :UInt32 = 1;
 # The oldest version that a server of this version still answers.
@@ -69,12 +88,13 @@ interface Bootstrap {
 
 struct ShareRef {
   # What a share's sturdy ref says. As text:
-  # share://HOST:PORT[,HOST:PORT...]/SHARE/GRANT?epoch=N[&pin=HEX]#SECRET with ids as 32 hexadecimal digits and the secret in
-  # base64url without padding.
+  # share://ADDRESS[,ADDRESS...]/SHARE/GRANT?epoch=N[&pin=HEX]#SECRET with ids as 32 hexadecimal digits and the secret in
+  # base64url without padding; `&tls=off` or `&tls=ca` instead of the pin for `tls` other than `byAddress`. An address as it stands
+  # here, but the path of a Unix socket percent-encoded: unix:%2Frun%2Fshare.sock.
 
   addresses @0 :List(Text);
-  # HOST:PORT of each server, in the order in which to try them; an IPv6 address stands in brackets. 1 to 16 where a server gives
-  # the ref. Not looked at by `redeemShare`.
+  # HOST:PORT of each server, in the order in which to try them; an IPv6 address stands in brackets. Or unix:/PATH of a Unix socket
+  # on the same machine, at most 103 bytes of path. 1 to 16 where a server gives the ref. Not looked at by `redeemShare`.
 
   share @1 :Ids.ShareId;
   grant @2 :Ids.GrantId;
@@ -83,18 +103,38 @@ struct ShareRef {
   # The epoch under which the grant was given. A hint for people; the server goes by its own record.
 
   pin @4 :Data;
-  # 32 bytes: SHA-256 of the server's certificate in DER form. Empty: not pinned. Not looked at by `redeemShare`.
+  # 32 bytes: SHA-256 of the server's certificate in DER form. Empty: not pinned. A pin means TLS at every address, also at local ones,
+  # and no check but this one; how to check it stands at the top of this file. Not looked at by `redeemShare`.
 
   secret @5 :Ids.Secret;
+
+  tls @6 :Tls;
+  # Whether there is TLS if nothing is pinned; with a pin it is `byAddress`, anything else is malformed. Not looked at by
+  # `redeemShare`.
+}
+
+enum Tls {
+  # Whether a connection without a pin has TLS. A client that does not know the value does not connect.
+
+  byAddress @0;
+  # No TLS where nothing leaves the machine: a Unix socket, a host of 127.0.0.0/8, ::1 or "localhost". Elsewhere as `authorities`.
+
+  authorities @1;
+  # TLS at every address, with a certificate that the machine's authorities vouch for.
+
+  off @2;
+  # No TLS at any address. Whoever is on the way reads the secret.
 }
 
 struct FactoryRef {
-  # What a factory's sturdy ref says; each field as in `ShareRef`. As text: share-factory://HOST:PORT[,...]/GRANT[?pin=HEX]#SECRET.
+  # What a factory's sturdy ref says; each field as in `ShareRef`. As text: share-factory://ADDRESS[,...]/GRANT[?pin=HEX]#SECRET, or
+  # with `?tls=off` or `?tls=ca` instead of the pin.
 
   addresses @0 :List(Text);
   grant @1 :Ids.GrantId;
   pin @2 :Data;
   secret @3 :Ids.Secret;
+  tls @4 :Tls;
 }
 
 struct RedeemOutcome {
@@ -125,7 +165,7 @@ struct Redeemed {
   # The server's program and version, for people.
 
   protocolVersion @10 :UInt32;
-  # The version that the server will speak on this session.
+  # The version that both sides speak on this session: the older one of theirs.
 
   grant @11 :Ids.GrantId;
   # The one that was redeemed.
@@ -153,7 +193,7 @@ struct FactoryOutcome {
 
 struct FactoryRedeemed {
   addresses @0 :List(Text);
-  # HOST:PORT under which the server wants its shares' refs to be handed out: what a client that created a share puts into the
+  # The addresses under which the server wants its shares' refs to be handed out: what a client that created a share puts into the
   # owner ref. 1 to 16.
 
   pin @1 :Data;
@@ -161,6 +201,9 @@ struct FactoryRedeemed {
 
   history @2 :Ids.HistoryId;
   server @3 :Text;
+
+  tls @4 :Tls;
+  # What it puts there as `ShareRef.tls`.
 }
 
 struct Limits {

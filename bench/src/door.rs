@@ -1,7 +1,7 @@
 //! Scenario `door`: whether the time of a refused redeem tells what there is.
 //!
-//! Every kind of redeem that proves nothing is tried in random order on several connections, and each
-//! kind is compared to the redeem of a share that does not exist. The same kind tried twice as two
+//! Every kind of redeem that proves nothing is tried in random order, several at a time, and each kind
+//! is compared to the redeem of a share that does not exist. The same kind tried twice as two
 //! shows what the comparison sees where there is nothing to be seen: the noise floor.
 //!
 //! A share with many grants costs more to look at than one span of the server's levelling hides, if
@@ -39,8 +39,9 @@ pub(crate) struct Args {
     /// Bursts of each kind at that share
     #[arg(long, default_value_t = 200)]
     bursts: usize,
-    /// Connections
-    #[arg(long, default_value_t = 8)]
+    /// Connections. All calls in flight of all connections together have room in what the server lets
+    /// an address try in vain: 500 a second, each of which takes 10 ms
+    #[arg(long, default_value_t = 1)]
     connections: usize,
     /// Calls in flight on each connection
     #[arg(long, default_value_t = 4)]

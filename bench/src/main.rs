@@ -5,7 +5,9 @@
 
 mod append;
 mod door;
+mod hostile;
 mod load;
+mod network;
 mod probe;
 mod report;
 mod revoke;
@@ -43,6 +45,10 @@ enum Scenario {
     Append(append::Args),
     /// Whether refused redeems tell by their time what there is
     Door(door::Args),
+    /// What a client that behaves notices of peers that do not
+    Hostile(hostile::Args),
+    /// Calls over share-network beside the RPC library's own connection
+    Network(network::Args),
     /// From a revocation to the end of what it cuts
     Revoke(revoke::Args),
 }
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
     let done = match &scenario {
         Scenario::Append(args) => measure(append::run(args)),
         Scenario::Door(args) => measure(door::run(args)),
+        Scenario::Hostile(args) => measure(hostile::run(args)),
+        Scenario::Network(args) => measure(network::run(args)),
         Scenario::Revoke(args) => measure(revoke::run(args)),
     };
     match done {

@@ -24,6 +24,16 @@ impl Samples {
         self.elapsed = elapsed;
     }
 
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> usize {
+        self.latencies.len()
+    }
+
+    /// How the latencies are spread.
+    pub(crate) fn spread(&self) -> Spread {
+        Spread::of(self.latencies.iter().map(as_ms).collect())
+    }
+
     /// What others measured at the same time.
     pub(crate) fn merge(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
@@ -53,6 +63,11 @@ impl Spread {
             p99_ms: ms(0.99),
             max_ms: ms(1.0),
         }
+    }
+
+    /// Milliseconds that 99 of 100 did not exceed.
+    pub(crate) fn p99_ms(&self) -> f64 {
+        self.p99_ms
     }
 }
 
@@ -110,7 +125,7 @@ impl Line {
             op_bytes: load.op_bytes,
             ops_s: u64::try_from(ops_s).unwrap_or(u64::MAX),
             calls: samples.latencies.len(),
-            spread: Spread::of(samples.latencies.iter().map(as_ms).collect()),
+            spread: samples.spread(),
             elapsed_ms: u64::try_from(samples.elapsed.as_millis()).unwrap_or(u64::MAX),
             of_disk: None,
             measured: Subject::here(),

@@ -63,6 +63,15 @@ impl Server {
         &self.factory
     }
 
+    /// The most memory that it has held so far, in mebibytes; 0 where the system does not say.
+    pub(crate) fn peak_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kib.unwrap_or(0) >> 10
+    }
+
     /// Kills the server and starts it again at its address: no share is loaded then.
     pub(crate) async fn restart(&mut self) -> Result<(), BenchError> {
         self.child.sigkill().await?;
@@ -91,7 +100,7 @@ impl Server {
             share: created.share,
             grant: created.grant,
             epoch: created.epoch,
-            pin: None,
+            security: share_model::Security::ByAddress,
             secret,
         })
     }

@@ -113,7 +113,7 @@ pub(crate) async fn open(
         share: created.share,
         grant: created.grant,
         epoch: created.epoch,
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret,
     };
     claim(bootstrap, &share_ref, load).await

@@ -3,7 +3,8 @@
     pip install pycapnp        (docs/HACKING.md names the version)
     python tests/interop/run.py --share PATH_TO_SHARE_BINARY
 
-Starts `share serve` on a free port with a data folder of its own, and ends it again. Every wait has a bound.
+Starts `share serve` on a free port with a data folder of its own, and ends it again: once without TLS, once with, by the pin of its
+own certificate. Every wait has a bound.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import traceback
 
 import capnp
 
+import pinned
 import vectors
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "schema"
@@ -77,8 +79,8 @@ def member(outcome, name):
 class Server:
     """`share serve`, and the way to reach it."""
 
-    def __init__(self, binary, data):
-        command = [binary, "serve", "--data", data, "--listen", "127.0.0.1:0"]
+    def __init__(self, binary, data, *options):
+        command = [binary, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.log = []
         threading.Thread(target=self._read_log, daemon=True).start()
@@ -103,11 +105,12 @@ class Server:
 
     def factory_ref(self):
         text = (self.data / "factory.ref").read_text().strip()
-        found = re.fullmatch(r"share-factory://([^/]+)/([0-9a-f]{32})#([A-Za-z0-9_-]{43})", text)
+        found = re.fullmatch(r"share-factory://([^/]+)/([0-9a-f]{32})(?:\?pin=([0-9a-f]{64}))?#([A-Za-z0-9_-]{43})", text)
         if not found:
             raise AssertionError("factory.ref is not of the form that the schema gives")
-        secret = base64.urlsafe_b64decode(found[3] + "=")
-        return {"addresses": found[1].split(","), "grant": bytes.fromhex(found[2]), "secret": secret}
+        secret = base64.urlsafe_b64decode(found[4] + "=")
+        pin = bytes.fromhex(found[3] or "")
+        return {"addresses": found[1].split(","), "grant": bytes.fromhex(found[2]), "pin": pin, "secret": secret}
 
     def stop(self):
         """Ends the server; its exit code."""
@@ -238,8 +241,11 @@ class Scenario:
         self.connections = []
 
     async def connect(self):
-        """The bootstrap capability of a new connection."""
-        stream = await answer(capnp.AsyncIoStream.create_connection("127.0.0.1", self.server.port))
+        """The bootstrap capability of a new connection; with TLS if the server's refs have a pin."""
+        pin = self.server.factory_ref()["pin"]
+        # The name is for nobody: a pin asks for none.
+        tls = {"ssl": pinned.context(pin), "server_hostname": "share.invalid"} if pin else {}
+        stream = await answer(capnp.AsyncIoStream.create_connection("127.0.0.1", self.server.port, **tls))
         client = capnp.TwoPartyClient(stream)
         self.connections.append(client)
         return client.bootstrap().cast_as(share.Bootstrap)
@@ -269,8 +275,10 @@ class Scenario:
         }
         first = promise.factory.createShare(request=request)
         results = await answer(promise)
-        if not member(results.outcome, "redeemed").addresses:
+        redeemed = member(results.outcome, "redeemed")
+        if not redeemed.addresses:
             raise AssertionError("the factory names no address for refs")
+        equal((redeemed.pin, str(redeemed.tls)), (ref["pin"], "byAddress"), "what refs say of TLS")
         first = member((await answer(first)).outcome, "created")
         factory = results.factory
         again = member((await answer(factory.createShare(request=request))).outcome, "created")
@@ -278,6 +286,29 @@ class Scenario:
         other = request | {"ownerSecretHash": hashlib.sha256(b"other").digest()}
         is_refused((await answer(factory.createShare(request=other))).outcome, "invalidRequest")
         self.share, self.grant = first.share, first.grant
+
+    async def test_with_tls_another_certificate_than_the_pinned_one_is_refused_and_why_is_said(self):
+        pin = self.server.factory_ref()["pin"]
+        wrong = hashlib.sha256(b"another certificate").digest()
+        tls = {"ssl": pinned.context(wrong), "server_hostname": "share.invalid"}
+        try:
+            await answer(capnp.AsyncIoStream.create_connection("127.0.0.1", self.server.port, **tls))
+        except pinned.WrongPin as refused:
+            equal(str(refused.args[0]), f"the server's certificate is {pin.hex()}, the ref pins {wrong.hex()}", "why")
+        else:
+            raise AssertionError("a server with another certificate was taken")
+
+    async def test_with_tls_a_client_that_begins_without_is_told_so(self):
+        stream = await answer(capnp.AsyncIoStream.create_connection("127.0.0.1", self.server.port))
+        client = capnp.TwoPartyClient(stream)
+        bootstrap = client.bootstrap().cast_as(share.Bootstrap)
+        try:
+            await answer(self.redeem(bootstrap, self.ref()))
+        except capnp.KjException as told:
+            if "this server speaks TLS here" not in told.description:
+                raise AssertionError(f"told {told.description!r}") from None
+        else:
+            raise AssertionError("a server with TLS answered without")
 
     async def test_a_wrong_factory_secret_is_not_authorized(self):
         bootstrap = await self.connect()
@@ -509,6 +540,8 @@ async def run(server):
     async with capnp.kj_loop():
         scenario = Scenario(server)
         steps = [name for name in vars(Scenario) if name.startswith("test_")]
+        if not server.factory_ref()["pin"]:
+            steps = [name for name in steps if not name.startswith("test_with_tls_")]
         for name in steps:
             if failed:
                 # What stands on a step that failed would only fail for that.
@@ -530,8 +563,15 @@ def main():
     parser = argparse.ArgumentParser(description="checks a share server with a client made from the schema alone")
     parser.add_argument("--share", required=True, help="the `share` binary")
     arguments = parser.parse_args()
+    plain = check(arguments.share)
+    print("with TLS, by the pin of the server's certificate:", flush=True)
+    return check(arguments.share, "--tls") or plain
+
+
+def check(binary, *options):
+    """Runs the steps against a server with these options; an exit code."""
     with tempfile.TemporaryDirectory(prefix="share-interop-") as data:
-        server = Server(os.path.abspath(arguments.share), data)
+        server = Server(os.path.abspath(binary), data, *options)
         try:
             server.wait_until_ready()
             passed, failed = asyncio.run(asyncio.wait_for(run(server), ALL_SECONDS))

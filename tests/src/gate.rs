@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use async_trait::async_trait;
-use share_client::{Connector, Stream};
+use share_client::{ConnectError, Connector, Stream};
+use share_model::Security;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
@@ -146,9 +147,13 @@ impl Gate {
 
 #[async_trait]
 impl Connector for GatedConnector {
-    async fn connect(&self, address: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        address: &str,
+        security: Security,
+    ) -> Result<Box<dyn Stream>, ConnectError> {
         Ok(Box::new(GatedStream {
-            inner: self.inner.connect(address).await?,
+            inner: self.inner.connect(address, security).await?,
             gate: Arc::clone(&self.gate),
         }))
     }

@@ -3,6 +3,7 @@
 
 pub mod fuzzing;
 
+mod binary;
 mod gate;
 mod pipe;
 mod simulation;
@@ -10,6 +11,7 @@ mod stage;
 mod trace;
 mod world;
 
+pub use binary::share_binary;
 pub use gate::{Gate, GatedConnector, Halt};
 pub use pipe::{Cuts, TracedConnector};
 pub use simulation::simulate;

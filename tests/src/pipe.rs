@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use share_client::{Connector, Stream};
+use share_client::{ConnectError, Connector, Stream};
+use share_model::Security;
 use share_model::seam::Entropy;
 use share_server::PipeConnector;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -61,7 +62,11 @@ impl TracedConnector {
 
 #[async_trait]
 impl Connector for TracedConnector {
-    async fn connect(&self, _address: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        _address: &str,
+        _security: Security,
+    ) -> Result<Box<dyn Stream>, ConnectError> {
         let server = self
             .server
             .lock()

@@ -175,7 +175,7 @@ impl World {
                         share: created.share,
                         grant: created.grant,
                         epoch: created.epoch,
-                        pin: None,
+                        security: share_model::Security::ByAddress,
                         secret,
                     };
                 }

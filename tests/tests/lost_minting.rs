@@ -373,7 +373,7 @@ impl Run {
                     share: created.share,
                     grant: created.grant,
                     epoch: created.epoch,
-                    pin: None,
+                    security: share_model::Security::ByAddress,
                     secret: stored.secret(),
                 };
                 let grants = [created.grant];
@@ -389,7 +389,13 @@ impl Run {
             (Ask::Publish, Answer::Minted(minted)) => {
                 let addresses = &scene.factory.addresses;
                 let connector = self.world.connector();
-                let opened = Session::redeem_slug(&*connector, addresses, &stored.slug()).await;
+                let opened = Session::redeem_slug(
+                    &*connector,
+                    addresses,
+                    share_model::Security::ByAddress,
+                    &stored.slug(),
+                )
+                .await;
                 let opened = opened.unwrap_or_else(|error| panic!("{what}: the slug: {error}"));
                 assert_eq!(opened.redeemed().share, scene.owner().share, "{what}");
                 let grants = [scene.owner().grant, minted.grant];

@@ -178,7 +178,13 @@ impl Run {
             origin: origin(),
         };
         session.publish(&request).await.expect("it is published");
-        let reader = Session::redeem_slug(&TcpConnector::default(), &owner.addresses, &slug).await;
+        let reader = Session::redeem_slug(
+            &TcpConnector::default(),
+            &owner.addresses,
+            owner.security,
+            &slug,
+        )
+        .await;
         let mut followed = follow(&reader.expect("the slug opens the share")).await;
         let revoked = session.revoke(slug.grant(), &origin()).await;
         revoked.expect("it is unpublished");
@@ -199,7 +205,7 @@ impl Run {
         self.made("a wrong slug", slug.expose(), &[]);
         let refused = [
             Session::redeem(&connector, &wrong).await,
-            Session::redeem_slug(&connector, &owner.addresses, &slug).await,
+            Session::redeem_slug(&connector, &owner.addresses, owner.security, &slug).await,
         ];
         for refused in refused {
             let error = refused.expect_err("it opens nothing");
@@ -282,7 +288,7 @@ impl Run {
             share: created.share,
             grant: created.grant,
             epoch: created.epoch,
-            pin: None,
+            security: share_model::Security::ByAddress,
             secret,
         };
         let deleted = delete_share(&connector, &owner, None, &origin()).await;

@@ -27,9 +27,20 @@ pub(crate) fn failed_at(attempted: &str, error: ClientError) -> CliError {
         error if error.is_transport() => CliError::new(Kind::NotNow, message)
             .caused_by(error)
             .hint("it is safe to try again once the server is back"),
+        error @ ClientError::WrongCertificate { .. } => CliError::refused(message)
+            .caused_by(error)
+            .hint(WRONG_CERTIFICATE),
+        error @ ClientError::NotTrusted { .. } => CliError::refused(message)
+            .caused_by(error)
+            .hint(NOT_TRUSTED),
         error => CliError::refused(message).caused_by(error),
     }
 }
+
+/// What to do where a server has another certificate than the ref pins.
+pub(crate) const WRONG_CERTIFICATE: &str = "ask who runs the server, by another way than this one,      whether its certificate was made anew: then its owner's new ref, with the new pin, goes on where      this one ends; if not, somebody else answers in its place";
+/// What to do where nobody vouches for a server.
+pub(crate) const NOT_TRUSTED: &str = "name its authority's certificate in SSL_CERT_FILE, or ask for a      ref with the server's pin";
 
 /// The error of a refusal, with what its reaction means to a person.
 pub(crate) fn refused(message: String, refusal: &Refusal) -> CliError {

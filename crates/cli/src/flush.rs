@@ -11,7 +11,7 @@ use share_model::{Reaction, RefusalCode, ShareId};
 use crate::error::{CliError, Kind};
 use crate::printable::printable;
 use crate::ui::Progress;
-use crate::{counts, identity, ui};
+use crate::{connect, counts, identity, ui};
 
 /// How long a command tries to move anything before it gives up; what is left is kept.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -134,6 +134,10 @@ enum Held {
     Frozen,
     /// Another process sends its ops.
     Elsewhere,
+    /// Who answers has another certificate than the ref pins.
+    WrongCertificate,
+    /// Nobody vouches for who answers.
+    NotTrusted,
     Other,
 }
 
@@ -142,6 +146,8 @@ impl Held {
         match &blocked.error {
             ClientError::Refused(refusal) if refusal.code == RefusalCode::Frozen => Self::Frozen,
             ClientError::HeldElsewhere { .. } => Self::Elsewhere,
+            ClientError::WrongCertificate { .. } => Self::WrongCertificate,
+            ClientError::NotTrusted { .. } => Self::NotTrusted,
             error if error.is_transport() => Self::Away,
             _ => Self::Other,
         }
@@ -163,6 +169,8 @@ fn held_up(kind: Kind, blocked: &BlockedShare, pending: u64) -> CliError {
     }
     let hint = match held {
         Held::Elsewhere => "that process sends them; `share outbox` lists them",
+        Held::WrongCertificate => connect::WRONG_CERTIFICATE,
+        Held::NotTrusted => connect::NOT_TRUSTED,
         _ => "`share replay` sends what is kept once the server is back",
     };
     CliError::new(kind, format!("{kept}: share {share} did not move"))

@@ -15,7 +15,7 @@ mod subscription;
 
 pub use authority::{attenuate_share, bump_epoch, delete_share, publish_share};
 pub use backup::{BackupError, backup};
-pub use connector::{Connector, Stream, TcpConnector};
+pub use connector::{ConnectError, Connector, Stream, TcpConnector};
 pub use error::ClientError;
 pub use factory::{attenuate_factory, create_share, factory_grants, probe, revoke_factory_grant};
 pub use follower::{FollowEvent, Follower};

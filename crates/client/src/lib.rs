@@ -60,10 +60,10 @@ mod sqlite_file;
 
 pub use backoff::Backoff;
 pub use connection::{
-    BackupError, ClientError, Connector, DocumentEntry, FollowEvent, Follower, RpcLink, Session,
-    Stream, Subscription, SubscriptionEvent, TcpConnector, attenuate_factory, attenuate_share,
-    backup, bump_epoch, create_share, delete_share, factory_grants, on_own_thread, probe,
-    publish_share, revoke_factory_grant,
+    BackupError, ClientError, ConnectError, Connector, DocumentEntry, FollowEvent, Follower,
+    RpcLink, Session, Stream, Subscription, SubscriptionEvent, TcpConnector, attenuate_factory,
+    attenuate_share, backup, bump_epoch, create_share, delete_share, factory_grants, on_own_thread,
+    probe, publish_share, revoke_factory_grant,
 };
 pub use json_line::JsonLineError;
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
@@ -84,3 +84,4 @@ pub use replay::{
     BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, HeldShares,
     Progress, StoppedShare,
 };
+pub use share_network::tls::{Authorities, CertificateError, TlsError};

@@ -261,7 +261,7 @@ impl Registry {
             share: created.share,
             grant: created.grant,
             epoch: created.epoch,
-            pin: served.pin,
+            security: served.security,
             secret: pending.secret.clone(),
         };
         let (number, name) = (pending.number, pending.name.clone());

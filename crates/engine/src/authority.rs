@@ -124,6 +124,12 @@ impl ShareState {
         }
     }
 
+    /// The subtree of grants in which a grant counts against bounds per subtree: what hangs below one
+    /// direct child of the owner's grant. `None`: the owner's own, or one that is not known.
+    pub fn subtree(&self, grant: GrantId) -> Option<GrantId> {
+        self.head.grants.subtree(grant)
+    }
+
     /// Whether the authority still stands and has the right: asked on every call.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! contract behind them. The only I/O in this crate is behind the seams in [`seam`], which a
 //! simulation replaces.
 
+pub mod address;
 pub mod seam;
 
 mod authority;
@@ -22,6 +23,7 @@ mod owner;
 mod protocol;
 mod refusal;
 mod secret;
+mod security;
 mod session;
 mod slug;
 mod sturdy_ref;
@@ -44,9 +46,12 @@ pub use limits::Limits;
 pub use op::{Dependency, Identity, Mutation, Op};
 pub use outcome::{Ack, OpOutcome, RejectReason};
 pub use owner::{OwnerId, OwnerIdError, OwnerKey, OwnerProof};
-pub use protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+pub use protocol::{
+    PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, version_of_server, version_with_client,
+};
 pub use refusal::{Reaction, Refusal, RefusalCode, RefusalDetail};
 pub use secret::{OutboxKey, Secret, SecretHash};
+pub use security::{CertificatePin, CertificatePinError, Protection, Security};
 pub use session::{
     BumpEpoch, Bumped, Claimed, CreateShare, CreatedShare, FactoryRedeemed, LogPosition, LoggedOp,
     Redeemed, SnapshotAt, WriterInfo,

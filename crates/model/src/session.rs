@@ -10,6 +10,7 @@ use crate::ids::{
 use crate::limits::Limits;
 use crate::op::Op;
 use crate::secret::SecretHash;
+use crate::security::Security;
 
 /// A place in a share's log; a cursor means something only within its history.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,10 +61,10 @@ pub struct Redeemed {
 /// The answer to a factory ref that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactoryRedeemed {
-    /// `HOST:PORT` under which refs are handed out; at least one.
+    /// `HOST:PORT` or `unix:/PATH` under which refs are handed out; at least one.
     pub addresses: Vec<String>,
-    /// SHA-256 of the server's certificate, if there is one.
-    pub pin: Option<[u8; 32]>,
+    /// How refs say that the connection is protected.
+    pub security: Security,
     /// The server's history.
     pub history: HistoryId,
     /// The server's program and version, for people.

@@ -1,16 +1,19 @@
 //! Sturdy refs as text (`docs/design.md` §5).
 //!
-//! `share://HOST:PORT[,HOST:PORT…]/SHARE/GRANT?epoch=N[&pin=HEX]#SECRET` and
-//! `share-factory://HOST:PORT[,…]/GRANT[?pin=HEX]#SECRET`. The secret stands in the fragment so
-//! that no log sees it.
+//! `share://ADDRESS[,ADDRESS…]/SHARE/GRANT?epoch=N[&pin=HEX | &tls=off | &tls=ca]#SECRET` and
+//! `share-factory://ADDRESS[,…]/GRANT[?pin=HEX | ?tls=off | ?tls=ca]#SECRET`. An address is
+//! `HOST:PORT`, or `unix:` and the percent-encoded path of a Unix socket. The secret stands in the
+//! fragment so that no log sees it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, form_urlencoded};
+use url::form_urlencoded;
 
+use crate::address;
 use crate::ids::{Epoch, GrantId, ShareId};
 use crate::secret::Secret;
+use crate::security::Security;
 
 const SHARE_SCHEME: &str = "share://";
 const FACTORY_SCHEME: &str = "share-factory://";
@@ -25,7 +28,7 @@ const ADDRESSES_BYTES_MAX: usize = TEXT_BYTES_MAX - 512;
 /// Opens a share: where it is served, which grant, and what proves it.
 #[derive(Clone)]
 pub struct ShareRef {
-    /// `HOST:PORT` of each server, in the order in which to try them; at least one.
+    /// `HOST:PORT` or `unix:/PATH` of each server, in the order in which to try them; at least one.
     pub addresses: Vec<String>,
     /// The share.
     pub share: ShareId,
@@ -33,8 +36,8 @@ pub struct ShareRef {
     pub grant: GrantId,
     /// The epoch under which the grant was given.
     pub epoch: Epoch,
-    /// SHA-256 of the server's certificate, if it is pinned.
-    pub pin: Option<[u8; 32]>,
+    /// How the connection is protected.
+    pub security: Security,
     /// What proves the grant.
     pub secret: Secret,
 }
@@ -42,12 +45,12 @@ pub struct ShareRef {
 /// Opens a factory: the right to create shares.
 #[derive(Clone)]
 pub struct FactoryRef {
-    /// `HOST:PORT` of each server, in the order in which to try them; at least one.
+    /// `HOST:PORT` or `unix:/PATH` of each server, in the order in which to try them; at least one.
     pub addresses: Vec<String>,
     /// The factory's grant.
     pub grant: GrantId,
-    /// SHA-256 of the server's certificate, if it is pinned.
-    pub pin: Option<[u8; 32]>,
+    /// How the connection is protected.
+    pub security: Security,
     /// What proves the grant.
     pub secret: Secret,
 }
@@ -61,8 +64,8 @@ pub enum RefError {
     /// It is longer than any ref.
     #[error("the ref is longer than {TEXT_BYTES_MAX} bytes")]
     TooLong,
-    /// An address is not `HOST:PORT`.
-    #[error("an address in the ref is not of the form HOST:PORT")]
+    /// An address is neither `HOST:PORT` nor the path of a Unix socket.
+    #[error("an address in the ref is not of the form HOST:PORT, or unix:%2FPATH%2FOF%2FSOCKET")]
     Address,
     /// There are too many addresses.
     #[error("the ref has more than {ADDRESSES_MAX} addresses")]
@@ -76,6 +79,14 @@ pub enum RefError {
     /// The pin is not the hash of a certificate.
     #[error("the ref's `pin=` is not 64 hexadecimal digits")]
     Pin,
+    /// `tls=` says what this version does not know.
+    #[error("the ref's `tls=` is neither `off` nor `ca`: upgrade this side")]
+    Tls,
+    /// A pin means TLS with that certificate: `tls=` has no place beside it.
+    #[error(
+        "the ref has both `pin=` and `tls=`: a pinned certificate means TLS, and no other check"
+    )]
+    PinAndTls,
     /// A parameter that this version does not know.
     #[error("the ref has a parameter that this version does not know: upgrade this side")]
     UnknownParameter,
@@ -95,7 +106,7 @@ impl FromStr for ShareRef {
             grant: canonical(grant)?,
             epoch: parts.epoch.ok_or(RefError::Epoch)?,
             addresses: parts.addresses,
-            pin: parts.pin,
+            security: parts.security,
             secret: parts.secret,
         })
     }
@@ -112,7 +123,7 @@ impl FromStr for FactoryRef {
         Ok(Self {
             grant: canonical(parts.path)?,
             addresses: parts.addresses,
-            pin: parts.pin,
+            security: parts.security,
             secret: parts.secret,
         })
     }
@@ -122,7 +133,7 @@ struct Parts<'a> {
     addresses: Vec<String>,
     path: &'a str,
     epoch: Option<Epoch>,
-    pin: Option<[u8; 32]>,
+    security: Security,
     secret: Secret,
 }
 
@@ -140,12 +151,15 @@ impl<'a> Parts<'a> {
         let (addresses, path) = rest.split_once('/').ok_or(RefError::Path)?;
         let addresses = addresses
             .split(',')
-            .map(address)
+            .map(|address| address::from_text(address).ok_or(RefError::Address))
             .collect::<Result<Vec<_>, _>>()?;
         if addresses.len() > ADDRESSES_MAX {
             return Err(RefError::TooManyAddresses);
         }
-        let printed: usize = addresses.iter().map(|address| address.len() + 1).sum();
+        let printed: usize = addresses
+            .iter()
+            .map(|it| address::to_text(it).len() + 1)
+            .sum();
         if printed > ADDRESSES_BYTES_MAX {
             return Err(RefError::TooLong);
         }
@@ -153,30 +167,36 @@ impl<'a> Parts<'a> {
             addresses,
             path,
             epoch: None,
-            pin: None,
+            security: Security::ByAddress,
             secret,
         };
+        let mut said = SaidOfSecurity::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "epoch" if parts.epoch.is_none() => parts.epoch = Some(epoch(&value)?),
-                "pin" if parts.pin.is_none() => parts.pin = Some(pin(&value)?),
+                "pin" if said.pin.is_none() => said.pin = Some(pin(&value)?),
+                "tls" if said.tls.is_none() => said.tls = Some(tls(&value)?),
                 _ => return Err(RefError::UnknownParameter),
             }
         }
+        parts.security = said.security()?;
         Ok(parts)
     }
 }
 
-fn address(text: &str) -> Result<String, RefError> {
-    let (host, port) = text.rsplit_once(':').ok_or(RefError::Address)?;
-    let host = Host::parse(host).map_err(|_| RefError::Address)?;
-    // One that was percent-encoded: printed, it would part two addresses.
-    if matches!(&host, Host::Domain(domain) if domain.contains(',')) {
-        return Err(RefError::Address);
-    }
-    match port.parse::<u16>() {
-        Ok(port @ 1..) => Ok(format!("{host}:{port}")),
-        Ok(0) | Err(_) => Err(RefError::Address),
+/// The parameters of a ref that are about its security.
+#[derive(Default)]
+struct SaidOfSecurity {
+    pin: Option<Security>,
+    tls: Option<Security>,
+}
+
+impl SaidOfSecurity {
+    fn security(self) -> Result<Security, RefError> {
+        match (self.pin, self.tls) {
+            (Some(_), Some(_)) => Err(RefError::PinAndTls),
+            (said, None) | (None, said) => Ok(said.unwrap_or_default()),
+        }
     }
 }
 
@@ -197,20 +217,32 @@ fn epoch(text: &str) -> Result<Epoch, RefError> {
     }
 }
 
-fn pin(text: &str) -> Result<[u8; 32], RefError> {
-    if text.len() != 64 || !text.is_ascii() {
-        return Err(RefError::Pin);
-    }
-    let mut pin = [0; 32];
-    for (at, byte) in pin.iter_mut().enumerate() {
-        let digits = text.get(2 * at..2 * at + 2).ok_or(RefError::Pin)?;
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| RefError::Pin)?;
-    }
-    Ok(pin)
+fn pin(text: &str) -> Result<Security, RefError> {
+    let pin = text.parse().map_err(|_| RefError::Pin)?;
+    Ok(Security::Pinned(pin))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn tls(text: &str) -> Result<Security, RefError> {
+    match text {
+        "off" => Ok(Security::Plain),
+        "ca" => Ok(Security::Authorities),
+        _ => Err(RefError::Tls),
+    }
+}
+
+/// What a ref's text says of its security; empty if nothing needs to be said.
+fn parameter(security: Security, before: char) -> String {
+    match security {
+        Security::ByAddress => String::new(),
+        Security::Pinned(pin) => format!("{before}pin={pin}"),
+        Security::Authorities => format!("{before}tls=ca"),
+        Security::Plain => format!("{before}tls=off"),
+    }
+}
+
+fn list(addresses: &[String]) -> String {
+    let texts: Vec<_> = addresses.iter().map(|it| address::to_text(it)).collect();
+    texts.join(",")
 }
 
 impl ShareRef {
@@ -222,11 +254,9 @@ impl ShareRef {
             epoch,
             ..
         } = self;
-        let pin = self
-            .pin
-            .map_or(String::new(), |pin| format!("&pin={}", hex(&pin)));
-        let (addresses, secret) = (self.addresses.join(","), self.secret.to_text());
-        format!("{SHARE_SCHEME}{addresses}/{share}/{grant}?epoch={epoch}{pin}#{secret}")
+        let security = parameter(self.security, '&');
+        let (addresses, secret) = (list(&self.addresses), self.secret.to_text());
+        format!("{SHARE_SCHEME}{addresses}/{share}/{grant}?epoch={epoch}{security}#{secret}")
     }
 }
 
@@ -234,11 +264,9 @@ impl FactoryRef {
     /// The whole ref, secret included: to be stored or handed over, never to be logged.
     pub fn expose(&self) -> String {
         let grant = self.grant;
-        let pin = self
-            .pin
-            .map_or(String::new(), |pin| format!("?pin={}", hex(&pin)));
-        let (addresses, secret) = (self.addresses.join(","), self.secret.to_text());
-        format!("{FACTORY_SCHEME}{addresses}/{grant}{pin}#{secret}")
+        let security = parameter(self.security, '?');
+        let (addresses, secret) = (list(&self.addresses), self.secret.to_text());
+        format!("{FACTORY_SCHEME}{addresses}/{grant}{security}#{secret}")
     }
 }
 
@@ -282,7 +310,43 @@ mod tests {
         assert_eq!(share.epoch, Epoch::new(3));
         let factory: FactoryRef = FACTORY.parse().unwrap();
         assert_eq!(factory.expose(), FACTORY);
-        assert_eq!(factory.pin.unwrap()[31], 0xff);
+        assert_eq!(factory.security.pin().unwrap().to_bytes()[31], 0xff);
+    }
+
+    const PIN: &str = "pin=00000000000000000000000000000000000000000000000000000000000000ff";
+
+    #[test]
+    fn each_way_of_protecting_a_connection_reads_back_as_it_was_written() {
+        for (parameter, security) in [
+            ("", Security::ByAddress),
+            ("tls=off", Security::Plain),
+            ("tls=ca", Security::Authorities),
+            (PIN, FACTORY.parse::<FactoryRef>().unwrap().security),
+        ] {
+            let text = match parameter {
+                "" => SHARE.to_owned(),
+                _ => SHARE.replace("epoch=3", &format!("epoch=3&{parameter}")),
+            };
+            let share: ShareRef = text.parse().unwrap();
+            assert_eq!((share.security, share.expose()), (security, text));
+            let text = match parameter {
+                "" => FACTORY.replace(&format!("?{PIN}"), ""),
+                _ => FACTORY.replace(PIN, parameter),
+            };
+            let factory: FactoryRef = text.parse().unwrap();
+            assert_eq!((factory.security, factory.expose()), (security, text));
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_unix_socket_stands_percent_encoded_in_the_text_and_plain_in_the_ref() {
+        let text = SHARE.replace("example.org:1", "unix:%2Frun%2Fa%20b%2C%23%3F%2Fs-1.sock");
+        let share: ShareRef = text.parse().unwrap();
+        assert_eq!(share.addresses[2], "unix:/run/a b,#?/s-1.sock");
+        assert_eq!(share.expose(), text);
+        // A host may have this name.
+        let host: ShareRef = SHARE.replace("example.org:1", "unix:7").parse().unwrap();
+        assert_eq!(host.addresses[2], "unix:7");
     }
 
     #[test]
@@ -316,6 +380,23 @@ mod tests {
         refused("epoch=3", "epoch=3&epoch=4", RefError::UnknownParameter);
         refused("epoch=3", "epoch=3&new=1", RefError::UnknownParameter);
         refused("epoch=3", "epoch=3&pin=00", RefError::Pin);
+        refused("epoch=3", "epoch=3&tls=on", RefError::Tls);
+        refused("epoch=3", "epoch=3&tls=", RefError::Tls);
+        let off = format!("epoch=3&tls=off&{PIN}");
+        refused("epoch=3", &off, RefError::PinAndTls);
+        let authorities = format!("epoch=3&{PIN}&tls=ca");
+        refused("epoch=3", &authorities, RefError::PinAndTls);
+        refused(
+            "epoch=3",
+            "epoch=3&tls=ca&tls=ca",
+            RefError::UnknownParameter,
+        );
+        refused("127.0.0.1:7420", "unix:", RefError::Address);
+        refused("127.0.0.1:7420", "unix:%73ock", RefError::Address);
+        refused("127.0.0.1:7420", "unix:%2Fa%00", RefError::Address);
+        refused("127.0.0.1:7420", "unix:%2F%FF", RefError::Address);
+        let long = format!("unix:%2F{}", "s".repeat(103));
+        refused("127.0.0.1:7420", &long, RefError::Address);
         refused("#AAAA", "#AAA", RefError::Secret);
         refused("#AAAA", "#AAA+", RefError::Secret);
         refused("#", "", RefError::Secret);

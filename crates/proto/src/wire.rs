@@ -26,6 +26,7 @@ mod op;
 mod outcome;
 mod refusal;
 mod request;
+mod security;
 mod session;
 mod sturdy_ref;
 mod to_redeem;
@@ -35,9 +36,9 @@ pub use answer::{
     read_claim_outcome, read_create_outcome, read_end_outcome, read_factory_grants_outcome,
     read_factory_mint_outcome, read_factory_outcome, read_factory_revoke_outcome,
     read_freeze_outcome, read_grants_outcome, read_mint_outcome, read_redeem_outcome,
-    read_snapshot_outcome, read_subscribe_outcome, read_writers_outcome, write_append_outcome,
-    write_audit_outcome, write_backup_outcome, write_bump_outcome, write_claim_outcome,
-    write_create_outcome, write_end_outcome, write_factory_grants_outcome,
+    read_redeem_outcome_of, read_snapshot_outcome, read_subscribe_outcome, read_writers_outcome,
+    write_append_outcome, write_audit_outcome, write_backup_outcome, write_bump_outcome,
+    write_claim_outcome, write_create_outcome, write_end_outcome, write_factory_grants_outcome,
     write_factory_mint_outcome, write_factory_outcome, write_factory_revoke_outcome,
     write_freeze_outcome, write_grants_outcome, write_mint_outcome, write_redeem_outcome,
     write_snapshot_outcome, write_subscribe_outcome, write_writers_outcome,
@@ -75,8 +76,8 @@ pub use request::{
 };
 pub use session::{
     read_bumped, read_claimed, read_created, read_factory_redeemed, read_redeemed,
-    read_writer_info, write_bumped, write_claimed, write_created, write_factory_redeemed,
-    write_redeemed, write_writer_info,
+    read_redeemed_of, read_writer_info, write_bumped, write_claimed, write_created,
+    write_factory_redeemed, write_redeemed, write_writer_info,
 };
 pub use sturdy_ref::{read_factory_ref, read_share_ref, write_factory_ref, write_share_ref};
 pub use to_redeem::{

@@ -6,7 +6,6 @@
 //! and storing the record can't lose anything: at the next start the file is taken as it is, and the
 //! record is made to know it.
 
-mod bucket;
 mod file;
 mod ids;
 mod minting;
@@ -20,7 +19,7 @@ use std::sync::{Arc, Mutex as PlainMutex, MutexGuard, PoisonError};
 use share_model::seam::Clock;
 use share_model::{
     FactoryAttenuate, FactoryGrantInfo, FactoryRef, GrantId, Refusal, RefusalCode, Secret,
-    SecretHash, UnixMs,
+    SecretHash, Security, UnixMs,
 };
 use tokio::sync::Mutex;
 use tracing::info;
@@ -47,12 +46,21 @@ const REVOKED_MAX: usize = 16_384;
 /// How often the record is tried to be stored while somebody else changes it.
 const TRIES_MAX: u32 = 3;
 
+/// What refs say of the way to the server.
+#[derive(Debug, Clone)]
+pub(crate) struct ServedAt {
+    /// `HOST:PORT`, or `unix:/PATH`; at least one.
+    pub(crate) addresses: Vec<String>,
+    /// How the connection is protected.
+    pub(crate) security: Security,
+}
+
 /// Who may create shares.
 #[derive(Debug)]
 pub(crate) struct Factory {
     store: Arc<JournaledStore>,
     clock: Arc<dyn Clock>,
-    addresses: Vec<String>,
+    served: ServedAt,
     /// As the record says. Held for look-ups and changes only.
     grants: PlainMutex<Grants>,
     /// Held while the record is changed.
@@ -61,15 +69,15 @@ pub(crate) struct Factory {
 }
 
 impl Factory {
-    /// The factory of a store. Writes its ref, under `addresses`, to the file in `folder`, and mints
+    /// The factory of a store. Writes its ref, as `served`, to the file in `folder`, and mints
     /// a grant for it if there is none. Ends what its journal says was revoked.
     pub(crate) async fn open(
         store: Arc<JournaledStore>,
         seams: &Seams,
         folder: &Path,
-        addresses: Vec<String>,
+        served: ServedAt,
     ) -> Result<Self, ServerError> {
-        open_root(&*store, seams, folder, &addresses).await?;
+        open_root(&*store, seams, folder, &served).await?;
         let known = store.factory_revoked();
         let revoke = |grants: &mut Grants| {
             let revoked = known.iter().map(|(grant, at)| grants.revoke(*grant, *at));
@@ -85,16 +93,16 @@ impl Factory {
         Ok(Self {
             store,
             clock,
-            addresses,
+            served,
             grants: PlainMutex::new(grants),
             changing: Mutex::default(),
             uses: Arc::new(uses),
         })
     }
 
-    /// `HOST:PORT` under which refs are handed out.
-    pub(crate) fn addresses(&self) -> &[String] {
-        &self.addresses
+    /// What refs say of the way to the server.
+    pub(crate) fn served(&self) -> &ServedAt {
+        &self.served
     }
 
     /// What the shares of each grant use.
@@ -225,7 +233,7 @@ async fn open_root(
     store: &dyn Store,
     seams: &Seams,
     folder: &Path,
-    addresses: &[String],
+    served: &ServedAt,
 ) -> Result<(), ServerError> {
     let path = folder.join(FILE);
     for _ in 0..TRIES_MAX {
@@ -237,7 +245,8 @@ async fn open_root(
             return Err(ServerError::FactoryGrants { file: path, max });
         }
         let current = FactoryRef {
-            addresses: addresses.to_vec(),
+            addresses: served.addresses.clone(),
+            security: served.security,
             ..kept.unwrap_or_else(|| file::mint(seams))
         };
         file::write_file(seams, &path, &current)?;

@@ -23,6 +23,14 @@ pub(crate) enum Fault {
         /// How many may be.
         max: usize,
     },
+    /// Something is done more often than it may be.
+    #[error("{what}: {per_second} a second are the limit, come again later")]
+    TooOften {
+        /// What.
+        what: &'static str,
+        /// How often it may be.
+        per_second: u32,
+    },
     /// Somebody else committed to the share each time that it was tried.
     #[error("the share was changed from elsewhere {tries} times in a row, come again later")]
     Contended {
@@ -73,6 +81,7 @@ impl Fault {
             Self::QueueFull { .. }
             | Self::BytesFull
             | Self::TooMany { .. }
+            | Self::TooOften { .. }
             | Self::Contended { .. }
             | Self::Deadline { .. }
             | Self::Store(StoreError::Overloaded | StoreError::Full { .. }) => Reaction::Later,

@@ -8,6 +8,8 @@ mod entries;
 mod known_grants;
 mod requests;
 mod slugs;
+#[cfg(test)]
+mod tests;
 mod unproven;
 
 use std::sync::Arc;

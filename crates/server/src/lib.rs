@@ -16,6 +16,7 @@ mod feed;
 mod hub;
 mod journal;
 mod owner;
+mod rate;
 mod restore;
 mod rpc;
 mod seams;
@@ -29,6 +30,7 @@ pub use restore::{RestoreError, RestoreJournal, RestoreOptions, Restored, restor
 pub use rpc::RpcLimits;
 pub use seams::Seams;
 pub use server::{
-    Incoming, Io, Listener, PipeConnector, PipeListener, RunningServer, Server, ServerError,
-    ServerLimits, ServerOptions, TcpListener, Transport, default_journal, pipes,
+    CertificateSource, Incoming, Io, Listener, Listeners, Listening, PipeConnector, PipeListener,
+    Reach, Reloaded, RunningServer, Server, ServerError, ServerLimits, ServerOptions, TcpListener,
+    TlsMode, TlsOptions, Transport, UnixListener, default_journal, pipes,
 };

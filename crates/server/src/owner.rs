@@ -5,6 +5,7 @@
 //! before the commit is durable. What follows a commit happens here and not in the caller's future,
 //! so that a caller that goes away changes nothing.
 
+mod allotment;
 mod append;
 mod appenders;
 mod bump;
@@ -49,6 +50,7 @@ use crate::hub::UnprovenTries;
 use crate::seams::Seams;
 use crate::store::Store;
 
+pub(crate) use allotment::Allotment;
 pub(crate) use append::AppendCall;
 pub(crate) use appenders::AppenderTicket;
 pub(crate) use bump::BumpCall;
@@ -86,6 +88,15 @@ pub struct OwnerLimits {
     pub queue_bytes_max: usize,
     /// Calls that one commit takes together.
     pub round_calls_max: usize,
+    /// Bytes of batches after which one commit takes no more calls, so that the other shares' commits
+    /// do not wait long.
+    pub round_bytes_max: u64,
+    /// Ops per second that the writers of a subtree of grants may append, together, and twice as many
+    /// at once; more wait, in order. 0: as many as they want. The owner's own writers are one more
+    /// such subtree.
+    pub appends_per_second: u32,
+    /// Bytes of batches per second, as above.
+    pub append_bytes_per_second: u32,
     /// Live appenders of one share.
     pub appenders_max: usize,
     /// Live subscriptions of one share.
@@ -109,6 +120,9 @@ impl Default for OwnerLimits {
             queue_calls_max: 1024,
             queue_bytes_max: 96 << 20,
             round_calls_max: 256,
+            round_bytes_max: 8 << 20,
+            appends_per_second: 100_000,
+            append_bytes_per_second: 128 << 20,
             appenders_max: 1024,
             subscribers_max: 4096,
             tries_max: 8,
@@ -162,7 +176,7 @@ impl Owner {
     ) {
         let share = feed.share();
         let mut owner = Self {
-            share: Share::new(share, &around.limits),
+            share: Share::new(share, &around),
             checkpoints: Checkpoints::default(),
             cuts: JoinSet::new(),
             erasing: Erasing::default(),

@@ -25,6 +25,7 @@ pub use error::RestoreError;
 use crate::factory;
 use crate::journal::{Contents, Journal, apply, forget_journal, journal_of};
 use crate::seams::Seams;
+use crate::server::certificate;
 use crate::store::sqlite::{FILE, Folder, utc_name};
 use crate::store::{SqliteStore, SqliteStoreOptions, Store};
 
@@ -122,6 +123,23 @@ async fn restore_in_steps(
     Ok(restored)
 }
 
+/// Keeps the server's own certificate, which refs pin, if the folder has one. The key goes first, as
+/// when both were made.
+fn keep_certificate(data: &Path, new: &Path, seams: &Seams) -> Result<(), RestoreError> {
+    for name in [certificate::KEY_FILE, certificate::CERTIFICATE_FILE] {
+        let (from, to) = (data.join(name), new.join(name));
+        match seams.files.read(&from, certificate::FILE_BYTES_MAX) {
+            Ok(bytes) => {
+                let written = seams.files.write_private(&to, &bytes);
+                written.map_err(RestoreError::io("write", &to))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(RestoreError::io("read", &from)(error)),
+        }
+    }
+    Ok(())
+}
+
 fn open_journal(journal: &RestoreJournal) -> Result<Option<Journal>, RestoreError> {
     match journal {
         RestoreJournal::At(path) => match Journal::open(path, Executor::Inline)? {
@@ -171,8 +189,8 @@ async fn prepare(
             (end_by_journal(&opened, path, contents, seams).await?, None)
         }
         _ => {
-            let addresses = authority::addresses(&options.advertise, factory.as_ref());
-            let refs = authority::end_all(&opened, seams, &addresses).await?;
+            let served = authority::served(&options.advertise, factory.as_ref());
+            let refs = authority::end_all(&opened, seams, &served).await?;
             factory::revoke_children(&opened, seams.clock.now()).await?;
             forget_journal(&opened).await?;
             (refs.count(), Some(refs.to_lines()))
@@ -189,6 +207,7 @@ async fn prepare(
         let line = format!("{}\n", factory.expose());
         write(&new.join(factory::FILE), line.as_bytes())?;
     }
+    keep_certificate(data, &new, seams)?;
     if let Some(lines) = &refs {
         write(&new.join(OWNER_REFS), lines.as_bytes())?;
     }

@@ -4,6 +4,7 @@
 //! owner through its bounded queue. Authority is checked there, on every call. No method waits for a
 //! capability of the client's, and each has a deadline.
 
+mod abort;
 mod appender;
 mod arriving;
 mod backup;
@@ -13,9 +14,11 @@ mod exception;
 mod factory;
 mod floor;
 mod page;
+mod patience;
 mod pump;
 mod quota;
 mod reading;
+mod redeems;
 mod refused;
 mod session;
 mod snapshot;
@@ -24,6 +27,7 @@ mod subscription;
 use std::sync::Arc;
 use std::time::Duration;
 
+use share_network::{Budget, NetworkLimits};
 use tokio::sync::watch;
 
 use crate::backup::Backups;
@@ -34,13 +38,16 @@ use crate::hub::Hub;
 use crate::owner::Outcome;
 use crate::seams::Seams;
 
+pub(crate) use abort::abort_message;
 pub(crate) use connection::serve_connection;
+pub(crate) use patience::Trust;
+pub(crate) use redeems::RedeemRates;
 
 /// Bounds of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcLimits {
-    /// Bytes of one message that a client sends, about.
-    pub message_bytes_max: usize,
+    /// What its messages may cost.
+    pub network: NetworkLimits,
     /// Calls of one connection that wait for their outcome.
     pub calls_max: usize,
     /// Live sessions of one connection.
@@ -57,6 +64,13 @@ pub struct RpcLimits {
     pub backup_idle: Duration,
     /// How long a reader may take for one call of its sink.
     pub sink_deadline: Duration,
+    /// Redeems in flight of a connection whose peer has proven no authority.
+    pub redeems_unproven_max: usize,
+    /// Redeems per second of one address that prove no authority, on all its connections together;
+    /// twice as many at once.
+    pub redeems_per_second: u32,
+    /// How long a connection is kept whose peer has proven no authority and asks for nothing.
+    pub unproven_idle: Duration,
     /// How long a connection has to finish when the server drains.
     pub drain_deadline: Duration,
     /// When a subscriber that is told of a drain may try again.
@@ -72,7 +86,7 @@ pub struct RpcLimits {
 impl Default for RpcLimits {
     fn default() -> Self {
         Self {
-            message_bytes_max: 64 << 20,
+            network: NetworkLimits::server(),
             calls_max: 1024,
             sessions_max: 1024,
             subscriptions_max: 256,
@@ -81,6 +95,9 @@ impl Default for RpcLimits {
             backup_deadline: Duration::from_secs(3600),
             backup_idle: Duration::from_secs(60),
             sink_deadline: Duration::from_secs(30),
+            redeems_unproven_max: 8,
+            redeems_per_second: 500,
+            unproven_idle: Duration::from_secs(30),
             drain_deadline: Duration::from_secs(5),
             retry_after: Duration::from_secs(1),
             chunk_bytes_max: 256 << 10,
@@ -98,6 +115,9 @@ pub(crate) struct Door {
     pub(crate) backups: Arc<Backups>,
     pub(crate) seams: Seams,
     pub(crate) limits: Arc<RpcLimits>,
+    /// Room for messages, of all connections together.
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) redeem_rates: Arc<RedeemRates>,
     /// Becomes true once: finish what is in flight, then disconnect.
     pub(crate) drain: watch::Receiver<bool>,
 }
@@ -105,12 +125,7 @@ pub(crate) struct Door {
 impl Door {
     /// The outcome, if it comes before the deadline. What was asked for goes on all the same.
     async fn within<T>(&self, outcome: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-        let deadline = self.limits.call_deadline;
-        tokio::time::timeout(deadline, outcome)
-            .await
-            .unwrap_or(Err(Fault::Deadline {
-                ms: deadline.as_millis(),
-            }))
+        in_time(self.limits.call_deadline, outcome).await
     }
 
     fn tail_limits(&self) -> TailLimits {
@@ -120,4 +135,16 @@ impl Door {
             lag_ops_max: self.limits.lag_ops_max,
         }
     }
+}
+
+/// What comes of it, if it does within the deadline.
+async fn in_time<T>(
+    deadline: Duration,
+    coming: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = Fault::Deadline {
+        ms: deadline.as_millis(),
+    };
+    let came = tokio::time::timeout(deadline, coming).await;
+    came.unwrap_or(Err(late))
 }

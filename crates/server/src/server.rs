@@ -1,37 +1,55 @@
 //! A server: store, hub, RPC threads and listener, started and ended in order.
 
 mod accept;
+pub(crate) mod certificate;
+mod connections;
 mod error;
 mod listener;
+mod listeners;
+mod opening;
 mod options;
 mod place;
 mod running;
+mod security;
+mod source;
+mod unix_listener;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use share_model::seam::Executor;
-use tokio::sync::{Semaphore, mpsc, watch};
+use share_network::Budget;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span};
 
 pub use error::ServerError;
 pub use listener::{
-    Incoming, Io, Listener, PipeConnector, PipeListener, TcpListener, Transport, pipes,
+    Incoming, Io, Listener, Listening, PipeConnector, PipeListener, Reach, TcpListener, Transport,
+    pipes,
 };
-pub use options::{ServerLimits, ServerOptions, default_journal};
+pub use listeners::Listeners;
+pub use options::{
+    CertificateSource, ServerLimits, ServerOptions, TlsMode, TlsOptions, default_journal,
+};
 pub use running::RunningServer;
+pub use security::Reloaded;
+pub(crate) use source::Source;
+pub use unix_listener::UnixListener;
 
 use crate::backup::Backups;
-use crate::factory::Factory;
+use crate::factory::{Factory, ServedAt};
 use crate::hub::Hub;
 use crate::journal::{JournalUse, JournaledStore, bind};
-use crate::rpc::{Door, serve_connection};
+use crate::rpc::{Door, RedeemRates, Trust, serve_connection};
 use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
 use accept::{Accepted, Acceptor};
+use connections::Connections;
+use opening::Opening;
 use place::{Place, Placement};
+use security::Protecting;
 
 /// Connections that may wait for an RPC thread.
 const HANDOVER_MAX: usize = 64;
@@ -98,12 +116,9 @@ async fn start(
     listener: Box<dyn Listener>,
     placement: Placement,
 ) -> Result<RunningServer, ServerError> {
-    let address = listener.address();
-    let addresses = match options.advertise.as_slice() {
-        [] => vec![address.clone()],
-        advertise => advertise.to_vec(),
-    };
+    let listening = listener.listening();
     create_folder(&options.seams, &options.data)?;
+    let (served, protecting) = served(&options, &listening)?;
     let (journaled, backups) = guard_store(store, &options, placement).await?;
     let ServerOptions {
         data,
@@ -113,7 +128,7 @@ async fn start(
         ..
     } = options;
     let store: Arc<dyn Store> = Arc::clone(&journaled) as _;
-    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, addresses).await?;
+    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, served).await?;
     let uses = Arc::clone(factory.uses());
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
@@ -124,15 +139,21 @@ async fn start(
         factory: Arc::new(factory),
         backups,
         seams: seams.clone(),
+        redeem_rates: RedeemRates::new(limits.rpc.redeems_per_second, Arc::clone(&seams.clock)),
         limits: Arc::new(limits.rpc),
+        budget: Arc::new(Budget::new(&limits.messages)),
         drain: drain_doors.subscribe(),
     };
     let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
-    let (rpc_places, lines) = start_doors(placement, rpc_threads, &door)?;
+    let opening = Opening {
+        protecting: protecting.clone(),
+        deadline: limits.tls_handshake,
+    };
+    let (rpc_places, lines) = start_doors(placement, rpc_threads, (&door, &opening))?;
     let acceptor = Acceptor {
         listener,
         lines,
-        room: Arc::new(Semaphore::new(limits.connections_max)),
+        connections: Connections::new(limits.connections_max, limits.connections_per_address_max),
         clock: Arc::clone(&seams.clock),
         drain: drain_doors.subscribe(),
     };
@@ -140,9 +161,12 @@ async fn start(
         Placement::Threads => tokio::spawn(acceptor.run()),
         Placement::Caller => tokio::task::spawn_local(acceptor.run()),
     };
-    info!(address, data = %data.display(), "server started");
+    let addresses: Vec<String> = listening.into_iter().map(|it| it.address).collect();
+    info!(?addresses, data = %data.display(), "server started");
     Ok(RunningServer {
-        address,
+        addresses,
+        protecting,
+        seams,
         store: journaled,
         hub,
         drain_doors,
@@ -158,14 +182,14 @@ async fn start(
 fn start_doors(
     placement: Placement,
     threads: usize,
-    door: &Door,
+    (door, opening): (&Door, &Opening),
 ) -> Result<(Vec<Place>, Vec<mpsc::Sender<Accepted>>), ServerError> {
     let mut places = Vec::new();
     let mut lines = Vec::new();
     for number in 1..=threads.max(1) {
         let (line, incoming) = mpsc::channel(HANDOVER_MAX);
-        let door = door.clone();
-        let make = move || Box::pin(serve_connections(door, incoming)) as place::Part;
+        let (door, opening) = (door.clone(), opening.clone());
+        let make = move || Box::pin(serve_connections(door, opening, incoming)) as place::Part;
         let name = format!("share-rpc-{number}");
         places.push(Place::start(placement, &name, make)?);
         lines.push(line);
@@ -198,7 +222,7 @@ async fn guard_store(
 }
 
 /// Serves the connections of one RPC thread.
-async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
+async fn serve_connections(door: Door, opening: Opening, mut incoming: mpsc::Receiver<Accepted>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -209,21 +233,82 @@ async fn serve_connections(door: Door, mut incoming: mpsc::Receiver<Accepted>) {
                     break;
                 };
                 let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
-                let door = door.clone();
-                let serving = async move {
-                    let _room = accepted.room;
-                    match accepted.transport.open() {
-                        Ok(io) => serve_connection(io, door).await,
-                        Err(error) => info!(%error, "connection lost before it was served"),
-                    }
-                };
-                connections.spawn_local(serving.instrument(span));
+                let (door, opening) = (door.clone(), opening.clone());
+                connections.spawn_local(serve(accepted, opening, door).instrument(span));
             }
         }
     }
     while let Some(ended) = connections.join_next().await {
         report(ended);
     }
+}
+
+/// Serves one connection to its end.
+async fn serve(accepted: Accepted, opening: Opening, door: Door) {
+    let Accepted {
+        transport,
+        reach,
+        seat,
+        ..
+    } = accepted;
+    let trust = Trust {
+        source: seat.source(),
+        standing: seat.standing().clone(),
+        gives_way: seat.gives_way().clone(),
+    };
+    let opened = tokio::select! {
+        biased;
+        () = trust.gives_way.cancelled() => {
+            info!("connection not served, it gives way to another");
+            return;
+        }
+        opened = opened(transport, reach, &opening, &door) => opened,
+    };
+    if let Some(io) = opened {
+        serve_connection(io, door, trust).await;
+    }
+}
+
+/// The connection, once it has its TLS; `None`: it is not served.
+async fn opened(
+    transport: Transport,
+    reach: Reach,
+    opening: &Opening,
+    door: &Door,
+) -> Option<Box<dyn Io>> {
+    let mut drain = door.drain.clone();
+    let opened = tokio::select! {
+        biased;
+        // Fails if the server is gone: then this drains too.
+        _ = drain.wait_for(|drain| *drain) => return None,
+        opened = opening.open(transport, reach) => opened,
+    };
+    match opened {
+        Ok(io) => Some(io),
+        Err(error) => {
+            info!(%error, "connection not served");
+            None
+        }
+    }
+}
+
+/// What refs will say of the way to the server, and how its connections are protected.
+fn served(
+    options: &ServerOptions,
+    listening: &[Listening],
+) -> Result<(ServedAt, Protecting), ServerError> {
+    let addresses = match options.advertise.as_slice() {
+        [] => listening.iter().map(|it| it.address.clone()).collect(),
+        advertise => advertise.to_vec(),
+    };
+    let of = (options.data.clone(), options.tls.clone());
+    let protecting = Protecting::open(of, listening, &addresses, &options.seams)?;
+    let security = protecting.advertised();
+    let served = ServedAt {
+        addresses,
+        security,
+    };
+    Ok((served, protecting))
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

@@ -8,11 +8,14 @@ mod serving {
     mod appending;
     mod backup;
     mod client;
+    mod connections;
     mod door;
     mod factory;
+    mod fairness;
     mod journal;
     mod lane;
     mod lifecycle;
+    mod limits;
     mod lost_replies;
     mod overload;
     mod reader;
@@ -21,6 +24,8 @@ mod serving {
     mod sessions;
     mod store_trouble;
     mod subscribing;
+    mod tls;
     mod trouble;
+    mod versions;
     mod world;
 }

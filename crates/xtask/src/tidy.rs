@@ -10,6 +10,7 @@ mod clippy;
 mod commands;
 mod images;
 mod lengths;
+mod limits;
 mod manifest;
 mod paths;
 mod schema_fresh;
@@ -84,6 +85,7 @@ checks! {
     generated_code_is_fresh => schema_fresh::fresh,
     commands_in_documents_exist => commands::existing,
     paths_in_documents_exist => paths::existing,
+    limits_are_documented_with_their_tests => limits::documented,
     images_name_only_what_exists => images::existing,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A folder in which processes run that log all they can.
@@ -90,7 +90,7 @@ impl Place {
 
     /// Starts a process, and keeps what others on the machine see of it.
     fn spawn(&self, args: &[&str], stdin: Stdio) -> Child {
-        let mut command = Command::new(share());
+        let mut command = Command::new(share_tests::share_binary());
         command.args(args).current_dir(self.path("client"));
         command.env_clear().env("HOME", self.path("client/home"));
         command.env("USER", "tester").env("RUST_BACKTRACE", "full");
@@ -132,14 +132,4 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// The `share` binary of the same build: two folders above this program.
-fn share() -> PathBuf {
-    let program = std::env::current_exe().expect("this program has a path");
-    let folder = program.parent().and_then(Path::parent);
-    let share = folder.expect("it lies in `deps`").join("share");
-    let missing = "build it with `cargo build -p share-cli`, or test the whole workspace";
-    assert!(share.is_file(), "no {}: {missing}", share.display());
-    share
 }

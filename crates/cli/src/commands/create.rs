@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             share: created.share,
             grant: created.grant,
             epoch: created.epoch,
-            pin: served.pin,
+            security: served.security,
             secret: request.secret.clone(),
         };
         outbox

@@ -276,7 +276,8 @@ impl Redeeming {
         reference: &ShareRef,
         owner: Option<&OwnerKey>,
     ) -> Result<Self, ClientError> {
-        let (peer, bootstrap) = Peer::connect(connector, &reference.addresses).await?;
+        let (peer, bootstrap) =
+            Peer::connect(connector, &reference.addresses, reference.security).await?;
         let mut redeem = bootstrap.redeem_share_request();
         write_redeem(reference, owner, redeem.get());
         Ok(Self {

@@ -1,6 +1,7 @@
 //! What can go wrong between this side and a server.
 
-use share_model::Refusal;
+use share_model::{CertificatePin, Refusal};
+use share_network::tls::TlsError;
 use share_proto::wire::WireError;
 
 /// Why a call on a server has no answer that can be used.
@@ -16,6 +17,25 @@ pub enum ClientError {
         /// `HOST:PORT` of each, as tried.
         addresses: String,
         /// What the last one said.
+        reason: String,
+    },
+    /// The server has another certificate than the ref pins: its own was made anew, or somebody else
+    /// answers in its place. Nothing was sent to it.
+    #[error("{address} has the certificate {seen}, but the ref pins {expected}: nothing was sent")]
+    WrongCertificate {
+        /// The address.
+        address: String,
+        /// What the ref pins.
+        expected: CertificatePin,
+        /// What the server has.
+        seen: CertificatePin,
+    },
+    /// Nobody vouches for the server. Nothing was sent to it.
+    #[error("{address} is not trusted: {reason}; nothing was sent")]
+    NotTrusted {
+        /// The address.
+        address: String,
+        /// Why.
         reason: String,
     },
     /// The connection was lost; whether the call took effect is not known. Safe to repeat.
@@ -67,10 +87,37 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Disconnected { .. } | Self::NoAnswer { .. } => true,
             Self::Refused(_)
+            | Self::WrongCertificate { .. }
+            | Self::NotTrusted { .. }
             | Self::Overloaded { .. }
             | Self::Unimplemented { .. }
             | Self::HeldElsewhere { .. }
             | Self::Failed { .. } => false,
+        }
+    }
+
+    /// Whether a server answers that is not, or can't show that it is, the one which the ref means.
+    pub fn is_about_identity(&self) -> bool {
+        matches!(
+            self,
+            Self::WrongCertificate { .. } | Self::NotTrusted { .. }
+        )
+    }
+
+    /// What a failed handshake with `address` means; `None`: it says nothing of who answers there.
+    pub(super) fn of_identity(address: &str, error: &TlsError) -> Option<Self> {
+        let address = address.to_owned();
+        match *error {
+            TlsError::WrongPin { expected, seen } => Some(Self::WrongCertificate {
+                address,
+                expected,
+                seen,
+            }),
+            _ if error.is_about_identity() => Some(Self::NotTrusted {
+                address,
+                reason: error.to_string(),
+            }),
+            _ => None,
         }
     }
 }

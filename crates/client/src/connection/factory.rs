@@ -1,14 +1,16 @@
 //! Creating shares, and asking whether a server answers.
 
+use std::time::Duration;
+
 use capnp::capability::RemotePromise;
 use share_model::{
-    CreateShare, CreatedShare, FactoryAttenuate, FactoryGrantInfo, FactoryRedeemed, FactoryRef,
-    GrantId, PROTOCOL_VERSION,
+    CertificatePin, CreateShare, CreatedShare, FactoryAttenuate, FactoryGrantInfo, FactoryRedeemed,
+    FactoryRef, GrantId, PROTOCOL_VERSION, Security,
 };
 use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire;
 
-use super::connector::Connector;
+use super::connector::{Connector, ProbeConnector};
 use super::error::ClientError;
 use super::peer::{CLIENT, Peer, in_time};
 
@@ -102,14 +104,21 @@ pub async fn factory_grants(
     )??)
 }
 
-/// Asks whether a server of share sessions answers at `address`. Needs a
-/// [`tokio::task::LocalSet`].
+/// How long a server that is asked for may take to connect.
+const PROBE_CONNECT: Duration = Duration::from_secs(5);
+
+/// Asks whether a server of share sessions answers at `address`, with TLS or without; with a pin, the
+/// server that has this certificate. Else it may be anyone. Needs a [`tokio::task::LocalSet`].
 ///
 /// # Errors
 ///
 /// If none does.
-pub async fn probe(connector: &dyn Connector, address: &str) -> Result<(), ClientError> {
-    let (_peer, bootstrap) = Peer::connect(connector, &[address.to_owned()]).await?;
+pub async fn probe(address: &str, pin: Option<CertificatePin>) -> Result<(), ClientError> {
+    let connector = ProbeConnector {
+        connect_timeout: PROBE_CONNECT,
+    };
+    let security = pin.map_or(Security::ByAddress, Security::Pinned);
+    let (_peer, bootstrap) = Peer::connect(&connector, &[address.to_owned()], security).await?;
     // A ref that opens nothing: any answer but a fault means that the protocol is spoken here.
     let mut redeem = bootstrap.redeem_factory_request();
     redeem.get().set_protocol_version(PROTOCOL_VERSION);
@@ -133,7 +142,8 @@ impl Redeeming {
         connector: &dyn Connector,
         factory: &FactoryRef,
     ) -> Result<Self, ClientError> {
-        let (peer, bootstrap) = Peer::connect(connector, &factory.addresses).await?;
+        let (peer, bootstrap) =
+            Peer::connect(connector, &factory.addresses, factory.security).await?;
         let mut redeem = bootstrap.redeem_factory_request();
         wire::write_factory_ref(factory, redeem.get().init_ref());
         redeem.get().set_protocol_version(PROTOCOL_VERSION);

@@ -251,7 +251,7 @@ impl Follower {
         let final_for_now = match &error {
             ClientError::Refused(refusal) => is_final(refusal),
             ClientError::Unimplemented { .. } => true,
-            _ => false,
+            error => error.is_about_identity(),
         };
         if final_for_now {
             return Err(error);

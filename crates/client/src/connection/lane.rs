@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use share_model::{Ack, Batch, Envelope, OwnerKey};
+use share_model::{Ack, Batch, Envelope, OwnerKey, ShareRef};
 use share_proto::share_capnp::appender;
 use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{Peer, write_redeem};
+use super::peer::{Peer, read_redeemed, write_redeem};
 use crate::link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
 
 /// Connects to servers by Cap'n Proto RPC. Needs a [`tokio::task::LocalSet`].
@@ -40,8 +40,12 @@ impl RpcLink {
 #[async_trait(?Send)]
 impl Link for RpcLink {
     async fn open(&self, request: LaneRequest) -> Result<LinkedLane, ClientError> {
-        let addresses = &request.reference.addresses;
-        let (peer, bootstrap) = Peer::connect(&*self.connector, addresses).await?;
+        let ShareRef {
+            addresses,
+            security,
+            ..
+        } = &request.reference;
+        let (peer, bootstrap) = Peer::connect(&*self.connector, addresses, *security).await?;
         let peer = Rc::new(peer);
 
         let mut redeem = bootstrap.redeem_share_request();
@@ -59,11 +63,12 @@ impl Link for RpcLink {
         let claiming = claim.send();
 
         let appender = claiming.pipeline.get_appender();
+        let grant = request.reference.grant;
         let (redeem_peer, claim_peer) = (Rc::clone(&peer), Rc::clone(&peer));
         let redeemed = async move {
             let response = redeeming.promise.await?;
             drop(redeem_peer);
-            Ok(wire::read_redeem_outcome(response.get()?.get_outcome()?)??)
+            read_redeemed(response.get()?.get_outcome()?, grant)
         };
         let claimed = async move {
             let response = claiming.promise.await?;

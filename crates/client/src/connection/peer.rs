@@ -1,25 +1,22 @@
 //! One connection to a server, driven by a task of its own.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use capnp::message::ReaderOptions;
+use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
-use capnp_rpc::{RpcSystem, twoparty};
-use futures_util::io::{AsyncReadExt, BufReader, BufWriter};
-use share_model::{OwnerKey, PROTOCOL_VERSION, ShareRef};
-use share_proto::share_capnp::bootstrap;
+use share_model::{
+    GrantId, OwnerKey, PROTOCOL_VERSION, Redeemed, Security, ShareRef, version_of_server,
+};
+use share_network::{Budget, BudgetLimits, NetworkLimits, Standing, VatNetwork};
+use share_proto::share_capnp::{bootstrap, redeem_outcome};
 use share_proto::wire;
 use tokio::task::JoinHandle;
-use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use super::connector::{Connector, Stream};
+use super::connector::{ConnectError, Connector, Stream};
 use super::error::ClientError;
 
-/// Buffered reads make a connection nearly twice as fast.
-const BUFFER_BYTES: usize = 64 << 10;
-/// The largest message that is read, in words of 8 bytes: twice a full batch.
-const MESSAGE_WORDS_MAX: usize = (64 << 20) / 8;
 /// How long a server may take to answer a call that has no deadline of its own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What this side calls itself, for the server's logs.
@@ -32,43 +29,61 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects to the first of `addresses` that answers. Needs a [`tokio::task::LocalSet`].
+    /// Connects to the first of `addresses` that answers as `security` asks for. Needs a [`tokio::task::LocalSet`].
     pub(super) async fn connect(
         connector: &dyn Connector,
         addresses: &[String],
+        security: Security,
     ) -> Result<(Self, bootstrap::Client), ClientError> {
-        let mut reason = "the ref names no address".to_owned();
-        for address in addresses {
-            match connector.connect(address).await {
-                Ok(stream) => return Ok(Self::start(stream)),
-                Err(error) => reason = error.to_string(),
-            }
-        }
-        Err(ClientError::Unreachable {
-            addresses: addresses.join(", "),
-            reason,
-        })
+        let stream = connect_to_one(connector, addresses, security).await?;
+        Ok(Self::start(stream))
     }
 
     fn start(stream: Box<dyn Stream>) -> (Self, bootstrap::Client) {
-        let (reader, writer) = stream.compat().split();
-        let mut options = ReaderOptions::new();
-        options.traversal_limit_in_words(Some(MESSAGE_WORDS_MAX));
-        let network = twoparty::VatNetwork::new(
-            BufReader::with_capacity(BUFFER_BYTES, reader),
-            BufWriter::with_capacity(BUFFER_BYTES, writer),
-            Side::Client,
-            options,
-        );
+        let budget = Arc::new(Budget::new(&BudgetLimits::client()));
+        let standing = Standing::default();
+        // This side chose the server.
+        standing.prove();
+        let limits = NetworkLimits::client();
+        let network = VatNetwork::new(stream, Side::Client, limits, budget, standing);
+        let ended = network.ended();
         let mut system = RpcSystem::new(Box::new(network), None);
         let bootstrap = system.bootstrap(Side::Server);
         let task = tokio::task::spawn_local(async move {
-            if let Err(error) = system.await {
-                tracing::debug!(%error, "connection ended");
+            let left = system.await;
+            match (ended.reason(), left) {
+                (Some(reason), _) => tracing::debug!(%reason, "connection ended"),
+                (None, Err(error)) => tracing::debug!(%error, "connection ended"),
+                (None, Ok(())) => {}
             }
         });
         (Self { task }, bootstrap)
     }
+}
+
+/// A connection to the first of `addresses` that answers. Who answers but is the wrong one is said
+/// rather than who is away.
+async fn connect_to_one(
+    connector: &dyn Connector,
+    addresses: &[String],
+    security: Security,
+) -> Result<Box<dyn Stream>, ClientError> {
+    let mut reason = "the ref names no address".to_owned();
+    let mut wrong = None;
+    for address in addresses {
+        match connector.connect(address, security).await {
+            Ok(stream) => return Ok(stream),
+            Err(ConnectError::Tls(error)) => {
+                reason = error.to_string();
+                wrong = wrong.or(ClientError::of_identity(address, &error));
+            }
+            Err(ConnectError::Io(error)) => reason = error.to_string(),
+        }
+    }
+    Err(wrong.unwrap_or(ClientError::Unreachable {
+        addresses: addresses.join(", "),
+        reason,
+    }))
 }
 
 impl Drop for Peer {
@@ -91,6 +106,16 @@ pub(super) fn write_redeem(
         let proof = owner.prove(reference.share, reference.grant, &reference.secret.hash());
         redeem.set_owner_proof(&proof.to_bytes());
     }
+}
+
+/// What a server tells who redeemed `grant`, in a version that this side speaks.
+pub(super) fn read_redeemed(
+    outcome: redeem_outcome::Reader<'_>,
+    grant: GrantId,
+) -> Result<Redeemed, ClientError> {
+    let redeemed = wire::read_redeem_outcome_of(outcome, grant)??;
+    version_of_server(redeemed.protocol_version)?;
+    Ok(redeemed)
 }
 
 /// The answer, if it comes within the time that a server may take.

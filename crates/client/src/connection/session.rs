@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use share_model::{
-    LogPosition, OwnerKey, PROTOCOL_VERSION, Redeemed, ShareRef, Slug, SnapshotAt, WriterInfo,
+    LogPosition, OwnerKey, PROTOCOL_VERSION, Redeemed, Security, ShareRef, Slug, SnapshotAt,
+    WriterInfo,
 };
-use share_proto::share_capnp::{redeem_outcome, share_session, subscription};
+use share_proto::share_capnp::{share_session, subscription};
 use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
-use super::peer::{CLIENT, Peer, in_time, write_redeem};
+use super::peer::{CLIENT, Peer, in_time, read_redeemed, write_redeem};
 use super::subscription::{Subscription, sink};
 
 /// Bytes of one page of a document.
@@ -63,17 +64,20 @@ impl Session {
         reference: &ShareRef,
         owner: Option<&OwnerKey>,
     ) -> Result<Self, ClientError> {
-        let (peer, bootstrap) = Peer::connect(connector, &reference.addresses).await?;
+        let (peer, bootstrap) =
+            Peer::connect(connector, &reference.addresses, reference.security).await?;
         let mut redeem = bootstrap.redeem_share_request();
         write_redeem(reference, owner, redeem.get());
         let redeeming = redeem.send();
         let client = redeeming.pipeline.get_session();
         let response = in_time(redeeming.promise).await?;
-        Self::opened(peer, client, response.get()?.get_outcome()?)
+        let outcome = response.get()?.get_outcome()?;
+        let redeemed = read_redeemed(outcome, reference.grant)?;
+        Ok(Self::opened(peer, client, redeemed))
     }
 
     /// Opens a published share for reading, by its public address, at the first of `addresses` that
-    /// answers.
+    /// answers as `security` asks for.
     ///
     /// # Errors
     ///
@@ -81,9 +85,10 @@ impl Session {
     pub async fn redeem_slug(
         connector: &dyn Connector,
         addresses: &[String],
+        security: Security,
         slug: &Slug,
     ) -> Result<Self, ClientError> {
-        let (peer, bootstrap) = Peer::connect(connector, addresses).await?;
+        let (peer, bootstrap) = Peer::connect(connector, addresses, security).await?;
         let mut redeem = bootstrap.redeem_slug_request();
         redeem.get().set_slug(slug.expose());
         redeem.get().set_protocol_version(PROTOCOL_VERSION);
@@ -91,19 +96,17 @@ impl Session {
         let redeeming = redeem.send();
         let client = redeeming.pipeline.get_session();
         let response = in_time(redeeming.promise).await?;
-        Self::opened(peer, client, response.get()?.get_outcome()?)
+        let grant = Slug::grant_of(&slug.hash());
+        let redeemed = read_redeemed(response.get()?.get_outcome()?, grant)?;
+        Ok(Self::opened(peer, client, redeemed))
     }
 
-    fn opened(
-        peer: Peer,
-        client: share_session::Client,
-        outcome: redeem_outcome::Reader<'_>,
-    ) -> Result<Self, ClientError> {
-        Ok(Self {
+    fn opened(peer: Peer, client: share_session::Client, redeemed: Redeemed) -> Self {
+        Self {
             client,
-            redeemed: wire::read_redeem_outcome(outcome)??,
+            redeemed,
             peer: Rc::new(peer),
-        })
+        }
     }
 
     /// What the server told at redeem.

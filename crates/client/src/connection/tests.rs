@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use share_model::seam::{SeededEntropy, SystemClock};
 use share_model::{
     Batch, BatchId, Cursor, Entry, EntryBody, Envelope, Epoch, Fingerprint, HistoryId, Incarnation,
-    LogPosition, Nonce, OutboxKey, Refusal, RefusalCode, Seq,
+    LogPosition, Nonce, OutboxKey, Refusal, RefusalCode, Security, Seq, Slug,
 };
 use tokio::io::AsyncReadExt;
 use tokio::task::LocalSet;
@@ -110,6 +110,60 @@ async fn answers_and_refusals_come_as_values() {
                 ClientError::Refused(refusal) => assert_eq!(refusal.code, RefusalCode::Frozen),
                 other => panic!("{other:?}"),
             }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_the_first_builds_is_replayed_to_and_read_from() {
+    let (pipes, served) = Served::start();
+    served.speak(None);
+    served
+        .run(async {
+            let link = RpcLink::new(Arc::clone(&pipes) as Arc<_>);
+            let lane = link.open(request()).await.unwrap();
+            let first = lane.appender.append(&batch(1..=3), ENVELOPE);
+            let redeemed = lane.redeemed.await.unwrap();
+            assert_eq!(redeemed.grant, reference().grant);
+            assert_eq!(redeemed.protocol_version, 1);
+            lane.claimed.await.unwrap();
+            assert_eq!(first.await.unwrap().outcomes.len(), 3);
+            let session = Session::redeem(&*pipes, &reference()).await.unwrap();
+            assert_eq!(session.redeemed(), &redeemed);
+            let slug = Slug::from_bytes([4; 16]);
+            let addresses = reference().addresses;
+            let Err(error) =
+                Session::redeem_slug(&*pipes, &addresses, Security::ByAddress, &slug).await
+            else {
+                panic!("this server has no slugs, as the first builds had none");
+            };
+            assert!(
+                matches!(error, ClientError::Unimplemented { .. }),
+                "{error}"
+            );
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_version_this_client_does_not_speak_is_refused_by_name() {
+    let (pipes, served) = Served::start();
+    served.speak(Some(3));
+    served
+        .run(async {
+            let Err(ClientError::Refused(refusal)) = Session::redeem(&*pipes, &reference()).await
+            else {
+                panic!("it speaks what nobody knows");
+            };
+            assert_eq!(refusal.code, RefusalCode::VersionUnsupported);
+            assert_eq!(
+                refusal.message,
+                "the server speaks protocol version 3, this client 1 to 2: upgrade the client"
+            );
+            let link = RpcLink::new(pipes);
+            let lane = link.open(request()).await.unwrap();
+            let error = lane.redeemed.await.unwrap_err();
+            assert!(matches!(error, ClientError::Refused(found) if found == refusal));
         })
         .await;
 }

@@ -57,6 +57,8 @@ pub(super) fn next(asked: Asked, error: ClientError) -> Next {
                 format!("the server is older than this client: upgrade the server ({reason})");
             return Next::Stop(Refusal::new(RefusalCode::VersionUnsupported, message));
         }
+        // A newer ref mends it, or the way to the server does, but not soon.
+        error if error.is_about_identity() => return Next::ComeBackSlowly(error, Duration::ZERO),
         error => return Next::Reconnect(error),
     };
     match (refusal.code.reaction(), asked) {

@@ -35,7 +35,7 @@ pub(crate) fn reference() -> ShareRef {
         share: SHARE,
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(1),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([7; 32]),
     }
 }

@@ -37,7 +37,11 @@ pub(crate) struct Pipes(Arc<Mutex<Option<mpsc::UnboundedSender<DuplexStream>>>>)
 
 #[async_trait]
 impl Connector for Pipes {
-    async fn connect(&self, _: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        _: &str,
+        _: share_model::Security,
+    ) -> Result<Box<dyn Stream>, share_client::ConnectError> {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let listening = self.0.lock().unwrap().clone().ok_or_else(refused)?;

@@ -44,7 +44,7 @@ pub(crate) fn factory() -> FactoryRef {
     FactoryRef {
         addresses: vec!["server:1".into()],
         grant: GrantId::from_bytes([5; 16]),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([6; 32]),
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn answer(request: RequestId) -> (CreatedShare, FactoryRedeemed) {
 pub(crate) fn served() -> FactoryRedeemed {
     FactoryRedeemed {
         addresses: vec!["server:1".into()],
-        pin: None,
+        security: share_model::Security::ByAddress,
         history: HistoryId::from_bytes([3; 16]),
         server: "a server".into(),
     }

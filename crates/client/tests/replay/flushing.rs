@@ -26,9 +26,13 @@ struct Nobody {
 
 #[async_trait]
 impl Connector for Nobody {
-    async fn connect(&self, _: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        _: &str,
+        _: share_model::Security,
+    ) -> Result<Box<dyn Stream>, share_client::ConnectError> {
         self.asked.lock().unwrap().push(self.clock.now());
-        Err(io::ErrorKind::ConnectionRefused.into())
+        Err(io::Error::from(io::ErrorKind::ConnectionRefused).into())
     }
 }
 

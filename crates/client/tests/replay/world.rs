@@ -112,7 +112,7 @@ pub(crate) fn reference(epoch: u64, secret: u8) -> ShareRef {
         share: SHARE,
         grant: share_model::GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(epoch),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: share_model::Secret::from_bytes([secret; 32]),
     }
 }

@@ -1,8 +1,8 @@
 //! Answers: a value, or the refusal in its place.
 
 use share_model::{
-    Ack, BackupMade, Bumped, Claimed, CreatedShare, FactoryRedeemed, LogPosition, Redeemed,
-    Refusal, SnapshotAt, WriterInfo,
+    Ack, BackupMade, Bumped, Claimed, CreatedShare, FactoryRedeemed, GrantId, LogPosition,
+    Redeemed, Refusal, SnapshotAt, WriterInfo,
 };
 
 use super::backup::{read_backup_made, write_backup_made};
@@ -13,8 +13,8 @@ use super::outcome::{read_ack, write_ack};
 use super::refusal::{read_refusal, write_refusal};
 use super::session::{
     read_bumped, read_claimed, read_created, read_factory_redeemed, read_redeemed,
-    read_writer_info, write_bumped, write_claimed, write_created, write_factory_redeemed,
-    write_redeemed, write_writer_info,
+    read_redeemed_of, read_writer_info, write_bumped, write_claimed, write_created,
+    write_factory_redeemed, write_redeemed, write_writer_info,
 };
 use crate::share_capnp::{
     append_outcome, backup_outcome, bump_outcome, claim_outcome, create_outcome, factory_outcome,
@@ -88,6 +88,23 @@ answers! {
     /// Reads the answer of `backup`.
     backup_outcome: read_backup_outcome, write_backup_outcome, Made init_made -> BackupMade
         { read_backup_made, write_backup_made }
+}
+
+/// Reads the answer of `redeemShare` or `redeemSlug`, by who redeemed `grant`: as [`read_redeemed_of`].
+///
+/// # Errors
+///
+/// As [`read_redeem_outcome`].
+pub fn read_redeem_outcome_of(
+    reader: redeem_outcome::Reader<'_>,
+    grant: GrantId,
+) -> Result<Result<Redeemed, Refusal>, WireError> {
+    match known(reader.which(), "outcome")? {
+        redeem_outcome::Redeemed(redeemed) => {
+            Ok(Ok(read_redeemed_of(got(redeemed, "outcome")?, grant)?))
+        }
+        redeem_outcome::Unset(()) | redeem_outcome::Refused(_) => read_redeem_outcome(reader),
+    }
 }
 
 /// Reads the answer of `appendOps` to a batch of `entries` entries.

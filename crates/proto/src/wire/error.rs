@@ -46,6 +46,9 @@ pub enum WireFault {
     /// A number that must be zero here.
     #[error("is {0}, must be zero without a history")]
     NotZero(u64),
+    /// A word on TLS where a pin has said all.
+    #[error("is set beside a pin")]
+    BesidePin,
     /// More than the limit.
     #[error("has {actual} {unit}, limit is {max}")]
     TooMany {
@@ -146,6 +149,7 @@ impl From<WireError> for Refusal {
             | WireFault::Unknown(_)
             | WireFault::Empty
             | WireFault::NotZero(_)
+            | WireFault::BesidePin
             | WireFault::Count { .. }
             | WireFault::CursorOverflow
             | WireFault::Origin(_)

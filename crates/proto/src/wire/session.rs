@@ -9,11 +9,12 @@ use share_model::{
 use super::cut::{read_cut, write_cut};
 use super::error::WireError;
 use super::field::{
-    addresses, bytes, from_one, got, list_len, optional_bytes, optional_time, short_text,
-    time_or_zero, write_addresses,
+    addresses, bytes, from_one, got, list_len, optional_time, short_text, time_or_zero,
+    write_addresses,
 };
 use super::grant::{read_rights, required_origin, write_origin, write_rights};
 use super::limits::{read_limits, write_limits};
+use super::security::{Names, read_security, tls};
 use crate::share_capnp::{
     bump_outcome::bumped, claim_outcome::claimed, create_outcome::created, factory_redeemed,
     redeemed, writer,
@@ -25,6 +26,27 @@ use crate::share_capnp::{
 ///
 /// If a field is malformed.
 pub fn read_redeemed(reader: redeemed::Reader<'_>) -> Result<Redeemed, WireError> {
+    let grant = GrantId::from_bytes(bytes(reader.get_grant(), "redeemed.grant")?);
+    read_with_grant(reader, grant)
+}
+
+/// As [`read_redeemed`], by who redeemed `grant`: an early server of protocol version 1 does not say
+/// which it was.
+///
+/// # Errors
+///
+/// As [`read_redeemed`].
+pub fn read_redeemed_of(
+    reader: redeemed::Reader<'_>,
+    grant: GrantId,
+) -> Result<Redeemed, WireError> {
+    match reader.get_protocol_version() == 1 && !reader.has_grant() {
+        true => read_with_grant(reader, grant),
+        false => read_redeemed(reader),
+    }
+}
+
+fn read_with_grant(reader: redeemed::Reader<'_>, grant: GrantId) -> Result<Redeemed, WireError> {
     let label_max = Limits::DEFAULT.label_bytes_max;
     let protocol = from_one(reader.get_protocol_version(), "redeemed.protocolVersion")?;
     Ok(Redeemed {
@@ -39,7 +61,7 @@ pub fn read_redeemed(reader: redeemed::Reader<'_>) -> Result<Redeemed, WireError
         origin: required_origin(reader.get_origin())?,
         server: short_text(reader.get_server(), label_max, "redeemed.server")?,
         protocol_version: protocol,
-        grant: GrantId::from_bytes(bytes(reader.get_grant(), "redeemed.grant")?),
+        grant,
         expires_at: optional_time(reader.get_expires_at()),
         label: short_text(reader.get_label(), label_max, "redeemed.label")?,
         owner: reader.get_owner(),
@@ -77,9 +99,13 @@ pub fn read_factory_redeemed(
 ) -> Result<FactoryRedeemed, WireError> {
     let label_max = Limits::DEFAULT.label_bytes_max;
     let history = bytes(reader.get_history(), "factoryRedeemed.history")?;
+    let names = Names {
+        pin: "factoryRedeemed.pin",
+        tls: "factoryRedeemed.tls",
+    };
     Ok(FactoryRedeemed {
         addresses: addresses(reader.get_addresses(), "factoryRedeemed.addresses")?,
-        pin: optional_bytes(reader.get_pin(), "factoryRedeemed.pin")?,
+        security: read_security(reader.get_pin(), reader.get_tls(), &names)?,
         history: HistoryId::from_bytes(history),
         server: short_text(reader.get_server(), label_max, "factoryRedeemed.server")?,
     })
@@ -98,9 +124,10 @@ pub fn write_factory_redeemed(
         .reborrow()
         .init_addresses(list_len(redeemed.addresses.len()));
     write_addresses(&redeemed.addresses, addresses);
-    if let Some(pin) = &redeemed.pin {
-        builder.set_pin(pin);
+    if let Some(pin) = redeemed.security.pin() {
+        builder.set_pin(&pin.to_bytes());
     }
+    builder.set_tls(tls(redeemed.security));
     builder.set_history(&redeemed.history.to_bytes());
     builder.set_server(&redeemed.server);
 }

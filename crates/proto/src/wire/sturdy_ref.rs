@@ -3,8 +3,14 @@
 use share_model::{Epoch, FactoryRef, GrantId, Secret, ShareId, ShareRef};
 
 use super::error::WireError;
-use super::field::{addresses, bytes, from_one, list_len, optional_bytes, write_addresses};
+use super::field::{addresses, bytes, from_one, list_len, write_addresses};
+use super::security::{Names, read_security, tls};
 use crate::share_capnp::{factory_ref, share_ref};
+
+const NAMES: Names = Names {
+    pin: "ref.pin",
+    tls: "ref.tls",
+};
 
 /// Reads the ref of a share, as whoever was given one.
 ///
@@ -17,7 +23,7 @@ pub fn read_share_ref(reader: share_ref::Reader<'_>) -> Result<ShareRef, WireErr
         share: ShareId::from_bytes(bytes(reader.get_share(), "ref.share")?),
         grant: GrantId::from_bytes(bytes(reader.get_grant(), "ref.grant")?),
         epoch: Epoch::new(from_one(reader.get_epoch(), "ref.epoch")?),
-        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
+        security: read_security(reader.get_pin(), reader.get_tls(), &NAMES)?,
         secret: Secret::from_bytes(bytes(reader.get_secret(), "ref.secret")?),
     })
 }
@@ -35,9 +41,10 @@ pub fn write_share_ref(share_ref: &ShareRef, mut builder: share_ref::Builder<'_>
     builder.set_share(&share_ref.share.to_bytes());
     builder.set_grant(&share_ref.grant.to_bytes());
     builder.set_epoch(share_ref.epoch.get());
-    if let Some(pin) = &share_ref.pin {
-        builder.set_pin(pin);
+    if let Some(pin) = share_ref.security.pin() {
+        builder.set_pin(&pin.to_bytes());
     }
+    builder.set_tls(tls(share_ref.security));
     builder.set_secret(share_ref.secret.expose());
 }
 
@@ -50,7 +57,7 @@ pub fn read_factory_ref(reader: factory_ref::Reader<'_>) -> Result<FactoryRef, W
     Ok(FactoryRef {
         addresses: addresses(reader.get_addresses(), "ref.addresses")?,
         grant: GrantId::from_bytes(bytes(reader.get_grant(), "ref.grant")?),
-        pin: optional_bytes(reader.get_pin(), "ref.pin")?,
+        security: read_security(reader.get_pin(), reader.get_tls(), &NAMES)?,
         secret: Secret::from_bytes(bytes(reader.get_secret(), "ref.secret")?),
     })
 }
@@ -66,8 +73,9 @@ pub fn write_factory_ref(factory_ref: &FactoryRef, mut builder: factory_ref::Bui
         .init_addresses(list_len(factory_ref.addresses.len()));
     write_addresses(&factory_ref.addresses, addresses);
     builder.set_grant(&factory_ref.grant.to_bytes());
-    if let Some(pin) = &factory_ref.pin {
-        builder.set_pin(pin);
+    if let Some(pin) = factory_ref.security.pin() {
+        builder.set_pin(&pin.to_bytes());
     }
+    builder.set_tls(tls(factory_ref.security));
     builder.set_secret(factory_ref.secret.expose());
 }

@@ -5,7 +5,7 @@
 //! no server ever gives out, and opens nothing in the way of every other ref that opens nothing.
 
 use share_model::{
-    Epoch, FactoryRef, GrantId, OwnerProof, Secret, SecretHash, ShareId, ShareRef, Slug,
+    Epoch, FactoryRef, GrantId, OwnerProof, Secret, SecretHash, Security, ShareId, ShareRef, Slug,
 };
 
 use super::error::WireError;
@@ -26,7 +26,7 @@ const NO_SHARE: ShareId = ShareId::from_bytes([0; 16]);
 /// Likewise none of a grant.
 const NO_GRANT: GrantId = GrantId::from_bytes([0; 16]);
 
-/// Reads the ref of a share, without addresses and pin. With a malformed field its grant is none
+/// Reads the ref of a share, without addresses and security. With a malformed field its grant is none
 /// that a share has, and with a malformed share it is none that a server has.
 pub fn read_share_ref_to_redeem(reader: share_ref::Reader<'_>) -> ShareRef {
     let share = bytes(reader.get_share(), "ref.share");
@@ -39,12 +39,12 @@ pub fn read_share_ref_to_redeem(reader: share_ref::Reader<'_>) -> ShareRef {
         share: share.map_or(NO_SHARE, ShareId::from_bytes),
         grant,
         epoch: Epoch::new(reader.get_epoch()),
-        pin: None,
+        security: Security::ByAddress,
         secret,
     }
 }
 
-/// Reads the ref of a factory, without addresses and pin. With a malformed field its grant is none
+/// Reads the ref of a factory, without addresses and security. With a malformed field its grant is none
 /// that a factory has.
 pub fn read_factory_ref_to_redeem(reader: factory_ref::Reader<'_>) -> FactoryRef {
     let (grant, secret) = read_grant(
@@ -54,7 +54,7 @@ pub fn read_factory_ref_to_redeem(reader: factory_ref::Reader<'_>) -> FactoryRef
     FactoryRef {
         addresses: Vec::new(),
         grant,
-        pin: None,
+        security: Security::ByAddress,
         secret,
     }
 }

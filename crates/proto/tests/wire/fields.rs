@@ -222,7 +222,7 @@ fn a_ref_a_claim_and_their_answers_stand_in_the_fields_of_the_schema() {
         share: ShareId::from_bytes([1; 16]),
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(3),
-        pin: Some([4; 32]),
+        security: Security::Pinned(CertificatePin::from_bytes([4; 32])),
         secret: Secret::from_bytes([5; 32]),
     };
     wire::write_share_ref(&share_ref, message.init_root());

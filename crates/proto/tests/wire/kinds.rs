@@ -35,7 +35,7 @@ struct Parts {
     share: Option<ShareId>,
     grant: GrantId,
     epoch: Option<Epoch>,
-    pin: Option<[u8; 32]>,
+    security: Security,
     secret: [u8; 32],
 }
 
@@ -45,7 +45,7 @@ fn share_ref(values: &Values) -> ShareRef {
         share: ShareId::from_bytes(values.bytes()),
         grant: GrantId::from_bytes(values.bytes()),
         epoch: Epoch::new(values.positive()),
-        pin: values.optional(Values::bytes),
+        security: values.security(),
         secret: Secret::from_bytes(values.bytes()),
     }
 }
@@ -54,7 +54,7 @@ fn factory_ref(values: &Values) -> FactoryRef {
     FactoryRef {
         addresses: values.addresses(),
         grant: GrantId::from_bytes(values.bytes()),
-        pin: values.optional(Values::bytes),
+        security: values.security(),
         secret: Secret::from_bytes(values.bytes()),
     }
 }
@@ -66,7 +66,7 @@ impl From<&ShareRef> for Parts {
             share: Some(share_ref.share),
             grant: share_ref.grant,
             epoch: Some(share_ref.epoch),
-            pin: share_ref.pin,
+            security: share_ref.security,
             secret: *share_ref.secret.expose(),
         }
     }
@@ -79,7 +79,7 @@ impl From<&FactoryRef> for Parts {
             share: None,
             grant: factory_ref.grant,
             epoch: None,
-            pin: factory_ref.pin,
+            security: factory_ref.security,
             secret: *factory_ref.secret.expose(),
         }
     }
@@ -122,7 +122,7 @@ fn redeemed(values: &Values) -> Redeemed {
 fn factory_redeemed(values: &Values) -> FactoryRedeemed {
     FactoryRedeemed {
         addresses: values.addresses(),
-        pin: values.optional(Values::bytes),
+        security: values.security(),
         history: values.history(),
         server: values.text(),
     }

@@ -3,14 +3,15 @@
 use capnp::message::Builder;
 use share_model::{
     Batch, BatchId, Dependency, Entry, EntryBody, Fingerprint, Limits, Mutation, Op, OpId, Origin,
-    OriginKind, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, RefusalDetail, Seq,
+    OriginKind, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, RefusalDetail,
+    Security, Seq,
 };
 
 use share_proto::ids_capnp::origin::Kind;
 use share_proto::op_capnp::{ack, batch, entry};
 use share_proto::refusal_capnp::refusal;
 use share_proto::share_capnp::{
-    self, create_share, limits, log_position, redeem_outcome, share_ref,
+    self, Tls, create_share, limits, log_position, redeem_outcome, share_ref,
 };
 use share_proto::wire;
 
@@ -325,6 +326,28 @@ fn a_ref_to_redeem_is_read_without_what_the_server_does_not_look_at() {
         panic!("a ref without an address was read");
     };
     assert_eq!(error.to_string(), "`ref.addresses` is zero or empty");
+}
+
+#[test]
+fn a_ref_that_pins_a_certificate_says_no_more_of_tls() {
+    let mut message = Builder::new_default();
+    let mut share_ref = message.init_root::<share_ref::Builder<'_>>();
+    share_ref.reborrow().init_addresses(1).set(0, "a:1");
+    share_ref.set_share(&[1; 16]);
+    share_ref.set_grant(&[2; 16]);
+    share_ref.set_epoch(1);
+    share_ref.set_secret(&[3; 32]);
+    share_ref.set_pin(&[4; 32]);
+    share_ref.set_tls(Tls::Off);
+    let read = |message: &Builder<_>| {
+        let reader = message.get_root_as_reader::<share_ref::Reader<'_>>();
+        wire::read_share_ref(reader.unwrap()).map(|read| read.security)
+    };
+    let error = read(&message).unwrap_err();
+    assert_eq!(error.to_string(), "`ref.tls` is set beside a pin");
+    let mut share_ref = message.get_root::<share_ref::Builder<'_>>().unwrap();
+    share_ref.set_pin(&[]);
+    assert_eq!(read(&message).unwrap(), Security::Plain);
 }
 
 #[test]

@@ -14,3 +14,4 @@ mod seeds;
 mod to_redeem;
 mod values;
 mod vectors;
+mod version_1;

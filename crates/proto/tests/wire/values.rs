@@ -281,6 +281,15 @@ impl Values {
         addresses
     }
 
+    pub(crate) fn security(&self) -> Security {
+        match self.below(4) {
+            0 => Security::ByAddress,
+            1 => Security::Pinned(CertificatePin::from_bytes(self.bytes())),
+            2 => Security::Authorities,
+            _ => Security::Plain,
+        }
+    }
+
     pub(crate) fn logged_op(&self) -> LoggedOp {
         LoggedOp {
             cursor: Cursor::new(self.positive()),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use share_model::{FactoryRef, GrantId, Secret};
+use share_model::{FactoryRef, GrantId, Secret, Security};
 
 use crate::seams::Seams;
 use crate::server::ServerError;
@@ -19,7 +19,7 @@ pub(super) fn mint(seams: &Seams) -> FactoryRef {
     FactoryRef {
         addresses: Vec::new(),
         grant: GrantId::new(&*seams.clock, &*seams.entropy),
-        pin: None,
+        security: Security::ByAddress,
         secret: Secret::random(&*seams.entropy),
     }
 }

@@ -8,18 +8,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
-use std::time::Duration;
 
 use share_model::seam::Clock;
 use share_model::{
     GrantId, Quotas, Refusal, RefusalCode, RefusalDetail, Seq, ShareId, ShareVersion,
 };
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
-use super::bucket::Bucket;
 use super::used::{self, PENDING_MAX, Stored, Used};
 use crate::fault::Fault;
 use crate::owner::Outcome;
+use crate::rate::Rate;
 use crate::store::Store;
 
 /// Bytes that are reserved at a time.
@@ -46,9 +45,7 @@ struct Bounded {
     grant: GrantId,
     quotas: Quotas,
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    /// Held while one after the other waits for its tokens.
-    bucket: OnceCell<Mutex<Bucket>>,
+    appends: Rate,
     /// Held across what is stored; `None` until it was read.
     stored: Mutex<Option<Stored>>,
     /// Units that loaded shares hold. Held for look-ups and changes only.
@@ -82,8 +79,7 @@ impl FactoryUses {
                 grant,
                 quotas,
                 store: Arc::clone(&self.store),
-                clock: Arc::clone(&self.clock),
-                bucket: OnceCell::new(),
+                appends: Rate::new(quotas.appends_per_second, Arc::clone(&self.clock)),
                 stored: Mutex::default(),
                 held: PlainMutex::default(),
                 creating: Arc::default(),
@@ -166,17 +162,8 @@ impl FactoryUse {
     /// Waits until so many ops may be appended, one caller after the other. Dropped while it waits, it
     /// has taken nothing.
     pub(crate) async fn take_appends(&self, ops: u32) {
-        let Some(bounded) = &self.bounded else {
-            return;
-        };
-        let per_second = bounded.quotas.appends_per_second;
-        if per_second == 0 || ops == 0 {
-            return;
-        }
-        let full = || async { Mutex::new(Bucket::full(per_second, bounded.clock.now())) };
-        let mut bucket = bounded.bucket.get_or_init(full).await.lock().await;
-        while let Err(wait_ms) = bucket.take(ops, bounded.clock.now()) {
-            bounded.clock.sleep(Duration::from_millis(wait_ms)).await;
+        if let Some(bounded) = &self.bounded {
+            bounded.appends.take(ops).await;
         }
     }
 

@@ -49,3 +49,29 @@ impl UnprovenTries {
         tries.remove(&share)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(number: usize) -> ShareId {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        ShareId::from_bytes(id)
+    }
+
+    #[test]
+    fn tries_of_so_many_shares_are_kept_and_further_ones_are_not_counted() {
+        let tries = UnprovenTries::default();
+        for number in 0..=SHARES_MAX {
+            tries.count(share(number), UnixMs::new(1));
+        }
+        tries.count(share(0), UnixMs::new(2));
+        assert_eq!(tries.take(share(SHARES_MAX)), None);
+        let first = tries.take(share(0)).unwrap();
+        assert_eq!((first.count, first.last_at), (2, UnixMs::new(2)));
+        // There is room for one again.
+        tries.count(share(SHARES_MAX), UnixMs::new(3));
+        assert_eq!(tries.take(share(SHARES_MAX)).unwrap().count, 1);
+    }
+}

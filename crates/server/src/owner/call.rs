@@ -4,6 +4,7 @@ use share_engine::{Authority, Context, LogAnswers, Record};
 use share_model::{Refusal, RefusalCode, Seq, WriterId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::allotment::Taken;
 use super::share::Share;
 use super::subscribers::{Cutting, Stopped};
 use crate::fault::Fault;
@@ -97,12 +98,15 @@ pub(crate) struct Call<C: Command> {
     command: C,
     reply: oneshot::Sender<Outcome<C::Answer>>,
     ready: Option<Result<C::Answer, Refusal>>,
-    /// The room that the call takes in its share's queue and in the server.
-    _room: [OwnedSemaphorePermit; 2],
+    /// The room that the call takes.
+    _room: Room,
 }
 
+/// In the share's queue, in the server, and of what the caller's subtree of grants may use.
+type Room = ([OwnedSemaphorePermit; 2], Option<Taken>);
+
 impl<C: Command> Call<C> {
-    pub(crate) fn new(command: C, room: [OwnedSemaphorePermit; 2]) -> (Self, Reply<C::Answer>) {
+    pub(super) fn new(command: C, room: Room) -> (Self, Reply<C::Answer>) {
         let (reply, receiver) = oneshot::channel();
         let call = Self {
             command,

@@ -1,8 +1,11 @@
 //! Redeeming a grant.
 
-use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
-use share_model::{GrantId, OwnerProof, PROTOCOL_VERSION, Redeemed, Refusal, SecretHash};
+use std::sync::Arc;
 
+use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
+use share_model::{GrantId, OwnerProof, Redeemed, Refusal, SecretHash};
+
+use super::allotment::Allotment;
 use super::call::{Command, Ran};
 use super::sessions::SessionTicket;
 use super::share::Share;
@@ -19,7 +22,7 @@ pub(crate) struct RedeemCall {
     pub(crate) proof: Option<OwnerProof>,
     /// What the program calls itself.
     pub(crate) client: String,
-    /// The version that the other side speaks.
+    /// The version that both sides speak.
     pub(crate) protocol_version: u32,
 }
 
@@ -31,6 +34,10 @@ pub(crate) struct Opened {
     pub(crate) redeemed: Result<Redeemed, Refusal>,
     /// Counts the session as live while it is kept.
     pub(crate) ticket: SessionTicket,
+    /// The subtree of grants that it belongs to, as the ledger counts writers.
+    pub(crate) subtree: Option<GrantId>,
+    /// What its subtree of grants may use of the share.
+    pub(crate) allotment: Arc<Allotment>,
 }
 
 impl Command for RedeemCall {
@@ -56,13 +63,21 @@ impl RedeemCall {
         };
         let standing = state.redeem(grant, &self.secret, proof, context.now);
         let redeemed = standing.map(|authority| self.redeemed(state, &authority, context));
+        // What has ended takes nothing from the owner's.
+        let subtree = match &redeemed {
+            Ok(_) => state.subtree(grant),
+            Err(_) => Some(grant),
+        };
         let by = (self.client.as_str(), context.now);
         match &redeemed {
             Ok(_) => share.used(NoteEvent::Redeemed, grant, by),
             Err(refusal) => share.refused(refusal.code, grant, by),
         }
+        let allotment = share.allotments.of(subtree);
         let ticket = share.sessions.insert(authority.clone());
         Ok(Opened {
+            subtree,
+            allotment,
             authority,
             redeemed,
             ticket,
@@ -82,7 +97,7 @@ impl RedeemCall {
             created_at: state.created_at(),
             origin: state.origin().clone(),
             server: SERVER.to_owned(),
-            protocol_version: self.protocol_version.min(PROTOCOL_VERSION),
+            protocol_version: self.protocol_version,
             grant: authority.grant(),
             expires_at: grant.and_then(|grant| grant.expires_at),
             label: grant.map_or(String::new(), |grant| grant.label.clone()),

@@ -134,7 +134,12 @@ impl Owner {
         };
         let mut records = Vec::new();
         let mut at = 0;
+        let mut bytes = 0;
         while let Some(call) = calls.get_mut(at) {
+            bytes += call.adds_at_most();
+            if at > 0 && bytes > self.around.limits.round_bytes_max {
+                break;
+            }
             let wanted = call.lookups(&self.share);
             if !wanted.is_empty() && !records.is_empty() {
                 break;

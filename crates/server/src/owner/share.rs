@@ -3,7 +3,8 @@
 use share_engine::ShareState;
 use share_model::{Limits, Refusal, ShareId, ShareVersion};
 
-use super::OwnerLimits;
+use super::Surroundings;
+use super::allotment::Allotments;
 use super::appenders::Appenders;
 use super::notes::Notes;
 use super::sessions::Sessions;
@@ -16,6 +17,7 @@ pub(crate) struct Share {
     /// `None`: the share does not exist (yet).
     pub(super) state: Option<ShareState>,
     pub(super) appenders: Appenders,
+    pub(super) allotments: Allotments,
     pub(super) subscribers: Subscribers,
     pub(super) sessions: Sessions,
     pub(super) notes: Notes,
@@ -26,11 +28,13 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    pub(super) fn new(id: ShareId, limits: &OwnerLimits) -> Self {
+    pub(super) fn new(id: ShareId, around: &Surroundings) -> Self {
+        let limits = &around.limits;
         Self {
             id,
             state: None,
             appenders: Appenders::new(limits.appenders_max),
+            allotments: Allotments::new(limits, &around.seams.clock),
             subscribers: Subscribers::new(limits.subscribers_max, limits.cut_deadline),
             sessions: Sessions::new(),
             notes: Notes::default(),

@@ -3,9 +3,11 @@
 use serde::Serialize;
 use share_engine::{Ends, EpochBumped, Grant};
 use share_model::{
-    FactoryRef, GrantId, Limits, Origin, OriginKind, RequestId, Rights, Secret, ShareId, ShareRef,
+    FactoryRef, GrantId, Limits, Origin, OriginKind, RequestId, Rights, Secret, Security, ShareId,
+    ShareRef,
 };
 
+use crate::factory::ServedAt;
 use crate::journal::{erase_share, load_share};
 use crate::seams::Seams;
 use crate::server::ServerError;
@@ -51,12 +53,17 @@ impl OwnerRefs {
     }
 }
 
-/// Where the new refs say that the server is.
-pub(super) fn addresses(advertise: &[String], factory: Option<&FactoryRef>) -> Vec<String> {
-    match (advertise, factory) {
+/// Where the new refs say that the server is, and how connections are protected: as the factory's
+/// ref does, for the server's certificate stays.
+pub(super) fn served(advertise: &[String], factory: Option<&FactoryRef>) -> ServedAt {
+    let addresses = match (advertise, factory) {
         ([], Some(factory)) if !factory.addresses.is_empty() => factory.addresses.clone(),
         ([], _) => vec![ADDRESS.to_owned()],
         (advertise, _) => advertise.to_vec(),
+    };
+    ServedAt {
+        addresses,
+        security: factory.map_or(Security::ByAddress, |factory| factory.security),
     }
 }
 
@@ -64,7 +71,7 @@ pub(super) fn addresses(advertise: &[String], factory: Option<&FactoryRef>) -> V
 pub(super) async fn end_all(
     store: &dyn Store,
     seams: &Seams,
-    addresses: &[String],
+    served: &ServedAt,
 ) -> Result<OwnerRefs, ServerError> {
     let mut refs = OwnerRefs::default();
     let mut after = None;
@@ -75,7 +82,7 @@ pub(super) async fn end_all(
         };
         after = Some(*last);
         for (share, _) in page {
-            refs.0.extend(end(store, seams, (share, addresses)).await?);
+            refs.0.extend(end(store, seams, (share, served)).await?);
         }
     }
 }
@@ -84,7 +91,7 @@ pub(super) async fn end_all(
 async fn end(
     store: &dyn Store,
     seams: &Seams,
-    (share, addresses): (ShareId, &[String]),
+    (share, served): (ShareId, &ServedAt),
 ) -> Result<Option<(ShareRef, String)>, ServerError> {
     let Some(mut state) = load_share(store, share).await? else {
         return Ok(None);
@@ -97,11 +104,11 @@ async fn end(
     let (clock, entropy) = (&*seams.clock, &*seams.entropy);
     let (now, expected) = (clock.now(), state.version());
     let owner = ShareRef {
-        addresses: addresses.to_vec(),
+        addresses: served.addresses.clone(),
         share,
         grant: GrantId::new(clock, entropy),
         epoch: state.epoch_after_restore(),
-        pin: None,
+        security: served.security,
         secret: Secret::random(entropy),
     };
     let origin = Origin::new(

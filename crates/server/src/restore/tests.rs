@@ -191,6 +191,19 @@ async fn a_crash_at_any_step_of_a_restore_leaves_the_old_state_or_the_new_one() 
 }
 
 #[tokio::test]
+async fn a_restore_keeps_the_certificate_that_refs_pin() {
+    let folder = place().await;
+    let data = folder.path().join("data");
+    for (name, text) in [("tls.cert.pem", "certificate"), ("tls.key.pem", "key")] {
+        fs::write(data.join(name), text).unwrap();
+    }
+    restore(options(&folder)).await.unwrap();
+    for (name, text) in [("tls.cert.pem", "certificate"), ("tls.key.pem", "key")] {
+        assert_eq!(fs::read_to_string(data.join(name)).unwrap(), text);
+    }
+}
+
+#[tokio::test]
 async fn each_restore_gives_a_history_of_its_own() {
     let folder = place().await;
     let data = folder.path().join("data");

@@ -13,7 +13,7 @@ use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::reading::Reading;
-use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply, ShareHandle};
+use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply};
 
 /// A claimed writer on one connection. It is given out while the claim is being made.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Appender {
         let turn = self.turn.lock().await;
         let submitted = match self.claimed.get().await? {
             Ok((by, _)) => match self.read(by, &params) {
-                Ok((handle, command)) => Ok(submit(&handle, command).await),
+                Ok((reading, command)) => Ok(submit(&reading, command).await),
                 Err(refusal) => Err(refusal),
             },
             Err(refusal) => Err(refusal),
@@ -68,11 +68,11 @@ impl Appender {
         &self,
         by: ClaimedBy,
         params: &appender::AppendOpsParams,
-    ) -> Result<(ShareHandle, AppendCall), Refusal> {
+    ) -> Result<(Reading, AppendCall), Refusal> {
         if let Some(refusal) = &*self.ended.borrow() {
             return Err(refusal.clone());
         }
-        let Reading { handle, authority } = by.reading;
+        let authority = by.reading.authority.clone();
         let limits = self.connection.door.hub.share_limits();
         let read = read_params(params, authority.epoch(), limits);
         let (batch, envelope) = read.inspect_err(|refusal| {
@@ -84,18 +84,21 @@ impl Appender {
             batch,
             envelope,
         };
-        Ok((handle, command))
+        Ok((by.reading, command))
     }
 }
 
-/// Hands the batch to the share's owner, once the factory grant of the share has room for its ops.
-async fn submit(handle: &ShareHandle, command: AppendCall) -> Reply<Ack> {
-    if let Some(usage) = handle.factory_use() {
-        let ops = u32::try_from(command.batch.entries.len()).unwrap_or(u32::MAX);
+/// Hands the batch to the share's owner, once the caller's subtree of grants and the factory grant of
+/// the share may append its ops.
+async fn submit(reading: &Reading, command: AppendCall) -> Reply<Ack> {
+    let ops = u32::try_from(command.batch.entries.len()).unwrap_or(u32::MAX);
+    let bytes = size_of_batch(&command.batch);
+    let rated = u32::try_from(bytes).unwrap_or(u32::MAX);
+    reading.allotment.take_append(ops, rated).await;
+    if let Some(usage) = reading.handle.factory_use() {
         usage.take_appends(ops).await;
     }
-    let bytes = size_of_batch(&command.batch);
-    handle.call(command, bytes)
+    reading.call(command, bytes)
 }
 
 impl appender::Server for Appender {

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::connection::Connection;
 use super::exception::exception;
+use super::in_time;
 use crate::backup::OpenBackup;
 use crate::fault::Fault;
 
@@ -47,7 +48,9 @@ impl Backup {
     async fn next(&self, backup: OpenBackup, bytes_max: u32) -> Result<(Vec<u8>, bool), Fault> {
         let _call = self.connection.begin_call()?;
         let door = &self.connection.door;
-        let (piece, rest) = door.backups.read(backup, bytes_max).await?;
+        let deadline = door.limits.call_deadline;
+        let reading = door.backups.read(backup, bytes_max);
+        let (piece, rest) = in_time(deadline, reading).await?;
         let is_done = rest.is_none();
         self.reading.rest.replace(rest);
         Ok((piece, is_done))
@@ -89,6 +92,8 @@ impl backup::Server for Backup {
         params: backup::ReadParams,
         mut results: backup::ReadResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let bytes_max = params.get()?.get_bytes_max();
         self.reading.reads.update(|reads| reads + 1);
         let taken = self.reading.rest.borrow_mut().take();

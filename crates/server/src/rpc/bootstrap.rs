@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use capnp::Error;
 use share_model::{
-    FactoryRedeemed, FactoryRef, OwnerProof, PROTOCOL_VERSION_MIN, Refusal, RefusalCode, ShareId,
-    ShareRef,
+    FactoryRedeemed, FactoryRef, GrantId, OwnerProof, Refusal, ShareId, ShareRef,
+    version_with_client,
 };
+use share_network::Party;
 use share_proto::share_capnp::{bootstrap, share_factory};
 use share_proto::wire::{self, SlugToRedeem};
 use tracing::info;
@@ -17,6 +18,7 @@ use super::exception::{exception, malformed};
 use super::factory::ShareFactory;
 use super::floor::level;
 use super::reading::Reading;
+use super::redeems::Try;
 use super::refused::Refused;
 use super::session::{Opened, Session};
 use crate::owner::{Outcome, RedeemCall, server_name};
@@ -38,6 +40,7 @@ impl Bootstrap {
     /// Redeems a ref; gives what it opens, also if its authority has ended.
     async fn share(&self, params: bootstrap::RedeemShareParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_share(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -51,13 +54,14 @@ impl Bootstrap {
             client: presented.client,
             protocol_version: presented.protocol_version,
         };
-        let redeeming = self.redeem(sturdy_ref.share, command);
+        let redeeming = self.redeem(sturdy_ref.share, command, &trying);
         level(&*self.connection.door.seams.clock, redeeming).await
     }
 
     /// Redeems the grant of a public address.
     async fn slug(&self, params: bootstrap::RedeemSlugParams) -> Outcome<Opened> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_slug(&params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -80,21 +84,33 @@ impl Bootstrap {
             };
             // Of an address that nobody has, a share is asked that nobody has.
             let share = share.unwrap_or(NO_SHARE);
-            self.redeem(share, command).await
+            self.redeem(share, command, &trying).await
         };
         level(&*door.seams.clock, redeeming).await
     }
 
-    async fn redeem(&self, share: ShareId, command: RedeemCall) -> Outcome<Opened> {
+    async fn redeem(
+        &self,
+        share: ShareId,
+        command: RedeemCall,
+        trying: &Try<'_>,
+    ) -> Outcome<Opened> {
         let (grant, client) = (command.grant, &command.client);
         let door = &self.connection.door;
         let redeeming = door.hub.redeem(share, || command.clone());
         let redeemed = door.within(redeeming).await?;
         Ok(redeemed.map(|(handle, opened)| {
             info!(%share, %grant, client, "share redeemed");
+            if opened.redeemed.is_ok() {
+                trying.proven(party(Some(share), opened.subtree));
+            }
             let authority = opened.authority;
             Opened {
-                reading: Reading { handle, authority },
+                reading: Reading {
+                    handle,
+                    authority,
+                    allotment: opened.allotment,
+                },
                 redeemed: Rc::new(opened.redeemed),
                 _ticket: opened.ticket,
             }
@@ -106,6 +122,7 @@ impl Bootstrap {
         params: &bootstrap::RedeemFactoryParams,
     ) -> Outcome<(share_factory::Client, FactoryRedeemed)> {
         let _call = self.connection.begin_call()?;
+        let trying = self.connection.begin_redeem()?;
         let presented = match read_factory(params) {
             Ok(presented) => presented,
             Err(refusal) => return Ok(Err(refusal)),
@@ -115,11 +132,13 @@ impl Bootstrap {
         if let Err(refusal) = door.factory.redeem(grant, &secret) {
             return Ok(Err(refusal));
         }
+        trying.proven(party(None, Some(grant)));
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
+        let served = door.factory.served().clone();
         let redeemed = FactoryRedeemed {
-            addresses: door.factory.addresses().to_vec(),
-            pin: None,
+            addresses: served.addresses,
+            security: served.security,
             history: door.hub.history(),
             server: server_name().to_owned(),
         };
@@ -187,6 +206,7 @@ impl bootstrap::Server for Bootstrap {
 /// What a ref says, and who brings it.
 struct Presented<T> {
     sturdy_ref: T,
+    /// The version that both sides speak.
     protocol_version: u32,
     client: String,
 }
@@ -197,10 +217,9 @@ impl<T> Presented<T> {
         protocol_version: u32,
         client: capnp::Result<capnp::text::Reader<'_>>,
     ) -> Result<Self, Refusal> {
-        check_version(protocol_version)?;
         Ok(Self {
             sturdy_ref,
-            protocol_version,
+            protocol_version: version_with_client(protocol_version)?,
             client: printable(&wire::read_client_name(client)?),
         })
     }
@@ -239,19 +258,13 @@ fn read_factory(params: &bootstrap::RedeemFactoryParams) -> Result<Presented<Fac
     )
 }
 
-/// A version that this server still answers. A newer one is answered in this server's own, which the
-/// outcome names.
-fn check_version(version: u32) -> Result<(), Refusal> {
-    if version >= PROTOCOL_VERSION_MIN {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        RefusalCode::VersionUnsupported,
-        format!(
-            "the client speaks protocol version {version}, this server {PROTOCOL_VERSION_MIN} and \
-             up: upgrade the client"
-        ),
-    ))
+/// Who shares what one party may take of the server's memory: whoever has a grant of one subtree of a
+/// share's, as the share's queue knows them, or one factory grant.
+fn party(share: Option<ShareId>, subtree: Option<GrantId>) -> Party {
+    let share = share.map_or(0, |share| u128::from_le_bytes(share.to_bytes()));
+    let subtree = subtree.map_or(0, |grant| u128::from_le_bytes(grant.to_bytes()));
+    // Ids are random: no two pairs come to the same.
+    Party::new(share ^ subtree)
 }
 
 /// A client's name, fit for a log: it can't begin a line of its own, nor steer a terminal.
@@ -270,15 +283,5 @@ mod tests {
     fn a_clients_name_can_not_forge_a_log_line() {
         let printed = printable("share/1\nERROR \x1b[31m");
         assert_eq!(printed, "share/1\u{fffd}ERROR \u{fffd}[31m");
-    }
-
-    #[test]
-    fn an_older_version_than_the_oldest_is_refused_and_a_newer_one_is_not() {
-        assert_eq!(
-            check_version(0).unwrap_err().code,
-            RefusalCode::VersionUnsupported
-        );
-        assert_eq!(check_version(1), Ok(()));
-        assert_eq!(check_version(2), Ok(()));
     }
 }

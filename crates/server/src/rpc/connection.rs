@@ -2,12 +2,12 @@
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use capnp::message::ReaderOptions;
-use capnp_rpc::{RpcSystem, rpc_twoparty_capnp, twoparty};
-use tokio::io::{BufReader, BufWriter};
+use capnp_rpc::RpcSystem;
+use capnp_rpc::rpc_twoparty_capnp::Side;
+use share_network::{AnswerGate, Turn, VatNetwork};
 use tokio::task::AbortHandle;
-use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -16,14 +16,11 @@ use share_proto::share_capnp::bootstrap;
 
 use super::Door;
 use super::bootstrap::Bootstrap;
+use super::patience::{Trust, Unwanted};
 use super::quota::{Held, Quota};
+use super::redeems::{Redeems, Try};
 use crate::fault::Fault;
 use crate::server::Io;
-
-/// Buffers of the stream, in each direction: the stock message stream reads and writes in pieces.
-const BUFFER_BYTES: usize = 64 << 10;
-/// Cap'n Proto counts messages in words of this many bytes.
-const WORD_BYTES: usize = 8;
 
 /// What the capabilities of one connection share.
 #[derive(Debug)]
@@ -33,6 +30,11 @@ pub(super) struct Connection {
     pub(super) sessions: Rc<Quota>,
     pub(super) subscriptions: Rc<Quota>,
     pub(super) snapshots: Rc<Quota>,
+    /// Where methods with large answers wait for each other.
+    pub(super) answers: AnswerGate,
+    /// What the peer has proven.
+    trust: Trust,
+    redeems: Redeems,
     /// What redeems, claims and delivers. A delivery is aborted when its capability is dropped.
     tasks: TaskTracker,
     /// The connection is over: whatever still runs, stops.
@@ -40,7 +42,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(door: Door) -> Rc<Self> {
+    fn new(door: Door, answers: AnswerGate, trust: Trust) -> Rc<Self> {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
@@ -49,6 +51,9 @@ impl Connection {
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
             tasks: TaskTracker::new(),
             over: CancellationToken::new(),
+            answers,
+            redeems: Redeems::new(&door.redeem_rates, limits.redeems_unproven_max),
+            trust,
             door,
         })
     }
@@ -63,6 +68,13 @@ impl Connection {
         self.tasks.spawn_local(running).abort_handle()
     }
 
+    /// Waits until there is a reason to end it that is neither the peer's nor the drain.
+    async fn unwanted(&self) -> Unwanted {
+        let Door { seams, limits, .. } = &self.door;
+        let (clock, idle) = (&*seams.clock, limits.unproven_idle);
+        self.trust.is_over(&self.calls, clock, idle).await
+    }
+
     /// Begins a call: none begins once the server drains.
     pub(super) fn begin_call(&self) -> Result<Held, Fault> {
         if *self.door.drain.borrow() {
@@ -70,20 +82,41 @@ impl Connection {
         }
         self.calls.take()
     }
+
+    /// The right to build a large answer, to be held until the method has returned: so that a client
+    /// that asks for many and takes none does not have them all kept for it.
+    pub(super) async fn turn(&self) -> Result<Turn, Fault> {
+        let deadline = self.door.limits.call_deadline;
+        let turn = tokio::time::timeout(deadline, self.answers.turn()).await;
+        turn.map_err(|_| Fault::Deadline {
+            ms: deadline.as_millis(),
+        })
+    }
+
+    /// Begins to redeem a ref, within a call.
+    pub(super) fn begin_redeem(&self) -> Result<Try<'_>, Fault> {
+        self.redeems.begin(&self.trust)
+    }
 }
 
-/// Serves a connection until the other side leaves or the server drains.
-pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
+/// Why a connection is served no more.
+enum Left {
+    /// The peer left, or the messages could not be read.
+    Itself(Result<(), capnp::Error>),
+    Drain,
+    Unwanted(Unwanted),
+}
+
+/// Serves a connection until the other side leaves, nothing is to be expected of it, or the server
+/// drains.
+pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) {
     let mut drain = door.drain.clone();
     let drain_deadline = door.limits.drain_deadline;
-    let (read, write) = tokio::io::split(io);
-    let network = twoparty::VatNetwork::new(
-        BufReader::with_capacity(BUFFER_BYTES, read).compat(),
-        BufWriter::with_capacity(BUFFER_BYTES, write).compat_write(),
-        rpc_twoparty_capnp::Side::Server,
-        reader_options(door.limits.message_bytes_max),
-    );
-    let connection = Connection::new(door);
+    let limits = door.limits.network.clone();
+    let budget = Arc::clone(&door.budget);
+    let network = VatNetwork::new(io, Side::Server, limits, budget, trust.standing.clone());
+    let ended = network.ended();
+    let connection = Connection::new(door, network.answers(), trust);
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();
@@ -91,14 +124,17 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
     info!("connected");
     let left = tokio::select! {
         biased;
-        left = &mut system => Some(left),
+        left = &mut system => Left::Itself(left),
         // Fails if the server is gone: then this drains too.
-        _ = drain.wait_for(|drain| *drain) => None,
+        _ = drain.wait_for(|drain| *drain) => Left::Drain,
+        why = connection.unwanted() => Left::Unwanted(why),
     };
     match left {
-        Some(Ok(())) => info!("disconnected"),
-        Some(Err(error)) => info!(%error, "disconnected"),
-        None => {
+        Left::Itself(_) if let Some(reason) = ended.reason() => info!(%reason, "disconnected"),
+        Left::Itself(Ok(())) => info!("disconnected"),
+        Left::Itself(Err(error)) => info!(%error, "disconnected"),
+        Left::Unwanted(why) => info!(%why, "disconnected"),
+        Left::Drain => {
             let finished = async {
                 connection.tasks.close();
                 connection.tasks.wait().await;
@@ -122,10 +158,4 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door) {
     connection.over.cancel();
     connection.tasks.close();
     connection.tasks.wait().await;
-}
-
-fn reader_options(message_bytes_max: usize) -> ReaderOptions {
-    let mut options = ReaderOptions::new();
-    options.traversal_limit_in_words(Some(message_bytes_max / WORD_BYTES));
-    options
 }

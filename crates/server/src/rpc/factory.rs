@@ -10,10 +10,10 @@ use share_proto::wire;
 use super::backup::Backup;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
+use super::in_time;
 use super::refused::Refused;
 use crate::backup::OpenBackup;
 use crate::factory::creation;
-use crate::fault::Fault;
 use crate::owner::Outcome;
 
 /// A redeemed factory.
@@ -88,12 +88,7 @@ impl ShareFactory {
         if let Err(refusal) = door.factory.check_root(self.grant) {
             return Ok(Err(refusal));
         }
-        let deadline = door.limits.backup_deadline;
-        tokio::time::timeout(deadline, door.backups.make())
-            .await
-            .unwrap_or(Err(Fault::Deadline {
-                ms: deadline.as_millis(),
-            }))
+        in_time(door.limits.backup_deadline, door.backups.make()).await
     }
 }
 
@@ -136,6 +131,8 @@ impl share_factory::Server for ShareFactory {
         _: share_factory::GrantsParams,
         mut results: share_factory::GrantsResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let grants = self.list().await.map_err(|fault| exception(&fault))?;
         wire::write_factory_grants_outcome(&grants, results.get().init_outcome());
         Ok(())

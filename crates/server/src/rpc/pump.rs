@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use capnp::Error;
 use share_model::{LogPosition, Refusal, RefusalCode};
+use share_network::{AnswerGate, Turn};
 use share_proto::share_capnp::sink;
 use share_proto::wire;
 use tracing::{debug, info};
@@ -22,6 +23,7 @@ use crate::owner::{Outcome, Progress, Registration, Start, Subscribed};
 /// Delivers to a sink.
 pub(super) struct Pump {
     door: Door,
+    answers: AnswerGate,
     reading: Reading,
     sink: sink::Client,
     tail: Tail,
@@ -47,7 +49,7 @@ impl From<Fault> for End {
 
 impl Pump {
     pub(super) fn new(
-        door: Door,
+        (door, answers): (Door, AnswerGate),
         reading: Reading,
         sink: sink::Client,
         subscribed: Subscribed,
@@ -62,6 +64,7 @@ impl Pump {
             start: subscribed.start,
             registration: subscribed.registration,
             door,
+            answers,
             reading,
             sink,
         }
@@ -71,6 +74,7 @@ impl Pump {
     pub(super) async fn run(self) {
         let Self {
             door,
+            answers,
             reading,
             sink,
             tail,
@@ -81,6 +85,7 @@ impl Pump {
         let mut drain = door.drain.clone();
         let mut delivery = Delivery {
             door: &door,
+            answers: &answers,
             reading: &reading,
             sink: &sink,
             tail,
@@ -117,6 +122,7 @@ impl Pump {
 /// A delivery that runs.
 struct Delivery<'a> {
     door: &'a Door,
+    answers: &'a AnswerGate,
     reading: &'a Reading,
     sink: &'a sink::Client,
     tail: Tail,
@@ -139,6 +145,7 @@ impl Delivery<'_> {
         }
         let mut is_live = false;
         loop {
+            let turn = self.turn().await?;
             match self.tail.step().await? {
                 Step::Ops(ops) => {
                     let mut request = self.sink.ops_request();
@@ -151,16 +158,22 @@ impl Delivery<'_> {
                         self.progress.served(last.cursor);
                     }
                     drop(ops);
-                    self.sent(request.send()).await?;
+                    let sent = request.send();
+                    drop(turn);
+                    self.sent(sent).await?;
                 }
                 Step::CaughtUp => {
+                    drop(turn);
                     if !is_live {
                         is_live = true;
                         self.live().await?;
                     }
                     self.tail.more().await;
                 }
-                Step::Lagged => self.reset(true).await?,
+                Step::Lagged => {
+                    drop(turn);
+                    self.reset(true).await?;
+                }
             }
         }
     }
@@ -178,12 +191,15 @@ impl Delivery<'_> {
         self.sent(request.send()).await?;
         let mut after = String::new();
         loop {
+            let turn = self.turn().await?;
             let bytes_max = self.door.limits.chunk_bytes_max;
             let page = Page::of(&document.document, &after, bytes_max);
             let mut request = self.sink.entries_request();
             request.get().set_done(page.done);
             page.write(request.get().init_entries(page.len()));
-            self.sent(request.send()).await?;
+            let sent = request.send();
+            drop(turn);
+            self.sent(sent).await?;
             if page.done {
                 break;
             }
@@ -197,6 +213,12 @@ impl Delivery<'_> {
 
     async fn document(&self) -> Outcome<crate::owner::DocumentAt> {
         self.door.within(self.reading.document()).await
+    }
+
+    /// What is sent is kept until the reader takes it: its connection has one such piece made at a
+    /// time, and none while much waits.
+    async fn turn(&self) -> Result<Turn, End> {
+        self.sent(async { Ok(self.answers.turn().await) }).await
     }
 
     async fn live(&self) -> Result<(), End> {

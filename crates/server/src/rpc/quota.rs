@@ -1,7 +1,9 @@
 //! How many of something one connection may hold.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use share_model::seam::Clock;
 use tokio::sync::watch;
 
 use crate::fault::Fault;
@@ -46,6 +48,20 @@ impl Quota {
         let mut held = self.held.subscribe();
         // The sender lives as long as `self`.
         let _ = held.wait_for(|held| *held == 0).await;
+    }
+
+    /// Waits until none was held for so long. Cancel safe, and begins anew each time.
+    pub(super) async fn none_held_for(&self, clock: &dyn Clock, span: Duration) {
+        let mut held = self.held.subscribe();
+        loop {
+            // As above.
+            let _ = held.wait_for(|held| *held == 0).await;
+            tokio::select! {
+                biased;
+                _ = held.changed() => {}
+                () = clock.sleep(span) => return,
+            }
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Session {
                 Ok(opened) => opened.reading,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let reply = reading.handle.call(command(reading.authority.clone()), 0);
+            let reply = reading.call(command(reading.authority.clone()), 0);
             let outcome = reply.outcome().await?;
             Ok(outcome.map(|answer| (reading, answer)))
         };
@@ -141,7 +141,11 @@ impl Session {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let position = subscribed.position;
-        let pump = Pump::new(self.connection.door.clone(), reading, sink, subscribed);
+        let connection = (
+            self.connection.door.clone(),
+            self.connection.answers.clone(),
+        );
+        let pump = Pump::new(connection, reading, sink, subscribed);
         let pumping = async move {
             let _held = held;
             pump.run().await;
@@ -257,6 +261,8 @@ impl share_session::Server for Session {
         _: share_session::WritersParams,
         mut results: share_session::WritersResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let writers = self.call(WritersCall).await;
         let writers = writers.map_err(|fault| exception(&fault))?;
         let writers = writers.map(|(_, writers)| writers);
@@ -341,6 +347,8 @@ impl share_session::Server for Session {
         params: share_session::GrantsParams,
         mut results: share_session::GrantsResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let grants = self.list_grants(params).await;
         let grants = grants.map_err(|fault| exception(&fault))?;
         wire::write_grants_outcome(&grants, results.get().init_outcome());
@@ -352,6 +360,8 @@ impl share_session::Server for Session {
         params: share_session::AuditParams,
         mut results: share_session::AuditResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let entries = self.read_audit(params).await;
         let entries = entries.map_err(|fault| exception(&fault))?;
         wire::write_audit_outcome(&entries, results.get().init_outcome());

@@ -52,6 +52,8 @@ impl snapshot::Server for Snapshot {
         params: snapshot::ReadParams,
         mut results: snapshot::ReadResults,
     ) -> Result<(), Error> {
+        let turn = self.connection.turn().await;
+        let _turn = turn.map_err(|fault| exception(&fault))?;
         let checked = self.check().await.map_err(|fault| exception(&fault))?;
         checked.map_err(|refusal| Error::failed(refusal.to_string()))?;
         let params = params.get()?;

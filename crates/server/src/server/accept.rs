@@ -4,11 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use share_model::seam::Clock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::listener::{Incoming, Listener, Transport};
+use super::connections::{Connections, Seat};
+use super::listener::{Incoming, Listener, Reach, Transport};
+use super::source::Source;
 
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
 /// connections that end give back.
@@ -19,10 +22,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Accepted {
     pub(super) transport: Transport,
     pub(super) peer: String,
+    pub(super) reach: Reach,
     /// Counts the connections of the server.
     pub(super) number: u64,
-    /// One of the connections that there may be.
-    pub(super) room: OwnedSemaphorePermit,
+    /// Its place among the connections that there may be.
+    pub(super) seat: Seat,
 }
 
 /// Accepts connections.
@@ -30,7 +34,7 @@ pub(super) struct Acceptor {
     pub(super) listener: Box<dyn Listener>,
     /// To the RPC threads, each in turn.
     pub(super) lines: Vec<mpsc::Sender<Accepted>>,
-    pub(super) room: Arc<Semaphore>,
+    pub(super) connections: Connections,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) drain: watch::Receiver<bool>,
 }
@@ -50,11 +54,12 @@ impl Acceptor {
             match incoming {
                 Ok(incoming) => {
                     number += 1;
-                    self.hand_over(incoming, number);
+                    self.hand_over(incoming, number).await;
                 }
                 Err(error) if concerns_one(&error) => info!(%error, "connection not accepted"),
                 Err(error) => {
-                    warn!(%error, "no connection can be accepted, trying again");
+                    let gave_way = self.connections.give_way();
+                    warn!(%error, gave_way, "no connection can be accepted, trying again");
                     tokio::select! {
                         biased;
                         _ = drain.wait_for(|drain| *drain) => break,
@@ -65,32 +70,51 @@ impl Acceptor {
         }
     }
 
-    /// Gives the connection to the next thread that has room for it; closes it if none has.
-    fn hand_over(&mut self, incoming: Incoming, number: u64) {
-        let peer = incoming.peer;
-        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            warn!(peer, "connection closed: there are as many as there may be");
-            return;
-        };
-        let mut accepted = Accepted {
-            transport: incoming.transport,
+    /// Gives the connection to the next thread that has room for it, or waits for one: who connects
+    /// meanwhile waits with the system.
+    async fn hand_over(&mut self, incoming: Incoming, number: u64) {
+        let Incoming {
+            transport,
             peer,
+            reach,
+        } = incoming;
+        let seat = match self.connections.seat(Source::of(&transport)) {
+            Ok(seat) => seat,
+            Err(why) => {
+                info!(peer, %why, "connection closed");
+                return;
+            }
+        };
+        let accepted = Accepted {
+            transport,
+            peer,
+            reach,
             number,
-            room,
+            seat,
         };
         self.lines.rotate_left(1);
-        for line in &self.lines {
-            match line.try_send(accepted) {
-                Ok(()) => return,
-                Err(
-                    mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back),
-                ) => accepted = back,
-            }
+        let mut lines = self.lines.iter().cloned();
+        if let Some(place) = lines.find_map(|line| line.try_reserve_owned().ok()) {
+            place.send(accepted);
+            return;
         }
-        warn!(
-            peer = accepted.peer,
-            "connection closed: every RPC thread is busy"
-        );
+        // A thread that has ended takes no more.
+        self.lines.retain(|line| !line.is_closed());
+        if self.lines.is_empty() {
+            warn!("connection closed: no RPC thread is left");
+            return;
+        }
+        let mut drain = self.drain.clone();
+        let places = self.lines.iter().map(|line| Box::pin(line.reserve()));
+        tokio::select! {
+            biased;
+            // As above.
+            _ = drain.wait_for(|drain| *drain) => {}
+            (place, ..) = select_all(places) => match place {
+                Ok(place) => place.send(accepted),
+                Err(_) => warn!("connection closed: the RPC thread that was to have it has ended"),
+            },
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use share_engine::RecordError;
 use share_model::{RefError, ShareId};
+use share_network::tls::CertificateError;
 
 use crate::journal::JournalError;
 use crate::store::StoreError;
@@ -81,6 +82,23 @@ pub enum ServerError {
         file: PathBuf,
         /// How many grants there may be.
         max: usize,
+    },
+    /// Certificate and key can't be served.
+    #[error("{} and its key can't be used: check them, or those that `--tls-cert` and `--tls-key` name", .file.display())]
+    Certificate {
+        /// The certificate.
+        file: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: CertificateError,
+    },
+    /// The self-made certificate has lost its key.
+    #[error("{} is missing: put it back, or remove {} as well, and each ref that pins it will have to be given out anew", .key.display(), .certificate.display())]
+    KeyMissing {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Where its key should be.
+        key: PathBuf,
     },
     /// A file or folder can't be used.
     #[error("{doing} {}: check that it exists and may be written", .path.display())]

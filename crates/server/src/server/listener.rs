@@ -1,4 +1,4 @@
-//! Where connections come from: TCP, or pipes in memory.
+//! Where connections come from: TCP, Unix sockets, or pipes in memory.
 
 use std::fmt;
 use std::io;
@@ -19,6 +19,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 pub enum Transport {
     /// A TCP connection.
     Tcp(std::net::TcpStream),
+    /// A connection by a Unix socket.
+    Unix(std::os::unix::net::UnixStream),
     /// Anything else that carries bytes, such as a pipe in memory or a simulated network's stream.
     Other(Box<dyn Io>),
 }
@@ -28,9 +30,13 @@ impl Transport {
     pub(crate) fn open(self) -> io::Result<Box<dyn Io>> {
         match self {
             Self::Tcp(stream) => {
-                stream.set_nodelay(true)?;
+                share_network::set_tcp_options(&stream)?;
                 stream.set_nonblocking(true)?;
                 Ok(Box::new(tokio::net::TcpStream::from_std(stream)?))
+            }
+            Self::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Ok(Box::new(tokio::net::UnixStream::from_std(stream)?))
             }
             Self::Other(stream) => Ok(stream),
         }
@@ -41,6 +47,7 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(stream) => f.debug_tuple("Tcp").field(stream).finish(),
+            Self::Unix(stream) => f.debug_tuple("Unix").field(stream).finish(),
             Self::Other(_) => f.write_str("Other"),
         }
     }
@@ -53,6 +60,26 @@ pub struct Incoming {
     pub transport: Transport,
     /// The other side's address, for logs.
     pub peer: String,
+    /// From where it can come.
+    pub reach: Reach,
+}
+
+/// Who can connect to an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Programs of this machine: nothing that they send leaves it.
+    Machine,
+    /// Anyone.
+    Network,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// `HOST:PORT`, or `unix:/PATH`.
+    pub address: String,
+    /// Who can connect there.
+    pub reach: Reach,
 }
 
 /// Where connections come from.
@@ -65,8 +92,8 @@ pub trait Listener: Send {
     /// If this connection could not be had; the next one may.
     async fn accept(&mut self) -> io::Result<Incoming>;
 
-    /// `HOST:PORT` under which it listens.
-    fn address(&self) -> String;
+    /// Where it listens; at least one.
+    fn listening(&self) -> Vec<Listening>;
 }
 
 /// Listens on TCP.
@@ -99,6 +126,15 @@ impl TcpListener {
     }
 }
 
+impl TcpListener {
+    fn reach(&self) -> Reach {
+        match self.address.ip().to_canonical().is_loopback() {
+            true => Reach::Machine,
+            false => Reach::Network,
+        }
+    }
+}
+
 #[async_trait]
 impl Listener for TcpListener {
     async fn accept(&mut self) -> io::Result<Incoming> {
@@ -106,11 +142,15 @@ impl Listener for TcpListener {
         Ok(Incoming {
             transport: Transport::Tcp(stream.into_std()?),
             peer: peer.to_string(),
+            reach: self.reach(),
         })
     }
 
-    fn address(&self) -> String {
-        self.address.to_string()
+    fn listening(&self) -> Vec<Listening> {
+        vec![Listening {
+            address: self.address.to_string(),
+            reach: self.reach(),
+        }]
     }
 }
 
@@ -119,6 +159,7 @@ impl Listener for TcpListener {
 pub struct PipeListener {
     waiting: mpsc::Receiver<DuplexStream>,
     made: u64,
+    reach: Reach,
 }
 
 /// Connects to a [`PipeListener`].
@@ -136,7 +177,20 @@ pub fn pipes(buffer_bytes: usize) -> (PipeConnector, PipeListener) {
         waiting: sender,
         buffer_bytes,
     };
-    (connector, PipeListener { waiting, made: 0 })
+    let listener = PipeListener {
+        waiting,
+        made: 0,
+        reach: Reach::Machine,
+    };
+    (connector, listener)
+}
+
+impl PipeListener {
+    /// As if its pipes came from `reach`.
+    #[must_use]
+    pub fn reached_from(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
 }
 
 impl PipeConnector {
@@ -164,11 +218,15 @@ impl Listener for PipeListener {
         Ok(Incoming {
             transport: Transport::Other(Box::new(stream)),
             peer: format!("pipe {}", self.made),
+            reach: self.reach,
         })
     }
 
-    /// What no network has: `pipe:1`.
-    fn address(&self) -> String {
-        "pipe:1".to_owned()
+    /// At what no network has: `pipe:1`.
+    fn listening(&self) -> Vec<Listening> {
+        vec![Listening {
+            address: "pipe:1".to_owned(),
+            reach: self.reach,
+        }]
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use share_network::BudgetLimits;
+
 use crate::hub::HubLimits;
 use crate::rpc::RpcLimits;
 use crate::seams::Seams;
@@ -21,9 +23,11 @@ pub struct ServerOptions {
     /// Begins a new journal in place of one that is lost. Only if the data folder was not put back
     /// from a copy since: nothing would end again what ended after the copy.
     pub new_journal: bool,
-    /// `HOST:PORT` under which clients reach the server, for the refs that it hands out. Empty: the
-    /// address on which it listens.
+    /// `HOST:PORT`, or `unix:/PATH`, under which clients reach the server, for the refs that it hands
+    /// out. Empty: the addresses on which it listens.
     pub advertise: Vec<String>,
+    /// How connections are protected.
+    pub tls: TlsOptions,
     /// Threads that serve connections; at least one.
     pub rpc_threads: usize,
     /// How the store is opened.
@@ -43,6 +47,7 @@ impl ServerOptions {
             new_journal: false,
             data,
             advertise: Vec::new(),
+            tls: TlsOptions::default(),
             rpc_threads: 1,
             store: SqliteStoreOptions::default(),
             limits: ServerLimits::default(),
@@ -65,15 +70,59 @@ pub fn default_journal(data: &Path) -> PathBuf {
         .unwrap_or_else(|| data.join("../share.journal"))
 }
 
+/// How a server protects its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsOptions {
+    /// Where there is TLS.
+    pub mode: TlsMode,
+    /// Of what the server shows.
+    pub certificate: CertificateSource,
+}
+
+/// Where a server has TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsMode {
+    /// At addresses that a network reaches; at others it is the client's choice, if there is a
+    /// certificate.
+    #[default]
+    ByAddress,
+    /// At every address.
+    Always,
+    /// Nowhere: whoever is on the way reads and changes everything.
+    Never,
+}
+
+/// Where a server has its certificate from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CertificateSource {
+    /// The server made it, and keeps it in the data folder; refs pin it.
+    #[default]
+    SelfMade,
+    /// From files, PEM; authorities vouch for it.
+    Files {
+        /// The certificate, then those that lead to its authority.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+}
+
 /// Bounds of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Connections at a time; one more is closed at once.
+    /// Connections at a time. For one more, the oldest that has proven no authority gives way; if all
+    /// have, the new one is closed at once.
     pub connections_max: usize,
+    /// Connections at a time of one peer: an IPv4 address, or an IPv6 /64. For one more, as above.
+    pub connections_per_address_max: usize,
     /// Bounds of loaded shares.
     pub hub: HubLimits,
     /// Bounds of a connection.
     pub rpc: RpcLimits,
+    /// What the messages of all connections together may take.
+    pub messages: BudgetLimits,
+    /// How long a connection's handshake of TLS may take.
+    pub tls_handshake: Duration,
     /// How long each part of the server has to end in a drain.
     pub drain_deadline: Duration,
 }
@@ -82,8 +131,11 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
+            connections_per_address_max: 256,
             hub: HubLimits::default(),
             rpc: RpcLimits::default(),
+            messages: BudgetLimits::server(),
+            tls_handshake: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(20),
         }
     }

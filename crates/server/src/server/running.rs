@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use share_model::Security;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::error::ServerError;
 use super::place::Place;
+use super::security::{Protecting, Reloaded};
 use crate::hub::Hub;
 use crate::journal::JournaledStore;
+use crate::seams::Seams;
 
 /// A server that runs. End it with [`RunningServer::drain`]; if it is dropped, it ends by itself, but
 /// nobody knows when.
 #[derive(Debug)]
 pub struct RunningServer {
-    pub(super) address: String,
+    pub(super) addresses: Vec<String>,
+    pub(super) protecting: Protecting,
+    pub(super) seams: Seams,
     pub(super) store: Arc<JournaledStore>,
     pub(super) hub: Hub,
     pub(super) drain_doors: watch::Sender<bool>,
@@ -28,9 +33,28 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// `HOST:PORT` on which it listens.
+    /// `HOST:PORT`, or `unix:/PATH`, on which it listens; the first of several.
     pub fn address(&self) -> &str {
-        &self.address
+        self.addresses.first().map_or("", String::as_str)
+    }
+
+    /// Each address on which it listens.
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// How the refs that it hands out say that a connection is protected.
+    pub fn security(&self) -> Security {
+        self.protecting.advertised()
+    }
+
+    /// Reads the certificate anew where it is from files, for connections to come; live ones stay.
+    ///
+    /// # Errors
+    ///
+    /// If the files can't be served. The certificate from before serves on.
+    pub fn reload_certificate(&self) -> Result<Reloaded, ServerError> {
+        self.protecting.reload(&self.seams)
     }
 
     /// Waits until the server can't go on, which is when its store has stopped, and says why. Drain
@@ -48,7 +72,9 @@ impl RunningServer {
     /// same.
     pub async fn drain(self) -> Result<(), ServerError> {
         let Self {
-            address,
+            addresses,
+            protecting: _,
+            seams: _,
             store,
             hub,
             drain_doors,
@@ -58,7 +84,7 @@ impl RunningServer {
             hub_place,
             deadline,
         } = self;
-        info!(address, "server drains");
+        info!(?addresses, "server drains");
         // The hub goes last: calls in flight still need it.
         drain_doors.send_replace(true);
         let mut result = match tokio::time::timeout(deadline, accepting).await {
@@ -83,7 +109,7 @@ impl RunningServer {
             warn!(%error, "the journal does not know how far the store has come");
         }
         drop(store);
-        info!(address, "server ended");
+        info!(?addresses, "server ended");
         result
     }
 }

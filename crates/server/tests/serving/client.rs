@@ -119,7 +119,7 @@ impl Client {
             share: created.share,
             grant: created.grant,
             epoch: created.epoch,
-            pin: None,
+            security: share_model::Security::ByAddress,
             secret: secret(u64::from(number)),
         }
     }

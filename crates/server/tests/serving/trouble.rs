@@ -43,6 +43,7 @@ pub(crate) struct TroubledStore {
     checkpoints: watch::Sender<u64>,
     /// While true, erasing fails.
     keeps_all: AtomicBool,
+    commits: AtomicU64,
     loads: AtomicU64,
     authorities: AtomicU64,
 }
@@ -58,6 +59,7 @@ impl TroubledStore {
             stopped: watch::Sender::new(false),
             checkpoints: watch::Sender::new(0),
             keeps_all: AtomicBool::new(false),
+            commits: AtomicU64::new(0),
             loads: AtomicU64::new(0),
             authorities: AtomicU64::new(0),
         }
@@ -88,6 +90,11 @@ impl TroubledStore {
         self.authorities.load(Ordering::SeqCst)
     }
 
+    /// How many commits were tried.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
     /// How often a share was loaded.
     pub(crate) fn loads(&self) -> u64 {
         self.loads.load(Ordering::SeqCst)
@@ -105,8 +112,13 @@ impl TroubledStore {
 
     /// Waits until a commit waits.
     pub(crate) async fn holds_one(&self) {
+        self.holds(1).await;
+    }
+
+    /// Waits until so many commits wait.
+    pub(crate) async fn holds(&self, count: usize) {
         let mut waiting = self.waiting.subscribe();
-        waiting.wait_for(|waiting| *waiting > 0).await.unwrap();
+        waiting.wait_for(|waiting| *waiting >= count).await.unwrap();
     }
 
     fn stop_error() -> StoreError {
@@ -116,6 +128,7 @@ impl TroubledStore {
     }
 
     async fn commit_one(&self, commit: ShareCommit) -> CommitOutcome {
+        self.commits.fetch_add(1, Ordering::SeqCst);
         self.waiting.send_modify(|waiting| *waiting += 1);
         self.held.subscribe().wait_for(|held| !*held).await.unwrap();
         self.waiting.send_modify(|waiting| *waiting -= 1);

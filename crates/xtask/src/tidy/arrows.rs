@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("share-faults", &[]),
+    ("share-hostile", &["share-model", "share-proto"]),
     ("share-xtask", &[]),
 ];
 

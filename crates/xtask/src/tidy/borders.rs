@@ -9,6 +9,8 @@ const DOORS: &[&str] = &[
     "crates/proto/",
     "crates/server/src/rpc",
     "crates/client/src/connection",
+    "crates/network/",
+    "crates/hostile/",
     "bench/",
     "tests/",
 ];

@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args, from: FactoryRef) -> Result<(), CliError> {
     let made = FactoryRef {
         addresses: served.addresses,
         grant,
-        pin: served.pin,
+        security: served.security,
         secret: request.secret.clone(),
     };
     if args.json {

@@ -96,13 +96,14 @@ impl Shared {
         }
         let connector = TcpConnector {
             connect_timeout: ANSWER_MAX,
+            ..TcpConnector::default()
         };
         let redeeming = Session::redeem_as(&connector, reference, self.owner.as_ref());
         match timeout(ANSWER_MAX, redeeming).await {
             Ok(Ok(session)) => Told::Now(Box::new(session.redeemed().clone())),
             Ok(Err(ClientError::Refused(refusal))) => Told::Nothing(format!("refused: {refusal}")),
             Ok(Err(error)) => {
-                if error.is_transport() {
+                if error.is_transport() || error.is_about_identity() {
                     self.is_away(reference);
                 }
                 Told::Nothing(error.to_string())

@@ -21,6 +21,7 @@ pub(super) async fn look(name: &SessionName, reference: &ShareRef) -> Result<(),
     let owner = identity::held()?;
     let connector = TcpConnector {
         connect_timeout: ANSWER_MAX,
+        ..TcpConnector::default()
     };
     let redeeming = Session::redeem_as(&connector, reference, owner.as_ref());
     let Ok(Err(ClientError::Refused(refusal))) = timeout(ANSWER_MAX, redeeming).await else {

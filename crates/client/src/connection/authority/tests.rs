@@ -184,7 +184,7 @@ impl bootstrap::Server for Double {
     ) -> Result<(), capnp::Error> {
         let redeemed = FactoryRedeemed {
             addresses: vec!["public:1".into()],
-            pin: None,
+            security: share_model::Security::ByAddress,
             history: HistoryId::from_bytes([3; 16]),
             server: "s".into(),
         };
@@ -510,7 +510,13 @@ async fn an_owner_proves_itself_when_it_redeems_and_a_slug_is_sent_as_it_is() {
         let session = Session::redeem_as(pipes, &reference(), Some(&key)).await;
         assert_eq!(session.unwrap().redeemed(), &redeemed());
         let slug = Slug::from_bytes([0; 16]);
-        let session = Session::redeem_slug(pipes, &["public:1".into()], &slug).await;
+        let session = Session::redeem_slug(
+            pipes,
+            &["public:1".into()],
+            share_model::Security::ByAddress,
+            &slug,
+        )
+        .await;
         assert_eq!(session.unwrap().redeemed(), &redeemed());
     };
     run(double, test).await;
@@ -631,7 +637,7 @@ async fn a_factorys_grants_are_asked_for_in_one_round_trip_with_the_redeem() {
         let factory = FactoryRef {
             addresses: vec!["server:1".into()],
             grant: grant(1),
-            pin: None,
+            security: share_model::Security::ByAddress,
             secret: Secret::from_bytes([7; 32]),
         };
         let request = FactoryAttenuate {

@@ -34,7 +34,7 @@ impl bootstrap::Server for Sends {
     ) -> Result<(), capnp::Error> {
         let redeemed = FactoryRedeemed {
             addresses: vec!["pipe:1".to_owned()],
-            pin: None,
+            security: share_model::Security::ByAddress,
             history: self.told.history,
             server: "test".to_owned(),
         };
@@ -76,7 +76,11 @@ struct Pipe(mpsc::UnboundedSender<DuplexStream>);
 
 #[async_trait]
 impl Connector for Pipe {
-    async fn connect(&self, _: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        _: &str,
+        _: share_model::Security,
+    ) -> Result<Box<dyn Stream>, crate::connection::ConnectError> {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let sent = self.0.send(theirs);
         sent.map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
@@ -100,7 +104,7 @@ async fn received(told: &[u8], pieces: &[&[u8]]) -> Result<Vec<u8>, BackupError>
     let factory = FactoryRef {
         addresses: vec!["pipe:1".to_owned()],
         grant: GrantId::from_bytes([1; 16]),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::random(&SeededEntropy::new(1)),
     };
     let (accept, mut accepted) = mpsc::unbounded_channel();

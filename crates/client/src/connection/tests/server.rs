@@ -8,13 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use capnp::message::ReaderOptions;
+use capnp::serialize::read_message;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::{RpcSystem, new_client, twoparty};
 use futures_util::io::AsyncReadExt;
 use share_model::{
     Ack, Claimed, Cursor, Epoch, GrantId, HistoryId, Limits, LogPosition, LoggedOp, Mutation, Op,
-    OpId, OpOutcome, Origin, OriginKind, Redeemed, Refusal, Rights, Secret, Seq, ShareId, ShareRef,
-    SnapshotAt, UnixMs, WriterId,
+    OpId, OpOutcome, Origin, OriginKind, PROTOCOL_VERSION, Redeemed, Refusal, Rights, Secret, Seq,
+    ShareId, ShareRef, SnapshotAt, UnixMs, WriterId,
 };
 use share_proto::share_capnp::{appender, bootstrap, share_session, sink, snapshot, subscription};
 use share_proto::wire;
@@ -23,9 +25,11 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use crate::connection::{Connector, Stream};
+use crate::connection::{ConnectError, Connector, Stream};
 
 const HISTORY: HistoryId = HistoryId::from_bytes([3; 16]);
+/// What the first builds answered, byte by byte.
+const VERSION_1: &[u8] = include_bytes!("../../../../proto/tests/version-1/redeem_outcome.bin");
 
 pub(in crate::connection) fn reference() -> ShareRef {
     ShareRef {
@@ -33,7 +37,7 @@ pub(in crate::connection) fn reference() -> ShareRef {
         share: ShareId::from_bytes([9; 16]),
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(1),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([7; 32]),
     }
 }
@@ -51,7 +55,11 @@ impl Pipes {
 
 #[async_trait]
 impl Connector for Pipes {
-    async fn connect(&self, _: &str) -> io::Result<Box<dyn Stream>> {
+    async fn connect(
+        &self,
+        _: &str,
+        _: share_model::Security,
+    ) -> Result<Box<dyn Stream>, ConnectError> {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         self.0
             .send(theirs)
@@ -65,6 +73,8 @@ impl Connector for Pipes {
 struct State {
     refuse_redeem: RefCell<Option<Refusal>>,
     refuse_appends: RefCell<Option<Refusal>>,
+    /// Which version it answers in at redeem; `None`: as the first builds did, byte by byte.
+    version: Cell<Option<u32>>,
     repeats_pages: Cell<bool>,
     log_length: Cell<u64>,
     delivered: Cell<u64>,
@@ -82,8 +92,14 @@ impl Served {
         let (pipes, accepted) = Pipes::new();
         let state = Rc::new(State::default());
         state.log_length.set(20);
+        state.version.set(Some(PROTOCOL_VERSION));
         let accepted = Rc::new(RefCell::new(Some(accepted)));
         (pipes, Self { state, accepted })
+    }
+
+    /// Answers in this version at redeem; `None`: as the first builds did.
+    pub(super) fn speak(&self, version: Option<u32>) {
+        self.state.version.set(version);
     }
 
     pub(super) async fn run(&self, test: impl Future<Output = ()>) {
@@ -173,13 +189,18 @@ impl bootstrap::Server for Share {
             created_at: UnixMs::new(1),
             origin: Origin::new(OriginKind::User, "u".into(), 9).unwrap(),
             server: "s".into(),
-            protocol_version: 1,
+            protocol_version: self.state.version.get().unwrap_or_default(),
             grant: GrantId::from_bytes([2; 16]),
             expires_at: None,
             label: String::new(),
             owner: true,
             frozen: false,
         };
+        if self.state.version.get().is_none() {
+            let message = read_message(VERSION_1, ReaderOptions::new())?;
+            results.get().set_outcome(message.get_root()?)?;
+            return Ok(());
+        }
         let answer = refusal.map_or(Ok(redeemed), Err);
         wire::write_redeem_outcome(&answer, results.get().init_outcome());
         Ok(())

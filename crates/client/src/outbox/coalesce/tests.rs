@@ -75,7 +75,7 @@ fn reference(share: ShareId) -> ShareRef {
         share,
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(1),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([7; 32]),
     }
 }
@@ -85,14 +85,16 @@ async fn together(
     outbox: &Outbox,
     calls: impl IntoIterator<Item = (ShareId, NewOp)>,
 ) -> Vec<Result<Enqueued, OutboxError>> {
+    let (begin, begun) = mpsc::channel::<()>();
     let (go, going) = mpsc::channel::<()>();
     let mut busy = Box::pin(outbox.run(move |_| {
+        begin.send(()).unwrap();
         going.recv().unwrap();
         Ok(())
     }));
     assert!((&mut busy).now_or_never().is_none());
-    // The storage is busy, whether it has begun or not: what comes now comes behind it. Unless it
-    // has begun, it and they are one group, in which it is a neighbour of none of them.
+    // Its group is closed once it has begun: what comes now is in the next one, all of it.
+    begun.recv().unwrap();
     let mut calls: Vec<_> = calls
         .into_iter()
         .map(|(share, op)| Box::pin(outbox.enqueue(share, op)))

@@ -20,7 +20,7 @@ fn db() -> Connection {
         share: SHARE,
         grant: GrantId::from_bytes([2; 16]),
         epoch: Epoch::new(1),
-        pin: None,
+        security: share_model::Security::ByAddress,
         secret: Secret::from_bytes([7; 32]),
     };
     lanes::insert(&db, &reference, &OutboxKey::from_bytes([1; 32])).unwrap();

@@ -62,7 +62,7 @@ impl File {
             share: SHARE,
             grant: GrantId::from_bytes([2; 16]),
             epoch: Epoch::new(1),
-            pin: None,
+            security: share_model::Security::ByAddress,
             secret: Secret::from_bytes([7; 32]),
         };
         outbox.use_ref(reference).await.unwrap();

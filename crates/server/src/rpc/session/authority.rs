@@ -117,11 +117,11 @@ impl Session {
         };
         let saved = self.call(command).await?;
         Ok(saved.map(|(reading, minted)| ShareRef {
-            addresses: door.factory.addresses().to_vec(),
+            addresses: door.factory.served().addresses.clone(),
             share: reading.handle.share(),
             grant: minted.grant,
             epoch: minted.epoch,
-            pin: None,
+            security: door.factory.served().security,
             secret,
         }))
     }

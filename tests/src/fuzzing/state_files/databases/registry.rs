@@ -7,7 +7,7 @@ use share_client::{OpenSession, Registry, RegistryFilter, RegistryOptions, Reser
 use share_model::seam::{Executor, SeededEntropy, SimulatedClock};
 use share_model::{
     CreatedShare, Epoch, FactoryRedeemed, FactoryRef, GrantId, HistoryId, Origin, OriginKind,
-    Secret, ShareId, UnixMs,
+    Secret, Security, ShareId, UnixMs,
 };
 
 use super::wait;
@@ -90,7 +90,7 @@ fn created() -> CreatedShare {
 fn served() -> FactoryRedeemed {
     FactoryRedeemed {
         addresses: vec!["server:1".into()],
-        pin: None,
+        security: Security::default(),
         history: HistoryId::from_bytes([3; 16]),
         server: "a server".into(),
     }
