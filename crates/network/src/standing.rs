@@ -1,5 +1,8 @@
 //! Whether a connection's peer has proven an authority.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::watch;
 
 /// Whether the peer of one connection has proven an authority: it redeemed a ref. Once proven, it stays so to
@@ -8,31 +11,59 @@ use tokio::sync::watch;
 /// A peer that has proven nothing costs whom it connects to little: it gets smaller messages, less patience, and
 /// gives way when connections run short.
 #[derive(Debug, Clone)]
-pub struct Standing(watch::Sender<bool>);
+pub struct Standing {
+    is_proven: watch::Sender<bool>,
+    tries: Arc<AtomicUsize>,
+}
+
+/// The peer tries to prove an authority, until this is dropped.
+#[derive(Debug)]
+pub struct Trying(Arc<AtomicUsize>);
 
 impl Default for Standing {
     /// Nothing proven yet.
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self {
+            is_proven: watch::Sender::new(false),
+            tries: Arc::default(),
+        }
     }
 }
 
 impl Standing {
     /// The peer has proven an authority. Repeating it changes nothing.
     pub fn prove(&self) {
-        self.0
+        self.is_proven
             .send_if_modified(|is_proven| !std::mem::replace(is_proven, true));
     }
 
     /// Whether the peer has proven an authority.
     pub fn is_proven(&self) -> bool {
-        *self.0.borrow()
+        *self.is_proven.borrow()
     }
 
     /// Waits until the peer has proven an authority; for ever if it never does. Cancel safe.
     pub async fn wait_proven(&self) {
         // The sender is held here, so that waiting does not fail.
-        let _ = self.0.subscribe().wait_for(|is_proven| *is_proven).await;
+        let mut is_proven = self.is_proven.subscribe();
+        let _ = is_proven.wait_for(|is_proven| *is_proven).await;
+    }
+
+    /// The peer begins to prove an authority: it redeems a ref. It may do so several times at once.
+    pub fn trying(&self) -> Trying {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        Trying(Arc::clone(&self.tries))
+    }
+
+    /// Whether the peer tries to prove an authority right now.
+    pub fn is_trying(&self) -> bool {
+        self.tries.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Trying {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -60,5 +91,19 @@ mod tests {
         assert_eq!(waiting.as_mut().poll(&mut context), Poll::Ready(()));
         let mut late = pin!(standing.wait_proven());
         assert_eq!(late.as_mut().poll(&mut context), Poll::Ready(()));
+    }
+
+    #[test]
+    fn a_peer_tries_until_the_last_of_its_tries_has_ended() {
+        let standing = Standing::default();
+        let other = standing.clone();
+        assert!(!standing.is_trying());
+        let tries = [other.trying(), standing.trying()];
+        assert!(standing.is_trying());
+        let [one, another] = tries;
+        drop(one);
+        assert!(other.is_trying());
+        drop(another);
+        assert!(!standing.is_trying() && !other.is_trying());
     }
 }
