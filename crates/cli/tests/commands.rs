@@ -310,6 +310,22 @@ fn a_data_folder_has_one_server() {
 }
 
 #[test]
+fn a_server_takes_as_many_files_as_it_may_have_and_says_if_fewer_connections_fit() {
+    let place = Place::new();
+    let _serving = place.serve("127.0.0.1:0");
+    // It ends by itself: its data folder has a server.
+    let serve = "exec \"$0\" serve --data server --listen 127.0.0.1:0";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", &format!("ulimit -Sn 100; ulimit -Hn 300; {serve}")])
+        .arg(env!("CARGO_BIN_EXE_share"))
+        .current_dir(place.path("."))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("at most 236 connections"), "{said}");
+}
+
+#[test]
 fn a_killed_server_keeps_what_it_acked() {
     let place = Place::new();
     let serving = place.serve_a_share();

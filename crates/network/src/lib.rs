@@ -29,5 +29,5 @@ pub use error::NetworkError;
 pub use frame::{Frame, FrameError, FrameLimits, FrameReader};
 pub use limits::NetworkLimits;
 pub use network::{Ended, VatNetwork};
-pub use standing::{Party, Standing};
+pub use standing::{Party, Standing, Trying};
 pub use tcp::set_tcp_options;

@@ -1,5 +1,8 @@
 //! Whether a connection's peer has proven an authority.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::watch;
 
 /// Whose authority a peer has proven: connections of one party share what one party may take. Whoever
@@ -20,12 +23,22 @@ impl Party {
 /// A peer that has proven nothing costs whom it connects to little: it gets smaller messages, less patience, and
 /// gives way when connections run short.
 #[derive(Debug, Clone)]
-pub struct Standing(watch::Sender<Option<Party>>);
+pub struct Standing {
+    party: watch::Sender<Option<Party>>,
+    tries: Arc<AtomicUsize>,
+}
+
+/// The peer tries to prove an authority, until this is dropped.
+#[derive(Debug)]
+pub struct Trying(Arc<AtomicUsize>);
 
 impl Default for Standing {
     /// Nothing proven yet.
     fn default() -> Self {
-        Self(watch::Sender::new(None))
+        Self {
+            party: watch::Sender::new(None),
+            tries: Arc::default(),
+        }
     }
 }
 
@@ -37,7 +50,7 @@ impl Standing {
 
     /// The peer has proven an authority of this party. The first one stays.
     pub fn prove_as(&self, party: Party) {
-        self.0.send_if_modified(|proven| {
+        self.party.send_if_modified(|proven| {
             let is_first = proven.is_none();
             proven.get_or_insert(party);
             is_first
@@ -51,13 +64,31 @@ impl Standing {
 
     /// Whose authority the peer has proven first; `None`: none.
     pub fn party(&self) -> Option<Party> {
-        *self.0.borrow()
+        *self.party.borrow()
     }
 
     /// Waits until the peer has proven an authority; for ever if it never does. Cancel safe.
     pub async fn wait_proven(&self) {
         // The sender is held here, so that waiting does not fail.
-        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+        let mut party = self.party.subscribe();
+        let _ = party.wait_for(Option::is_some).await;
+    }
+
+    /// The peer begins to prove an authority: it redeems a ref. It may do so several times at once.
+    pub fn trying(&self) -> Trying {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        Trying(Arc::clone(&self.tries))
+    }
+
+    /// Whether the peer tries to prove an authority right now.
+    pub fn is_trying(&self) -> bool {
+        self.tries.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Trying {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -85,5 +116,19 @@ mod tests {
         assert_eq!(waiting.as_mut().poll(&mut context), Poll::Ready(()));
         let mut late = pin!(standing.wait_proven());
         assert_eq!(late.as_mut().poll(&mut context), Poll::Ready(()));
+    }
+
+    #[test]
+    fn a_peer_tries_until_the_last_of_its_tries_has_ended() {
+        let standing = Standing::default();
+        let other = standing.clone();
+        assert!(!standing.is_trying());
+        let tries = [other.trying(), standing.trying()];
+        assert!(standing.is_trying());
+        let [one, another] = tries;
+        drop(one);
+        assert!(other.is_trying());
+        drop(another);
+        assert!(!standing.is_trying() && !other.is_trying());
     }
 }

@@ -1,11 +1,13 @@
 //! `share serve`: the share server. With `restore`, the only file of this crate that names
 //! `share_server`.
 
+mod files;
+
 use std::path::PathBuf;
 
 use share_server::{
-    CertificateSource, Listeners, Reloaded, RunningServer, Server, ServerError, ServerOptions,
-    TlsMode, TlsOptions,
+    CertificateSource, Listeners, Reloaded, RunningServer, Server, ServerError, ServerLimits,
+    ServerOptions, TlsMode, TlsOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -108,10 +110,26 @@ fn options(args: Args) -> ServerOptions {
     ServerOptions {
         advertise: args.advertise,
         tls: TlsOptions { mode, certificate },
+        limits: limits(defaults.limits),
         journal: args.journal.unwrap_or_else(|| defaults.journal.clone()),
         new_journal: args.new_journal,
         ..defaults
     }
+}
+
+/// As many connections as there can be files.
+fn limits(defaults: ServerLimits) -> ServerLimits {
+    let files = files::raise();
+    let wanted = defaults.connections_max;
+    let limits = defaults.within_files(files);
+    let max = limits.connections_max;
+    if max < wanted {
+        ui::warning(format!(
+            "at most {max} connections at a time instead of {wanted}: this process may have no more \
+             than {files} files open"
+        ));
+    }
+    limits
 }
 
 fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, CliError> {

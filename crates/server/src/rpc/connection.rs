@@ -10,7 +10,7 @@ use share_network::{AnswerGate, Turn, VatNetwork};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::info;
 
 use share_proto::share_capnp::bootstrap;
 
@@ -151,7 +151,7 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
             match tokio::time::timeout(drain_deadline, finished).await {
                 Ok(Ok(())) => info!("disconnected, the server drains"),
                 Ok(Err(error)) => info!(%error, "disconnected, the server drains"),
-                Err(_) => warn!("disconnected in the middle of a call, the server drains"),
+                Err(_) => info!("disconnected in the middle of a call, the server drains"),
             }
         }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use share_model::seam::Clock;
-use share_network::Party;
+use share_network::{Party, Trying};
 
 use super::patience::Trust;
 use super::quota::{Held, Quota};
@@ -45,6 +45,8 @@ pub(super) struct Try<'a> {
     redeems: &'a Redeems,
     trust: &'a Trust,
     _in_flight: Option<Held>,
+    /// So that the connection does not give way to one that does nothing.
+    _trying: Trying,
 }
 
 impl RedeemRates {
@@ -120,6 +122,7 @@ impl Redeems {
             redeems: self,
             trust,
             _in_flight: in_flight,
+            _trying: trust.standing.trying(),
         })
     }
 
@@ -219,6 +222,21 @@ mod tests {
         for _ in 0..50 {
             std::mem::forget(redeems.begin(&peer).unwrap());
         }
+    }
+
+    #[test]
+    fn a_peer_tries_to_prove_an_authority_while_a_redeem_is_under_way() {
+        let rates = RedeemRates::new(1, clock());
+        let redeems = Redeems::new(&rates, 2);
+        let peer = trust(1);
+        assert!(!peer.standing.is_trying());
+        let tries = [0, 1].map(|_| redeems.begin(&peer).unwrap());
+        assert!(peer.standing.is_trying());
+        drop(tries);
+        assert!(!peer.standing.is_trying());
+        // Who is told to come later has none under way.
+        redeems.begin(&peer).unwrap_err();
+        assert!(!peer.standing.is_trying());
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_all;
+use share_model::UnixMs;
 use share_model::seam::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -16,6 +17,10 @@ use super::source::Source;
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
 /// connections that end give back.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is said that none can be accepted: whoever uses up the files says it as often as it
+/// likes.
+const SAID_EVERY_MS: u64 = 10_000;
 
 /// A connection on its way to an RPC thread.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ impl Acceptor {
     pub(super) async fn run(mut self) {
         let mut drain = self.drain.clone();
         let mut number = 0;
+        let mut failures = Failures::default();
         loop {
             let incoming = tokio::select! {
                 biased;
@@ -59,7 +65,9 @@ impl Acceptor {
                 Err(error) if concerns_one(&error) => info!(%error, "connection not accepted"),
                 Err(error) => {
                     let gave_way = self.connections.give_way();
-                    warn!(%error, gave_way, "no connection can be accepted, trying again");
+                    if let Some(times) = failures.one_more(self.clock.now()) {
+                        warn!(%error, gave_way, times, "no connection can be accepted");
+                    }
                     tokio::select! {
                         biased;
                         _ = drain.wait_for(|drain| *drain) => break,
@@ -118,6 +126,27 @@ impl Acceptor {
     }
 }
 
+/// Times that accepting failed.
+#[derive(Debug, Default)]
+struct Failures {
+    unsaid: u64,
+    said_at: Option<UnixMs>,
+}
+
+impl Failures {
+    /// Counts one; if it is time to say something, how many there were since that was done last.
+    fn one_more(&mut self, now: UnixMs) -> Option<u64> {
+        self.unsaid += 1;
+        // A clock that was put back is no reason to say nothing.
+        let is_early = |said_at: UnixMs| (said_at..said_at.plus_ms(SAID_EVERY_MS)).contains(&now);
+        if self.said_at.is_some_and(is_early) {
+            return None;
+        }
+        self.said_at = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
 /// Whether an error says something of one connection only.
 fn concerns_one(error: &io::Error) -> bool {
     matches!(
@@ -126,4 +155,22 @@ fn concerns_one(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_none_can_be_accepted_is_said_at_once_and_then_every_10_s_with_how_often_it_was() {
+        let mut failures = Failures::default();
+        let mut at = |ms| failures.one_more(UnixMs::new(ms));
+        assert_eq!(at(50_000), Some(1));
+        assert_eq!(at(50_100), None);
+        assert_eq!(at(59_999), None);
+        assert_eq!(at(60_000), Some(3));
+        assert_eq!(at(69_999), None);
+        // The clock is put back.
+        assert_eq!(at(1_000), Some(2));
+    }
 }

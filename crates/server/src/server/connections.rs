@@ -2,7 +2,8 @@
 //!
 //! A peer that has proven an authority keeps its connection. One that has not is there on trust: when
 //! there are as many connections as there may be, of one address or in all, the oldest of those gives
-//! way. So nobody holds the others off by connecting and doing nothing.
+//! way that does not try to prove one right now; if all of them try, the oldest. So nobody holds the
+//! others off by connecting and doing nothing, nor pushes out by it who is about to prove something.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,11 @@ use share_network::Standing;
 use tokio_util::sync::CancellationToken;
 
 use super::source::Source;
+
+/// So many are looked at to find one that does not try: as many as one address has by default. If all
+/// of them try, the oldest gives way whatever those after them do, so that a crowd that tries costs no
+/// more than a look at so many.
+const LOOKED_AT_MAX: usize = 256;
 
 /// The connections of a server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -109,7 +115,8 @@ impl Connections {
         })
     }
 
-    /// Lets the oldest connection that has proven nothing give way; `false`: there is none.
+    /// Lets a connection that has proven nothing give way, the oldest that does not try to if there is
+    /// one; `false`: all have proven something.
     pub(super) fn give_way(&self) -> bool {
         self.lock().give_way(None)
     }
@@ -156,27 +163,42 @@ impl Table {
         number
     }
 
-    /// Ends the oldest connection of a source, or of all, that has proven nothing.
+    /// Ends a connection of a source, or of all, that has proven nothing.
     fn give_way(&mut self, source: Option<Source>) -> bool {
-        loop {
-            let unproven = match source {
-                Some(source) => self.sources.get(&source).map(|of| &of.unproven),
-                None => Some(&self.unproven),
-            };
-            let Some(&oldest) = unproven.and_then(BTreeSet::first) else {
-                return false;
-            };
-            let standing = self.seats.get(&oldest).map(|member| &member.standing);
-            if standing.is_some_and(Standing::is_proven) {
-                // Looked at once: nothing that is proven becomes unproven.
-                self.has_proven(oldest);
-                continue;
-            }
-            if let Some(member) = self.remove(oldest) {
+        let member = self
+            .first_to_go(source)
+            .and_then(|number| self.remove(number));
+        match member {
+            Some(member) => {
                 member.gives_way.cancel();
+                true
             }
-            return true;
+            None => false,
         }
+    }
+
+    fn first_to_go(&mut self, source: Option<Source>) -> Option<u64> {
+        let unproven = match source {
+            Some(source) => &self.sources.get(&source)?.unproven,
+            None => &self.unproven,
+        };
+        let (mut proven, mut trying, mut idle) = (Vec::new(), Vec::new(), None);
+        for &number in unproven {
+            match self.seats.get(&number).map(|member| &member.standing) {
+                Some(standing) if standing.is_proven() => proven.push(number),
+                Some(standing) if standing.is_trying() => trying.push(number),
+                _ => idle = Some(number),
+            }
+            if idle.is_some() || trying.len() >= LOOKED_AT_MAX {
+                break;
+            }
+        }
+        let first = idle.or(trying.first().copied());
+        // Looked at once: nothing that is proven becomes unproven.
+        proven
+            .into_iter()
+            .for_each(|number| self.has_proven(number));
+        first
     }
 
     fn has_proven(&mut self, number: u64) {
@@ -256,6 +278,50 @@ mod tests {
         );
         drop(second);
         connections.seat(A).unwrap();
+    }
+
+    #[test]
+    fn who_is_redeeming_stays_while_an_idle_one_can_give_way_that_came_later() {
+        let connections = Connections::new(4, 3);
+        let other = connections.seat(B).unwrap();
+        let [first, second, third] = [A, A, A].map(|of| connections.seat(of).unwrap());
+        let trying = [&other, &first, &third].map(|seat| seat.standing().trying());
+        // Of its address first, then of all: each time the only one that is idle, and never itself.
+        let fourth = connections.seat(A).unwrap();
+        let fifth = connections.seat(B).unwrap();
+        let all = [&other, &first, &second, &third, &fourth, &fifth];
+        assert_eq!(ending(&all), [false, false, true, false, true, false]);
+        // Of those that all try the oldest.
+        let _also = fifth.standing().trying();
+        let sixth = connections.seat(B).unwrap();
+        assert_eq!(ending(&all), [true, false, true, false, true, false]);
+        // What failed is idle again.
+        sixth.standing().prove();
+        drop(trying);
+        let _seventh = connections.seat(B).unwrap();
+        assert_eq!(ending(&all), [true, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn of_so_many_that_try_none_gives_way_to_an_idle_one_and_of_one_more_the_oldest_does() {
+        let connections = Connections::new(LOOKED_AT_MAX + 2, 2);
+        let seats: Vec<_> = (0..LOOKED_AT_MAX + 2)
+            .map(|_| connections.seat(None).unwrap())
+            .collect();
+        let [proven, trying @ .., idle] = seats.as_slice() else {
+            unreachable!("there are more than two");
+        };
+        proven.standing().prove();
+        let tries: Vec<_> = trying.iter().map(|seat| seat.standing().trying()).collect();
+        let ends = |seat: &Seat| seat.gives_way().is_cancelled();
+
+        let next = connections.seat(None).unwrap();
+        assert!(ends(&trying[0]) && !ends(idle));
+        let after = connections.seat(None).unwrap();
+        assert!(ends(idle));
+        let standing = [proven, &next, &after].into_iter().chain(&trying[1..]);
+        assert!(standing.into_iter().all(|seat| !ends(seat)));
+        drop(tries);
     }
 
     #[test]

@@ -6,9 +6,14 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 
 use super::error::ServerError;
+
+/// Connections that wait with the system to be accepted; it may allow fewer. Of those beyond, each
+/// tries again after seconds: a crowd that connects again and again must not fill the line.
+const BACKLOG: u32 = 4096;
 
 /// A connection's bytes, in both directions.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -111,7 +116,7 @@ impl TcpListener {
     /// If the port is in use, or the address can't be listened on.
     pub async fn bind(address: &str) -> Result<Self, ServerError> {
         let bound = async {
-            let listener = tokio::net::TcpListener::bind(address).await?;
+            let listener = listen(address).await?;
             let address = listener.local_addr()?;
             Ok(Self { listener, address })
         };
@@ -124,6 +129,29 @@ impl TcpListener {
             }
         })
     }
+}
+
+/// Listens on the first of the name's addresses that can be listened on.
+async fn listen(address: &str) -> io::Result<tokio::net::TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in tokio::net::lookup_host(address).await? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that starts again takes the port over from connections of the last one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl TcpListener {

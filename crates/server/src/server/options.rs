@@ -107,11 +107,18 @@ pub enum CertificateSource {
     },
 }
 
+/// What a server has open besides its connections: the store's files, the journal, a backup, and
+/// connections that have given way and are not closed yet.
+const OWN_FILES: usize = 64;
+/// Fewer connections than this are no service.
+const CONNECTIONS_MIN: usize = 16;
+
 /// Bounds of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Connections at a time. For one more, the oldest that has proven no authority gives way; if all
-    /// have, the new one is closed at once.
+    /// Connections at a time. For one more, the oldest that has proven no authority and redeems nothing
+    /// right now gives way; if all redeem, the oldest of them; if all have proven one, the new one is
+    /// closed at once. Each is an open file: see [`ServerLimits::within_files`].
     pub connections_max: usize,
     /// Connections at a time of one peer: an IPv4 address, or an IPv6 /64. For one more, as above.
     pub connections_per_address_max: usize,
@@ -138,5 +145,35 @@ impl Default for ServerLimits {
             tls_handshake: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(20),
         }
+    }
+}
+
+impl ServerLimits {
+    /// No more connections than a process can have that may have so many `files` open, the server's
+    /// own among them; 16 in any case.
+    #[must_use]
+    pub fn within_files(self, files: usize) -> Self {
+        let room = files.saturating_sub(OWN_FILES).max(CONNECTIONS_MIN);
+        Self {
+            connections_max: self.connections_max.min(room),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_the_servers_own_files() {
+        let connections = |files| ServerLimits::default().within_files(files).connections_max;
+        assert_eq!(connections(usize::MAX), 4096);
+        assert_eq!(connections(4160), 4096);
+        assert_eq!(connections(4159), 4095);
+        assert_eq!(connections(256), 192);
+        assert_eq!(connections(81), 17);
+        assert_eq!(connections(79), 16);
+        assert_eq!(connections(0), 16);
     }
 }
