@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use share_hostile::{Attack, Counts, Running, Target};
@@ -61,6 +62,9 @@ pub(crate) enum With {
     Same,
 }
 
+/// Held by the scenes that are played; by one alone, if it is for nobody to play beside it.
+static STAGE: RwLock<()> = RwLock::new(());
+
 /// An attack, and how much of it there is to be at least.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene {
@@ -104,6 +108,18 @@ impl Scene {
     /// A server is attacked. Meanwhile a bystander appends, and another follows: each op comes once,
     /// in order. The server holds no more memory than it may, does not panic, and drains.
     pub(crate) fn play(self) {
+        // From the bystander's own address it is a matter of who is faster: there no other scene
+        // takes the processors from it.
+        let (_alone, _beside_others) = match self.from {
+            From::Beside => (
+                Some(STAGE.write().unwrap_or_else(PoisonError::into_inner)),
+                None,
+            ),
+            _ => (
+                None,
+                Some(STAGE.read().unwrap_or_else(PoisonError::into_inner)),
+            ),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
