@@ -35,6 +35,9 @@ pub struct BudgetLimits {
     pub queued_bytes: usize,
     /// Of answers that peers have not finished. While there are more, no large answer is built.
     pub kept_bytes: usize,
+    /// Calls that wait for their answer: a number of calls, not bytes, each of which costs some 4 KiB.
+    /// While there are more, whichever connection has more than 8 of them is not read.
+    pub calls_max: usize,
     /// Large answers that are built at a time: a number of answers, not bytes. One party has a quarter
     /// at most.
     pub building_max: usize,
@@ -50,6 +53,7 @@ impl BudgetLimits {
             large_bytes: 96 << 20,
             queued_bytes: 64 << 20,
             kept_bytes: 64 << 20,
+            calls_max: 8 << 10,
             building_max: 16,
         }
     }
@@ -64,6 +68,7 @@ impl BudgetLimits {
             large_bytes: 3 * bytes,
             queued_bytes: usize::MAX,
             kept_bytes: usize::MAX,
+            calls_max: usize::MAX,
             building_max: 1024,
         }
     }
@@ -82,6 +87,8 @@ pub struct Budget {
     queued_max: usize,
     kept: AtomicUsize,
     kept_max: usize,
+    calls: AtomicUsize,
+    calls_max: usize,
     building: Arc<Semaphore>,
     building_max: usize,
     /// Told when large answers may be built again.
@@ -96,6 +103,7 @@ pub(crate) struct Share {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
     kept: AtomicUsize,
+    calls: AtomicUsize,
     building: Arc<Semaphore>,
 }
 
@@ -126,6 +134,8 @@ impl Budget {
             queued_max: limits.queued_bytes,
             kept: AtomicUsize::new(0),
             kept_max: limits.kept_bytes,
+            calls: AtomicUsize::new(0),
+            calls_max: limits.calls_max,
             building: Arc::new(Semaphore::new(limits.building_max)),
             building_max: limits.building_max,
             freed: Notify::new(),
@@ -165,6 +175,7 @@ impl Budget {
             small: Arc::new(Semaphore::new(self.small.of_party())),
             large: Arc::new(Semaphore::new(self.large.of_party())),
             kept: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
             building: Arc::new(Semaphore::new(self.building_max.div_ceil(4))),
         });
         parties.insert(party, Arc::downgrade(&share));
@@ -242,9 +253,25 @@ impl Budget {
         }
     }
 
-    /// A peer has proven an authority, and keeps so many bytes of answers.
-    pub(crate) fn join(&self, kept: usize, share: &Share) {
+    /// More, or fewer, calls of a connection wait for their answer.
+    pub(crate) fn count_calls(&self, before: usize, after: usize, share: Option<&Share>) {
+        count(&self.calls, before, after);
+        if let Some(share) = share {
+            count(&share.calls, before, after);
+        }
+    }
+
+    /// Whether as many calls wait for their answer as may.
+    pub(crate) fn is_calls_full(&self, share: Option<&Share>) -> bool {
+        let of_party = share.map_or(0, |share| share.calls.load(Ordering::Relaxed));
+        self.calls.load(Ordering::Relaxed) >= self.calls_max || of_party >= self.calls_max / PARTS
+    }
+
+    /// A peer has proven an authority; it keeps so many bytes of answers, and so many of its calls
+    /// wait for one.
+    pub(crate) fn join(&self, (kept, calls): (usize, usize), share: &Share) {
         count(&share.kept, 0, kept);
+        count(&share.calls, 0, calls);
     }
 
     /// Whether more bytes of answers are kept than may.
@@ -336,6 +363,7 @@ mod tests {
             large_bytes: 60_000,
             queued_bytes: 10,
             kept_bytes: 30,
+            calls_max: 30,
             building_max: 4,
         })
     }
@@ -421,6 +449,22 @@ mod tests {
         assert!(waits(&mut freed));
         budget.count_kept(20, 19, None);
         freed.await;
+    }
+
+    #[test]
+    fn calls_that_wait_are_bounded_in_all_and_for_each_party() {
+        let budget = budget();
+        let [one, other, ..] = parties(&budget);
+        budget.count_calls(0, 9, Some(&one));
+        assert!(!budget.is_calls_full(Some(&one)));
+        budget.count_calls(9, 10, Some(&one));
+        assert!(budget.is_calls_full(Some(&one)) && !budget.is_calls_full(Some(&other)));
+        budget.count_calls(0, 19, None);
+        assert!(!budget.is_calls_full(None));
+        budget.count_calls(19, 20, None);
+        assert!(budget.is_calls_full(None) && budget.is_calls_full(Some(&other)));
+        budget.count_calls(20, 19, None);
+        assert!(!budget.is_calls_full(None));
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ use crate::standing::Standing;
 /// What a connection may have queued although all together have too much.
 const QUEUED_ANYWAY_BYTES: usize = 64 << 10;
 
+/// Calls that may wait although all together have too many.
+const CALLS_ANYWAY: usize = 8;
+
 /// What the parts of one connection share.
 pub(crate) struct Link {
     pub(crate) limits: NetworkLimits,
@@ -104,8 +107,9 @@ impl Link {
     /// Whether the peer may ask one more question.
     pub(crate) fn has_question_room(&self) -> bool {
         let waiting = self.questions.borrow().waiting();
-        waiting < self.limits.questions_unproven_max
-            || (waiting < self.limits.questions_max && self.standing.is_proven())
+        let has_own = waiting < self.limits.questions_unproven_max
+            || (waiting < self.limits.questions_max && self.standing.is_proven());
+        has_own && (waiting < CALLS_ANYWAY || !self.budget.is_calls_full(self.share().as_deref()))
     }
 
     /// Whether one more large answer may be built.
@@ -123,8 +127,10 @@ impl Link {
             return Some(Arc::clone(share));
         }
         let share = self.budget.share_of(self.standing.party()?);
-        self.budget
-            .join(self.questions.borrow().answer_bytes(), &share);
+        let questions = self.questions.borrow();
+        let has = (questions.answer_bytes(), questions.waiting());
+        self.budget.join(has, &share);
+        drop(questions);
         self.share.replace(Some(Arc::clone(&share)));
         Some(share)
     }
@@ -132,13 +138,16 @@ impl Link {
     /// Changes the numbers; the bytes of answers that are kept are counted for all connections.
     fn with_questions<T>(&self, change: impl FnOnce(&mut Questions) -> T) -> T {
         let mut questions = self.questions.borrow_mut();
-        let before = questions.answer_bytes();
+        let before = (questions.answer_bytes(), questions.waiting());
         let result = change(&mut questions);
-        let after = questions.answer_bytes();
+        let after = (questions.answer_bytes(), questions.waiting());
         drop(questions);
-        if before != after {
-            let share = self.share.borrow();
-            self.budget.count_kept(before, after, share.as_deref());
+        let share = self.share.borrow();
+        if before.0 != after.0 {
+            self.budget.count_kept(before.0, after.0, share.as_deref());
+        }
+        if before.1 != after.1 {
+            self.budget.count_calls(before.1, after.1, share.as_deref());
         }
         result
     }
@@ -274,9 +283,10 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.budget.count_queued(self.queue.get_mut().bytes(), 0);
-        let kept = self.questions.get_mut().answer_bytes();
+        let questions = self.questions.get_mut();
         let share = self.share.get_mut().as_deref();
-        self.budget.count_kept(kept, 0, share);
+        self.budget.count_kept(questions.answer_bytes(), 0, share);
+        self.budget.count_calls(questions.waiting(), 0, share);
     }
 }
 

@@ -3,7 +3,7 @@
 //! The library keeps tables of the same and bounds none of them. Here each message is looked at on
 //! its way, in and out.
 
-use std::collections::{HashMap, HashSet, hash_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use capnp::message::{Builder, HeapAllocator};
 use capnp::struct_list;
@@ -75,7 +75,7 @@ impl Incoming {
 #[derive(Debug, Default)]
 pub(crate) struct Questions {
     /// What the peer asked, while either side still needs its number.
-    theirs: HashMap<u32, Question>,
+    theirs: BTreeMap<u32, Question>,
     /// Of those, how many wait for their answer.
     waiting: usize,
     /// How many the peer gave up before.
@@ -83,9 +83,9 @@ pub(crate) struct Questions {
     /// Bytes of answers that the peer has not finished.
     answer_bytes: usize,
     /// What this side asked and has no answer to.
-    ours: HashSet<u32>,
+    ours: BTreeSet<u32>,
     /// Capabilities that the peer was handed, and how many times.
-    exports: HashMap<u32, u32>,
+    exports: BTreeMap<u32, u32>,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Questions {
     ) -> Result<(), NetworkError> {
         match incoming {
             Incoming::Question(id) => {
-                let hash_map::Entry::Vacant(question) = self.theirs.entry(id) else {
+                let btree_map::Entry::Vacant(question) = self.theirs.entry(id) else {
                     return Err(NetworkError::QuestionInUse);
                 };
                 question.insert(Question::Waiting);
@@ -187,7 +187,7 @@ impl Questions {
             return_::Results(results) => self.export(results?.get_cap_table()?)?,
             _ => Vec::new(),
         };
-        let hash_map::Entry::Occupied(mut question) = self.theirs.entry(answer.get_answer_id())
+        let btree_map::Entry::Occupied(mut question) = self.theirs.entry(answer.get_answer_id())
         else {
             return Ok(());
         };
@@ -221,7 +221,7 @@ impl Questions {
         limits: &NetworkLimits,
     ) -> Result<(), NetworkError> {
         // The library lets unknown numbers pass as well.
-        let hash_map::Entry::Occupied(mut question) = self.theirs.entry(id) else {
+        let btree_map::Entry::Occupied(mut question) = self.theirs.entry(id) else {
             return Ok(());
         };
         match question.get() {
@@ -273,7 +273,7 @@ impl Questions {
 
     /// Numbers that are wrong the library refuses.
     fn release(&mut self, id: u32, count: u32) {
-        if let hash_map::Entry::Occupied(mut export) = self.exports.entry(id) {
+        if let btree_map::Entry::Occupied(mut export) = self.exports.entry(id) {
             *export.get_mut() = export.get().saturating_sub(count);
             if *export.get() == 0 {
                 export.remove();

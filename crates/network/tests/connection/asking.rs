@@ -1,6 +1,6 @@
 //! How many calls may be in flight, given up, or made of the peer.
 
-use share_network::{NetworkError, NetworkLimits};
+use share_network::{BudgetLimits, NetworkError, NetworkLimits};
 
 use super::peer::{Came, answer, call, call_with_sink, finish};
 use super::service::{CALL_BACK, ECHO, WAIT};
@@ -29,6 +29,28 @@ fn so_many_calls_are_in_flight_and_the_next_is_read_when_one_is_answered() {
         world.service.lets.send_replace(4);
         assert_eq!(world.answers().await.len(), 5);
         assert_eq!(world.reason(), None);
+    });
+}
+
+#[test]
+fn a_connection_has_some_calls_although_all_together_have_too_many() {
+    run(async {
+        // Of which a party has three.
+        let budget = BudgetLimits {
+            calls_max: 9,
+            ..BudgetLimits::server()
+        };
+        let mut world = World::within(&budget).await;
+        for question in 1..=10 {
+            world.peer.send(&call(question, WAIT, 8)).await;
+        }
+        world.settle().await;
+        assert_eq!(world.service.calls.get(), 8);
+        world.service.lets.send_replace(1);
+        world.settle().await;
+        assert_eq!(world.service.calls.get(), 9);
+        world.service.lets.send_replace(9);
+        assert_eq!(world.answers().await.len(), 10);
     });
 }
 

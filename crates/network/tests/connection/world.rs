@@ -39,12 +39,23 @@ pub(super) fn run(test: impl Future<Output = ()>) {
 impl World {
     /// A server of these limits and a peer that was given its service.
     pub(super) async fn new(limits: NetworkLimits) -> Self {
-        let mut world = Self::silent(limits, 1 << 20);
-        world.peer.send(&bootstrap()).await;
-        let Some(Came::Return(0, _)) = world.peer.next().await else {
+        Self::silent(limits, 1 << 20).greeted().await
+    }
+
+    /// A server of few limits for all connections, and a peer that has proven an authority.
+    pub(super) async fn within(budget: &BudgetLimits) -> Self {
+        let world = Self::sharing(NetworkLimits::server(), budget, 1 << 20);
+        let world = world.greeted().await;
+        world.service.standing.prove();
+        world
+    }
+
+    async fn greeted(mut self) -> Self {
+        self.peer.send(&bootstrap()).await;
+        let Some(Came::Return(0, _)) = self.peer.next().await else {
             panic!("the service was not given");
         };
-        world
+        self
     }
 
     /// The same with a peer that has proven an authority.
@@ -56,8 +67,12 @@ impl World {
 
     /// The same with a peer that has sent nothing, over a pipe of so many bytes.
     pub(super) fn silent(limits: NetworkLimits, pipe_bytes: usize) -> Self {
+        Self::sharing(limits, &BudgetLimits::server(), pipe_bytes)
+    }
+
+    fn sharing(limits: NetworkLimits, budget: &BudgetLimits, pipe_bytes: usize) -> Self {
         let (near, far) = tokio::io::duplex(pipe_bytes);
-        let budget = Arc::new(Budget::new(&BudgetLimits::server()));
+        let budget = Arc::new(Budget::new(budget));
         let standing = Standing::default();
         let shared = Arc::clone(&budget);
         let network = VatNetwork::new(near, Side::Server, limits, shared, standing.clone());
