@@ -45,7 +45,7 @@ use crate::rpc::{Door, RedeemRates, Trust, serve_connection};
 use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
-use accept::{Accepted, Acceptor};
+use accept::{Accepted, Acceptor, HEARING, unheard};
 use connections::Connections;
 use opening::Opening;
 use place::{Place, Placement};
@@ -154,6 +154,7 @@ async fn start(
         listener,
         lines,
         connections: Connections::new(limits.connections_max, limits.connections_per_address_max),
+        unheard: unheard(),
         clock: Arc::clone(&seams.clock),
         drain: drain_doors.subscribe(),
     };
@@ -249,23 +250,39 @@ async fn serve(accepted: Accepted, opening: Opening, door: Door) {
         transport,
         reach,
         seat,
+        unheard,
         ..
     } = accepted;
+    let clock = Arc::clone(&door.seams.clock);
+    let hearing = async move {
+        if let Some(unheard) = unheard {
+            clock.sleep(HEARING).await;
+            drop(unheard);
+        }
+        std::future::pending().await
+    };
     let trust = Trust {
         source: seat.source(),
         standing: seat.standing().clone(),
         gives_way: seat.gives_way().clone(),
     };
-    let opened = tokio::select! {
-        biased;
-        () = trust.gives_way.cancelled() => {
-            info!("connection not served, it gives way to another");
-            return;
+    let serving = async {
+        let opened = tokio::select! {
+            biased;
+            () = trust.gives_way.cancelled() => {
+                info!("connection not served, it gives way to another");
+                return;
+            }
+            opened = opened(transport, reach, &opening, &door) => opened,
+        };
+        if let Some(io) = opened {
+            serve_connection(io, door, trust.clone()).await;
         }
-        opened = opened(transport, reach, &opening, &door) => opened,
     };
-    if let Some(io) = opened {
-        serve_connection(io, door, trust).await;
+    tokio::select! {
+        biased;
+        () = serving => {}
+        () = hearing => {}
     }
 }
 

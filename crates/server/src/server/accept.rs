@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use share_model::UnixMs;
 use share_model::seam::Clock;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tracing::{info, warn};
 
 use super::connections::{Connections, Seat};
@@ -22,6 +22,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// likes.
 const SAID_EVERY_MS: u64 = 10_000;
 
+/// Connections at a time of whose peers nothing was heard yet: so few that none gives way to later
+/// ones before what it sent at once is read, however many come.
+const UNHEARD_MAX: usize = 32;
+
+/// How long a connection counts as one of those, from when it is served.
+pub(super) const HEARING: Duration = Duration::from_millis(20);
+
 /// A connection on its way to an RPC thread.
 #[derive(Debug)]
 pub(super) struct Accepted {
@@ -32,6 +39,8 @@ pub(super) struct Accepted {
     pub(super) number: u64,
     /// Its place among the connections that there may be.
     pub(super) seat: Seat,
+    /// Its place among those that were not heard; none if it does not count for an address.
+    pub(super) unheard: Option<OwnedSemaphorePermit>,
 }
 
 /// Accepts connections.
@@ -40,8 +49,14 @@ pub(super) struct Acceptor {
     /// To the RPC threads, each in turn.
     pub(super) lines: Vec<mpsc::Sender<Accepted>>,
     pub(super) connections: Connections,
+    pub(super) unheard: Arc<Semaphore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) drain: watch::Receiver<bool>,
+}
+
+/// So many connections may wait to be heard.
+pub(super) fn unheard() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(UNHEARD_MAX))
 }
 
 impl Acceptor {
@@ -60,7 +75,7 @@ impl Acceptor {
             match incoming {
                 Ok(incoming) => {
                     number += 1;
-                    self.hand_over(incoming, number).await;
+                    self.take_in(incoming, number).await;
                 }
                 Err(error) if concerns_one(&error) => info!(%error, "connection not accepted"),
                 Err(error) => {
@@ -78,28 +93,43 @@ impl Acceptor {
         }
     }
 
-    /// Gives the connection to the next thread that has room for it, or waits for one: who connects
-    /// meanwhile waits with the system.
-    async fn hand_over(&mut self, incoming: Incoming, number: u64) {
+    /// Takes the connection in, when those before it were heard: who connects meanwhile waits with the
+    /// system.
+    async fn take_in(&mut self, incoming: Incoming, number: u64) {
         let Incoming {
             transport,
             peer,
             reach,
         } = incoming;
-        let seat = match self.connections.seat(Source::of(&transport)) {
-            Ok(seat) => seat,
-            Err(why) => {
-                info!(peer, %why, "connection closed");
-                return;
+        let source = Source::of(&transport);
+        let mut drain = self.drain.clone();
+        let unheard = match source {
+            None => None,
+            Some(_) => tokio::select! {
+                biased;
+                // Fails if the server is gone.
+                _ = drain.wait_for(|drain| *drain) => return,
+                unheard = Arc::clone(&self.unheard).acquire_owned() => unheard.ok(),
+            },
+        };
+        match self.connections.seat(source) {
+            Ok(seat) => {
+                let accepted = Accepted {
+                    transport,
+                    peer,
+                    reach,
+                    number,
+                    seat,
+                    unheard,
+                };
+                self.hand_over(accepted).await;
             }
-        };
-        let accepted = Accepted {
-            transport,
-            peer,
-            reach,
-            number,
-            seat,
-        };
+            Err(why) => info!(peer, %why, "connection closed"),
+        }
+    }
+
+    /// Gives the connection to the next thread that has room for it, or waits for one.
+    async fn hand_over(&mut self, accepted: Accepted) {
         self.lines.rotate_left(1);
         let mut lines = self.lines.iter().cloned();
         if let Some(place) = lines.find_map(|line| line.try_reserve_owned().ok()) {
