@@ -85,11 +85,13 @@ impl Bystander {
 
     /// Reads what it wrote, as a document.
     pub(crate) async fn check_document(&self) {
+        let mut pace = tokio::time::interval(AGAIN);
         let session = loop {
+            pace.tick().await;
             match Session::redeem(&TcpConnector::default(), &self.reference).await {
                 Ok(session) => break session,
                 // As its outbox and its follower do, within the scene's deadline.
-                Err(error) if error.is_transport() => tokio::time::sleep(AGAIN).await,
+                Err(error) if error.is_transport() => {}
                 Err(error) => panic!("the bystander is not let in: {error}"),
             }
         };

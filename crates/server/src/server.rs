@@ -259,7 +259,7 @@ async fn serve(accepted: Accepted, opening: Opening, door: Door) {
             clock.sleep(HEARING).await;
             drop(unheard);
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let trust = Trust {
         source: seat.source(),
