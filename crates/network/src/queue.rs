@@ -18,6 +18,8 @@ pub(crate) type Sent = Rc<Builder<HeapAllocator>>;
 
 /// Bytes that are copied together; a write takes about as many.
 const TOGETHER_BYTES: usize = 64 << 10;
+/// With so many bytes a write costs more than its call: nothing is gained by waiting for more.
+const WORTH_BYTES: usize = 16 << 10;
 /// From so many bytes on, a segment is not copied.
 const LARGE_BYTES: usize = 16 << 10;
 /// What an emptied piece may keep for the next.
@@ -60,9 +62,9 @@ impl Queue {
         self.sent - self.bytes as u64
     }
 
-    /// Whether there is enough for a write.
+    /// Whether there is enough for a write, so that more is not waited for.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= TOGETHER_BYTES
+        self.bytes >= WORTH_BYTES
     }
 
     /// Has the task woken when more is written.
