@@ -1,6 +1,8 @@
 //! What waits for the peer to take it, keep it or give it back.
 
-use share_network::{NetworkError, NetworkLimits};
+use std::sync::Arc;
+
+use share_network::{Budget, BudgetLimits, NetworkError, NetworkLimits};
 
 use super::peer::{Came, bootstrap, call, finish, finish_keeping, release};
 use super::service::{CAPABILITY, ECHO, LARGE, LARGE_BYTES};
@@ -91,6 +93,32 @@ fn large_answers_are_built_one_at_a_time() {
             "{queued} bytes are queued"
         );
         assert_eq!(world.answers().await, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    });
+}
+
+#[test]
+fn what_one_connection_keeps_of_answers_another_of_its_party_waits_for() {
+    run(async {
+        // Each connection keeps the answer with the service; a party has a third of the budget.
+        let service = World::new(NetworkLimits::server())
+            .await
+            .budget
+            .kept_bytes();
+        assert!(service > 0);
+        let budget = Arc::new(Budget::new(&BudgetLimits {
+            kept_bytes: 3 * (2 * service - 1),
+            ..BudgetLimits::server()
+        }));
+        let mut one = World::within(NetworkLimits::server(), &budget).await;
+        let mut other = World::within(NetworkLimits::server(), &budget).await;
+        for world in [&mut one, &mut other] {
+            world.peer.send(&call(1, ECHO, 8)).await;
+            assert_eq!(world.answers().await, [1]);
+        }
+        other.peer.send(&call(2, LARGE, 0)).await;
+        assert!(other.answers().await.is_empty());
+        one.peer.send(&finish_keeping(0)).await;
+        assert_eq!(other.answers().await, [2]);
     });
 }
 

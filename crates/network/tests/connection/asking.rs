@@ -1,6 +1,8 @@
 //! How many calls may be in flight, given up, or made of the peer.
 
-use share_network::{BudgetLimits, NetworkError, NetworkLimits};
+use std::sync::Arc;
+
+use share_network::{Budget, BudgetLimits, NetworkError, NetworkLimits};
 
 use super::peer::{Came, answer, call, call_with_sink, finish};
 use super::service::{CALL_BACK, ECHO, WAIT};
@@ -36,11 +38,11 @@ fn so_many_calls_are_in_flight_and_the_next_is_read_when_one_is_answered() {
 fn a_connection_has_some_calls_although_all_together_have_too_many() {
     run(async {
         // Of which a party has three.
-        let budget = BudgetLimits {
+        let budget = Arc::new(Budget::new(&BudgetLimits {
             calls_max: 9,
             ..BudgetLimits::server()
-        };
-        let mut world = World::within(&budget).await;
+        }));
+        let mut world = World::within(NetworkLimits::server(), &budget).await;
         for question in 1..=10 {
             world.peer.send(&call(question, WAIT, 8)).await;
         }

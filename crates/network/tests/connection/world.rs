@@ -42,9 +42,9 @@ impl World {
         Self::silent(limits, 1 << 20).greeted().await
     }
 
-    /// A server of few limits for all connections, and a peer that has proven an authority.
-    pub(super) async fn within(budget: &BudgetLimits) -> Self {
-        let world = Self::sharing(NetworkLimits::server(), budget, 1 << 20);
+    /// A server that shares its budget with others, and a peer that has proven an authority.
+    pub(super) async fn within(limits: NetworkLimits, budget: &Arc<Budget>) -> Self {
+        let world = Self::sharing(limits, Arc::clone(budget), 1 << 20);
         let world = world.greeted().await;
         world.service.standing.prove();
         world
@@ -67,12 +67,12 @@ impl World {
 
     /// The same with a peer that has sent nothing, over a pipe of so many bytes.
     pub(super) fn silent(limits: NetworkLimits, pipe_bytes: usize) -> Self {
-        Self::sharing(limits, &BudgetLimits::server(), pipe_bytes)
+        let budget = Arc::new(Budget::new(&BudgetLimits::server()));
+        Self::sharing(limits, budget, pipe_bytes)
     }
 
-    fn sharing(limits: NetworkLimits, budget: &BudgetLimits, pipe_bytes: usize) -> Self {
+    fn sharing(limits: NetworkLimits, budget: Arc<Budget>, pipe_bytes: usize) -> Self {
         let (near, far) = tokio::io::duplex(pipe_bytes);
-        let budget = Arc::new(Budget::new(budget));
         let standing = Standing::default();
         let shared = Arc::clone(&budget);
         let network = VatNetwork::new(near, Side::Server, limits, shared, standing.clone());

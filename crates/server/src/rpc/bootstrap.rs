@@ -280,6 +280,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn subtrees_of_a_share_other_shares_and_factory_grants_are_parties_of_their_own() {
+        let shares = [1, 2].map(|id| ShareId::from_bytes([id; 16]));
+        let [grant, other] = [16, 32].map(|id| GrantId::from_bytes([id; 16]));
+        let parties = std::collections::BTreeSet::from([
+            party(Some(shares[0]), None),
+            party(Some(shares[0]), Some(grant)),
+            party(Some(shares[0]), Some(other)),
+            party(Some(shares[1]), None),
+            party(Some(shares[1]), Some(grant)),
+            party(None, Some(grant)),
+        ]);
+        assert_eq!(parties.len(), 6);
+        assert_eq!(
+            party(Some(shares[0]), Some(grant)),
+            party(Some(shares[0]), Some(grant))
+        );
+    }
+
+    #[test]
     fn a_clients_name_can_not_forge_a_log_line() {
         let printed = printable("share/1\nERROR \x1b[31m");
         assert_eq!(printed, "share/1\u{fffd}ERROR \u{fffd}[31m");
