@@ -36,6 +36,16 @@ impl AnswerGate {
     /// be finished by the peer, and by all peers. That may be never: bound it by the method's deadline.
     /// Cancel safe.
     pub async fn turn(&self) -> Turn {
+        self.turn_when(Link::has_answer_room).await
+    }
+
+    /// The same for a page that the peer asked for, whose size is not bounded by what it takes: waits
+    /// also while too much waits to be written to all peers, or to those of its party.
+    pub async fn turn_for_page(&self) -> Turn {
+        self.turn_when(Link::has_page_room).await
+    }
+
+    async fn turn_when(&self, has_room: fn(&Link) -> bool) -> Turn {
         let turns = Arc::clone(&self.turns);
         let turn = match Arc::clone(&turns).try_acquire_owned() {
             Ok(turn) => turn,
@@ -48,9 +58,9 @@ impl AnswerGate {
         };
         let link = &self.link;
         loop {
-            self.room().await;
+            self.room(has_room).await;
             let building = link.budget.build(link.share().as_deref()).await;
-            if link.has_answer_room() {
+            if has_room(link) {
                 return Turn {
                     _turn: turn,
                     _building: building,
@@ -60,13 +70,13 @@ impl AnswerGate {
     }
 
     /// Waits until a large answer may be built.
-    async fn room(&self) {
+    async fn room(&self, has_room: fn(&Link) -> bool) {
         let link = &self.link;
         loop {
             // Listens from before the look.
             let mut freed = pin!(link.budget.freed());
             freed.as_mut().enable();
-            let room = || link.has_answer_room().then_some(());
+            let room = || has_room(link).then_some(());
             tokio::select! {
                 biased;
                 () = link.turn.until(room) => return,

@@ -33,7 +33,8 @@ pub struct BudgetLimits {
     /// That wait to be written. While there are more, whichever connection has more than 64 KiB of them
     /// is not read.
     pub queued_bytes: usize,
-    /// Of answers that peers have not finished. While there are more, no large answer is built.
+    /// Of answers that peers have not finished: while there are more, no large answer is built. For a
+    /// page, what waits to be written counts as well.
     pub kept_bytes: usize,
     /// Calls that wait for their answer: a number of calls, not bytes, each of which costs some 4 KiB.
     /// While there are more, whichever connection has more than 8 of them is not read.
@@ -102,6 +103,7 @@ pub struct Budget {
 pub(crate) struct Share {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    queued: AtomicUsize,
     kept: AtomicUsize,
     calls: AtomicUsize,
     building: Arc<Semaphore>,
@@ -174,6 +176,7 @@ impl Budget {
         let share = Arc::new(Share {
             small: Arc::new(Semaphore::new(self.small.of_party())),
             large: Arc::new(Semaphore::new(self.large.of_party())),
+            queued: AtomicUsize::new(0),
             kept: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             building: Arc::new(Semaphore::new(self.building_max.div_ceil(4))),
@@ -231,9 +234,14 @@ impl Budget {
         [of_party, Some(of_all.expect("nobody closes it"))]
     }
 
-    /// More, or fewer, bytes wait to be written.
-    pub(crate) fn count_queued(&self, before: usize, after: usize) {
-        count(&self.queued, before, after);
+    /// More, or fewer, bytes of a connection wait to be written.
+    pub(crate) fn count_queued(&self, before: usize, after: usize, share: Option<&Share>) {
+        self.count_answers(after < before, share, || {
+            count(&self.queued, before, after);
+            if let Some(share) = share {
+                count(&share.queued, before, after);
+            }
+        });
     }
 
     /// Whether more bytes wait to be written than may.
@@ -243,12 +251,20 @@ impl Budget {
 
     /// More, or fewer, bytes of answers are kept by a connection.
     pub(crate) fn count_kept(&self, before: usize, after: usize, share: Option<&Share>) {
-        let was_full = after < before && self.is_kept_full(share);
-        count(&self.kept, before, after);
-        if let Some(share) = share {
-            count(&share.kept, before, after);
-        }
-        if was_full && !self.is_kept_full(share) {
+        self.count_answers(after < before, share, || {
+            count(&self.kept, before, after);
+            if let Some(share) = share {
+                count(&share.kept, before, after);
+            }
+        });
+    }
+
+    /// Changes what there is of answers; whoever waits for fewer is told when there are.
+    fn count_answers(&self, is_less: bool, share: Option<&Share>, change: impl FnOnce()) {
+        let were_full = is_less && self.are_answers_full(share);
+        let was_full = is_less && self.is_kept_full(share);
+        change();
+        if (were_full && !self.are_answers_full(share)) || (was_full && !self.is_kept_full(share)) {
             self.freed.notify_waiters();
         }
     }
@@ -267,9 +283,20 @@ impl Budget {
         self.calls.load(Ordering::Relaxed) >= self.calls_max || of_party >= self.calls_max / PARTS
     }
 
-    /// A peer has proven an authority; it keeps so many bytes of answers, and so many of its calls
-    /// wait for one.
-    pub(crate) fn join(&self, (kept, calls): (usize, usize), share: &Share) {
+    /// Whether more bytes of answers are kept, or wait to be written, than may for one more page.
+    pub(crate) fn are_answers_full(&self, share: Option<&Share>) -> bool {
+        let of_party = share.map_or(0, |share| {
+            let kept = share.kept.load(Ordering::Relaxed);
+            kept.saturating_add(share.queued.load(Ordering::Relaxed))
+        });
+        let of_all = self.kept_bytes().saturating_add(self.queued_bytes());
+        of_all > self.kept_max || of_party > self.kept_max / PARTS
+    }
+
+    /// A peer has proven an authority; so many of its bytes wait to be written, it keeps so many of
+    /// answers, and so many of its calls wait for one.
+    pub(crate) fn join(&self, (queued, kept, calls): (usize, usize, usize), share: &Share) {
+        count(&share.queued, 0, queued);
         count(&share.kept, 0, kept);
         count(&share.calls, 0, calls);
     }
@@ -425,11 +452,11 @@ mod tests {
     #[test]
     fn the_queues_are_full_one_past_their_bound() {
         let budget = budget();
-        budget.count_queued(0, 10);
+        budget.count_queued(0, 10, None);
         assert!(!budget.is_queue_full());
-        budget.count_queued(0, 1);
+        budget.count_queued(0, 1, None);
         assert!(budget.is_queue_full());
-        budget.count_queued(1, 0);
+        budget.count_queued(1, 0, None);
         assert!(!budget.is_queue_full());
     }
 
@@ -449,6 +476,22 @@ mod tests {
         assert!(waits(&mut freed));
         budget.count_kept(20, 19, None);
         freed.await;
+    }
+
+    #[test]
+    fn for_a_page_what_waits_to_be_written_counts_in_all_and_for_each_party() {
+        let budget = budget();
+        let [one, other, ..] = parties(&budget);
+        budget.count_kept(0, 4, Some(&one));
+        budget.count_queued(0, 6, Some(&one));
+        assert!(!budget.are_answers_full(Some(&one)));
+        budget.count_queued(6, 7, Some(&one));
+        assert!(budget.are_answers_full(Some(&one)) && !budget.is_kept_full(Some(&one)));
+        assert!(!budget.are_answers_full(Some(&other)));
+        budget.count_queued(0, 19, None);
+        assert!(!budget.are_answers_full(Some(&other)));
+        budget.count_queued(19, 20, None);
+        assert!(budget.are_answers_full(Some(&other)));
     }
 
     #[test]

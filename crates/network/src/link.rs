@@ -121,6 +121,12 @@ impl Link {
             && !self.budget.is_kept_full(share.as_deref())
     }
 
+    /// Whether one more page may be built: its size is the server's, and it lies here until the peer
+    /// takes it.
+    pub(crate) fn has_page_room(&self) -> bool {
+        self.has_answer_room() && !self.budget.are_answers_full(self.share().as_deref())
+    }
+
     /// What the peer's party has of the budget; `None`: the peer has proven nothing.
     pub(crate) fn share(&self) -> Option<Arc<Share>> {
         if let Some(share) = &*self.share.borrow() {
@@ -128,7 +134,8 @@ impl Link {
         }
         let share = self.budget.share_of(self.standing.party()?);
         let questions = self.questions.borrow();
-        let has = (questions.answer_bytes(), questions.waiting());
+        let queued = self.queue.borrow().bytes();
+        let has = (queued, questions.answer_bytes(), questions.waiting());
         self.budget.join(has, &share);
         drop(questions);
         self.share.replace(Some(Arc::clone(&share)));
@@ -192,7 +199,9 @@ impl Link {
         let bytes = size_of(message);
         let sent = self.with_questions(|questions| questions.send(message, bytes, &self.limits));
         let mut queue = self.queue.borrow_mut();
-        self.budget.count_queued(0, bytes);
+        let share = self.share.borrow();
+        self.budget.count_queued(0, bytes, share.as_deref());
+        drop(share);
         queue.push(message, bytes);
         let until = queue.sent();
         drop(queue);
@@ -217,7 +226,9 @@ impl Link {
         };
         drop(queue);
         if after < before {
-            self.budget.count_queued(before, after);
+            let share = self.share.borrow();
+            self.budget.count_queued(before, after, share.as_deref());
+            drop(share);
             self.room.ring();
             self.turn.ring();
             waiting.into_iter().for_each(Waker::wake);
@@ -282,9 +293,10 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.budget.count_queued(self.queue.get_mut().bytes(), 0);
         let questions = self.questions.get_mut();
         let share = self.share.get_mut().as_deref();
+        self.budget
+            .count_queued(self.queue.get_mut().bytes(), 0, share);
         self.budget.count_kept(questions.answer_bytes(), 0, share);
         self.budget.count_calls(questions.waiting(), 0, share);
     }

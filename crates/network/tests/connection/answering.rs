@@ -5,7 +5,7 @@ use std::sync::Arc;
 use share_network::{Budget, BudgetLimits, NetworkError, NetworkLimits};
 
 use super::peer::{Came, bootstrap, call, finish, finish_keeping, release};
-use super::service::{CAPABILITY, ECHO, LARGE, LARGE_BYTES};
+use super::service::{CAPABILITY, ECHO, LARGE, LARGE_BYTES, PAGE};
 use super::world::{World, run};
 
 #[test]
@@ -119,6 +119,30 @@ fn what_one_connection_keeps_of_answers_another_of_its_party_waits_for() {
         assert!(other.answers().await.is_empty());
         one.peer.send(&finish_keeping(0)).await;
         assert_eq!(other.answers().await, [2]);
+    });
+}
+
+#[test]
+fn a_page_waits_while_another_connection_of_its_party_does_not_take_its_own() {
+    run(async {
+        // As above; what both keep is just what may be kept.
+        let service = World::new(NetworkLimits::server())
+            .await
+            .budget
+            .kept_bytes();
+        let budget = Arc::new(Budget::new(&BudgetLimits {
+            kept_bytes: 3 * 2 * service,
+            ..BudgetLimits::server()
+        }));
+        let mut one = World::within(NetworkLimits::server(), &budget).await;
+        let mut other = World::within(NetworkLimits::server(), &budget).await;
+        one.peer.send(&call(1, PAGE, 0)).await;
+        one.settle().await;
+        assert!(budget.queued_bytes() > 0, "the pipe takes less than a page");
+        other.peer.send(&call(1, PAGE, 0)).await;
+        assert!(other.answers().await.is_empty());
+        assert_eq!(one.answers().await, [1]);
+        assert_eq!(other.answers().await, [1]);
     });
 }
 

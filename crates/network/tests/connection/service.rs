@@ -26,6 +26,9 @@ pub(super) const CAPABILITY: u16 = 4;
 /// Calls the capability that it was sent, as often as [`WAIT`] is let answer.
 pub(super) const CALL_BACK: u16 = 5;
 
+/// The same in the turn of a page.
+pub(super) const PAGE: u16 = 6;
+
 pub(super) const LARGE_BYTES: u32 = 1 << 20;
 
 /// Offers the methods.
@@ -55,9 +58,12 @@ impl Service {
                 self.lets.send_modify(|lets| *lets -= 1);
             }
             PROVE => self.standing.prove(),
-            LARGE => {
+            LARGE | PAGE => {
                 let answers = self.answers.borrow().clone().unwrap();
-                let _turn = answers.turn().await;
+                let _turn = match method {
+                    PAGE => answers.turn_for_page().await,
+                    _ => answers.turn().await,
+                };
                 results
                     .get()
                     .initn_as::<capnp::data::Builder<'_>>(LARGE_BYTES);

@@ -87,7 +87,7 @@ impl Connection {
     /// that asks for many and takes none does not have them all kept for it.
     pub(super) async fn turn(&self) -> Result<Turn, Fault> {
         let deadline = self.door.limits.call_deadline;
-        let turn = tokio::time::timeout(deadline, self.answers.turn()).await;
+        let turn = tokio::time::timeout(deadline, self.answers.turn_for_page()).await;
         turn.map_err(|_| Fault::Deadline {
             ms: deadline.as_millis(),
         })
