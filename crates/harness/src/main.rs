@@ -1,0 +1,3 @@
+//! `share-chaos`.
+
+fn main() {}
