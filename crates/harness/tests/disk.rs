@@ -7,4 +7,5 @@ mod disk {
     mod faults;
     mod files;
     mod power;
+    mod real_code;
 }
