@@ -9,7 +9,7 @@ use share_model::seam::{Executor, SeededEntropy, SqliteSettings};
 use share_model::{Mutation, ShareId, ShareRef};
 use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
 
-use super::common::Machine;
+use super::machine::Machine;
 
 fn sqlite() -> SqliteSettings {
     SqliteSettings {
@@ -43,7 +43,7 @@ async fn enqueue(outbox: &Outbox, share: ShareId) -> u64 {
     }
     for number in 0..12 {
         let put = Mutation::Put {
-            key: format!("key {number}").into(),
+            key: format!("key {number}"),
             json: r#""value""#.into(),
         };
         if outbox.enqueue(share, NewOp::of(put)).await.is_err() {
