@@ -81,11 +81,11 @@ impl Claimant {
     }
 }
 
-/// What tells the file from a copy of it; `None` on a simulated disk, where a run is to be the same
-/// whatever numbers the system gives its files.
+/// What tells the file from a copy of it: on a simulated disk its path, for there a run is to be the
+/// same whatever numbers the system gives its files.
 pub(crate) fn file_identity(path: &Path, options: &OutboxOptions) -> Option<String> {
     if options.sqlite.vfs.is_some() {
-        return None;
+        return Some(path.display().to_string());
     }
     of_metadata(&std::fs::metadata(path).ok()?)
 }
