@@ -5,4 +5,6 @@
 //! library as they ship. Whatever happens goes into a [`history`], and a checker that shares no code
 //! with what it checks says whether the promises held.
 
+#[cfg(feature = "planted")]
+pub mod bugs;
 pub mod history;
