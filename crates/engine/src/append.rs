@@ -188,10 +188,10 @@ impl ShareState {
         let version = self.head.version;
         if let Some(lane) = self.head.ledger.lane_mut(outbox) {
             lane.move_floor(floor);
-            if planted!("floor-moved-by-server") {
+            if lane.highest() > lane.floor() && planted!("floor-moved-by-server") {
                 lane.move_floor(lane.highest());
             }
-            if planted!("eviction-by-age") {
+            if lane.highest() > lane.floor() && planted!("eviction-by-age") {
                 lane.forget_oldest();
             }
             lane.touch(version);

@@ -168,7 +168,10 @@ impl ShareState {
         now: UnixMs,
     ) -> Result<&Grant, AuthorityError> {
         let grant = match self.standing(authority, now) {
-            Err(AuthorityError::StaleEpoch { .. }) if planted!("epoch-at-redeem-only") => {
+            // For an administrator's calls the records would name a grant that is none.
+            Err(AuthorityError::StaleEpoch { .. })
+                if right != Right::Admin && planted!("epoch-at-redeem-only") =>
+            {
                 self.head.grants.ended(authority.grant)
             }
             Err(AuthorityError::Revoked { .. }) if planted!("revocation-at-redeem-only") => {

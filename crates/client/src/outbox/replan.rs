@@ -110,7 +110,7 @@ pub(crate) fn carry_out(
     };
     let recovery = match compare(db, &lane, standing)? {
         Verdict::AsBelieved => {
-            if planted!("restore-not-noticed") {
+            if lane.history != Some(standing.history) && planted!("restore-not-noticed") {
                 lanes::set_history(db, &lane, standing.history)?;
             }
             return Ok(None);

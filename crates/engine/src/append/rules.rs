@@ -91,7 +91,10 @@ impl<'a> Run<'a> {
             return Judgement::Again(OpOutcome::Duplicate(self.state.head.cursor));
         }
         let mut standing = ledger.standing(&place.identity, self.log);
-        if place.entry.was.is_none() && planted!("requeue-memory-not-checked") {
+        if place.entry.was.is_none()
+            && standing != Standing::NotApplied
+            && planted!("requeue-memory-not-checked")
+        {
             standing = Standing::NotApplied;
         }
         match (standing, &place.entry.body) {
