@@ -110,7 +110,7 @@ pub const PLANTED: &[(&str, &str)] = &[
     // Durability of the server.
     (
         "ack-before-commit",
-        "the server answers, and commits 200 ms later",
+        "the server answers appends, and commits 200 ms later",
     ),
     (
         "synchronous-normal",
