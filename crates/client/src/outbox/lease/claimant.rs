@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use share_model::seam::{ProcessId, ProcessState, Processes};
-use share_model::{ShareId, UnixMs};
+use share_model::{ShareId, UnixMs, planted};
 
 use super::{LEASE, Lease, ms};
 use crate::outbox::error::OutboxError;
@@ -69,6 +69,9 @@ impl Claimant {
                 ProcessState::Unknown => self.now >= lease.expires_at.plus_ms(ms(LEASE)),
             }
         };
+        if !is_free && planted!("lease-stolen") {
+            return None;
+        }
         (!is_free).then(|| HeldBy::of(lease))
     }
 
