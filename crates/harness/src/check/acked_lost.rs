@@ -18,19 +18,20 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
             continue;
         };
         let is_last = index.is_last_timeline(ending.number);
-        let copied_over = index.generation(ending.folder, ending.number)
-            < index.generation(ending.folder, index.events.len());
-        let is_excused = || is_excused(index, ending.share, ending.op, ending.folder);
-        if !is_last && (copied_over || is_excused()) {
-            continue;
-        }
         let told = Recorded {
             share: ending.share,
             op: ending.op,
             cursor,
             is_exact: is_last,
         };
-        told.judge(index, ending.number, found);
+        let Some(text) = told.wrong(index) else {
+            continue;
+        };
+        let copied_over = index.generation(ending.folder, ending.number)
+            < index.generation(ending.folder, index.events.len());
+        if is_last || !(copied_over || is_excused(index, ending.share, ending.op, ending.folder)) {
+            found.push(told.violation(index, ending.number, text));
+        }
     }
     for listing in &index.listings {
         for row in listing.rows.iter().filter(|row| is_settled(row)) {
@@ -38,16 +39,18 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
                 continue;
             };
             let was_restored = !index.restores.is_empty();
-            if was_restored && is_excused(index, listing.share, row.op_id, listing.folder) {
-                continue;
-            }
             let told = Recorded {
                 share: listing.share,
                 op: row.op_id,
                 cursor,
                 is_exact: !was_restored,
             };
-            told.judge(index, listing.number, found);
+            let Some(text) = told.wrong(index) else {
+                continue;
+            };
+            if !was_restored || !is_excused(index, listing.share, row.op_id, listing.folder) {
+                found.push(told.violation(index, listing.number, text));
+            }
         }
     }
 }
@@ -69,7 +72,9 @@ fn acks(index: &Index<'_>, found: &mut Vec<Violation>) {
                     cursor,
                     is_exact: true,
                 };
-                told.judge(index, number, found);
+                if let Some(text) = told.wrong(index) {
+                    found.push(told.violation(index, number, text));
+                }
             }
         }
     }
@@ -84,26 +89,31 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn judge(&self, index: &Index<'_>, at: usize, found: &mut Vec<Violation>) {
-        let Some(last) = index.finals.get(&self.share) else {
-            return;
-        };
+    /// How the final log contradicts it.
+    fn wrong(&self, index: &Index<'_>) -> Option<String> {
+        let last = index.finals.get(&self.share)?;
         let Self { op, cursor, .. } = self;
-        let text = match last.cursors_of(*op) {
-            [] => format!("op {op} was acked at cursor {cursor}, and is not in the log"),
-            places if self.is_exact && !places.contains(cursor) => format!(
+        match last.cursors_of(*op) {
+            [] => Some(format!(
+                "op {op} was acked at cursor {cursor}, and is not in the log"
+            )),
+            places if self.is_exact && !places.contains(cursor) => Some(format!(
                 "op {op} was acked at cursor {cursor}, and is in the log at cursor {}",
                 places[0]
-            ),
-            _ => return,
-        };
+            )),
+            _ => None,
+        }
+    }
+
+    fn violation(&self, index: &Index<'_>, at: usize, text: String) -> Violation {
         let finding = Finding {
             index,
             check: CHECK,
         };
-        let mut violation = finding.of_op(self.share, *op, at, text);
-        violation.about.push(last.number);
-        found.push(violation);
+        let mut violation = finding.of_op(self.share, self.op, at, text);
+        let last = index.finals.get(&self.share);
+        violation.about.extend(last.map(|last| last.number));
+        violation
     }
 }
 

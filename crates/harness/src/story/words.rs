@@ -13,7 +13,8 @@ const NAMED: usize = 6;
 
 /// What an event says, without when and who.
 pub(super) fn sentence(what: &What, calls: &Calls<'_>) -> String {
-    let told = agents(what, calls)
+    let told = keeping(what, calls)
+        .or_else(|| sending(what, calls))
         .or_else(|| authority(what, calls))
         .or_else(|| readers(what))
         .or_else(|| world(what));
@@ -21,7 +22,7 @@ pub(super) fn sentence(what: &What, calls: &Calls<'_>) -> String {
     told.unwrap_or_default().replace(['\n', '\r'], " ")
 }
 
-fn agents(what: &What, calls: &Calls<'_>) -> Option<String> {
+fn keeping(what: &What, calls: &Calls<'_>) -> Option<String> {
     Some(match what {
         What::Began { folder } => format!("begins, on the outbox in {folder}"),
         What::Enqueue {
@@ -53,6 +54,24 @@ fn agents(what: &What, calls: &Calls<'_>) -> Option<String> {
         What::NotEnqueued { call, why } => {
             format!("{} is not kept: {why}", call_name(*call, calls))
         }
+        What::Ended {
+            share,
+            seq,
+            op,
+            outcome,
+        } => format!(
+            "op {} (seq {seq}) of share {} ended: {}",
+            short(op),
+            short(share),
+            ending(outcome)
+        ),
+        What::Rows { .. } => rows(what),
+        _ => return None,
+    })
+}
+
+fn sending(what: &What, calls: &Calls<'_>) -> Option<String> {
+    Some(match what {
         What::Claim {
             share,
             grant,
@@ -105,18 +124,6 @@ fn agents(what: &What, calls: &Calls<'_>) -> Option<String> {
             call_name(*call, calls),
             answers(*call, calls, outcomes)
         ),
-        What::Ended {
-            share,
-            seq,
-            op,
-            outcome,
-        } => format!(
-            "op {} (seq {seq}) of share {} ended: {}",
-            short(op),
-            short(share),
-            ending(outcome)
-        ),
-        What::Rows { .. } => rows(what),
         _ => return None,
     })
 }

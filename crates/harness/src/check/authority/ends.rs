@@ -1,5 +1,8 @@
 //! When authority ended, and where the share stood then.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use share_model::{Cursor, Epoch, GrantId, ShareId};
 
 use crate::check::index::{ActKind, Index};
@@ -9,7 +12,14 @@ use crate::history::Authority;
 #[derive(Debug)]
 pub(super) struct Ends {
     ends: Vec<End>,
+    /// What was computed: it is asked for with every op.
+    caps: RefCell<HashMap<Place, Option<Cap>>>,
 }
+
+/// A grant, with its epoch, in a timeline of a share.
+type Place = (ShareId, usize, GrantId, Epoch);
+/// A cursor, the event that ended the authority, and the one that told the cursor.
+type Cap = (Cursor, usize, usize);
 
 #[derive(Debug)]
 struct End {
@@ -42,7 +52,10 @@ impl Ends {
         });
         let mut ends: Vec<_> = acts.chain(lost).collect();
         ends.sort_by_key(|end| end.number);
-        Self { ends }
+        Self {
+            ends,
+            caps: RefCell::default(),
+        }
     }
 
     /// The events after which a grant's authority had ended, the first one first.
@@ -64,12 +77,17 @@ impl Ends {
         index: &Index<'_>,
         (share, timeline): (ShareId, usize),
         grant: (GrantId, Epoch),
-    ) -> Option<(Cursor, usize, usize)> {
-        let caps = self.of_grant(index, share, grant).filter_map(|end| {
-            let read = index.first_read(share, end, timeline)?;
-            Some((read.cursor, end, read.number))
-        });
-        caps.min()
+    ) -> Option<Cap> {
+        let place = (share, timeline, grant.0, grant.1);
+        let mut caps = self.caps.borrow_mut();
+        *caps.entry(place).or_insert_with(|| {
+            let ends = self.of_grant(index, share, grant);
+            ends.filter_map(|end| {
+                let read = index.first_read(share, end, timeline)?;
+                Some((read.cursor, end, read.number))
+            })
+            .min()
+        })
     }
 }
 
