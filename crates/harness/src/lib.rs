@@ -6,3 +6,4 @@
 //! with what it checks says whether the promises held.
 
 pub mod history;
+pub mod real;

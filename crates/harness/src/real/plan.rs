@@ -1,0 +1,196 @@
+//! What a seed breaks: which kinds of faults are on, and in what order the script plays them.
+
+use share_faults::{Close, Direction};
+use share_model::seam::{Entropy, SeededEntropy};
+
+use super::clock::Jump;
+
+/// One thing that the script does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// SIGKILL, verified gone, and a new process on the same data.
+    KillServer,
+    /// SIGTERM, and a new process.
+    EndServer,
+    KillAgent(usize),
+    EndAgent(usize),
+    /// Kills the agent, copies its folder, and lets both go on.
+    CopyAgent(usize),
+    Cut(Direction, u64, Close),
+    LoseReply(Close),
+    Stall(Direction, u64),
+    Partition(Direction, u64),
+    Refuse(u64),
+    /// Small pieces, each late, for this many milliseconds.
+    Slow(u64),
+    BackUp,
+    Restore,
+    /// Keeps a copy of the server's folder, for [`Step::PutBack`].
+    Keep,
+    PutBack,
+    Revoke(usize),
+    Bump(usize),
+    Freeze(usize, u64),
+    Delete,
+}
+
+/// A step and the wait before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Planned {
+    pub(super) pause_ms: u64,
+    pub(super) step: Step,
+}
+
+/// What a process's machine does to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Draw {
+    pub(super) is_full: bool,
+    pub(super) jumps: Vec<Jump>,
+}
+
+/// The plan of a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    seed: u64,
+    pub(super) agents: usize,
+    pub(super) shares: usize,
+    /// Whether the first agent has a grant of its own; else all have the owner's.
+    pub(super) has_grants: bool,
+    pub(super) steps: Vec<Planned>,
+    /// Out of a hundred starts of a process.
+    full_percent: u64,
+    jump_percent: u64,
+}
+
+/// Kinds of steps, switched on and off as a whole.
+const KINDS: u64 = 19;
+
+impl Plan {
+    /// The plan of `seed`.
+    pub(super) fn of(seed: u64) -> Self {
+        let entropy = SeededEntropy::new(seed);
+        let pick = |bound: usize| usize::try_from(entropy.below(bound as u64)).unwrap_or(0);
+        let agents = 2 + pick(2);
+        let shares = 1 + pick(2);
+        // Most seeds know half of the kinds: what always happens hides what needs its absence.
+        let on: Vec<u64> = (0..KINDS).filter(|_| entropy.below(2) == 0).collect();
+        let steps = 7 + pick(7);
+        let steps = (0..steps).map(|_| Planned {
+            pause_ms: 20 + entropy.below(180),
+            step: match on.get(pick(on.len().max(1))) {
+                Some(kind) => Step::of(*kind, (agents, shares), &entropy),
+                None => Step::KillServer,
+            },
+        });
+        let steps = steps.collect();
+        let percent = |bound| match entropy.below(2) {
+            0 => 0,
+            _ => entropy.below(bound),
+        };
+        Self {
+            seed,
+            agents,
+            shares,
+            has_grants: entropy.below(2) == 0,
+            steps,
+            full_percent: percent(40),
+            jump_percent: percent(60),
+        }
+    }
+
+    /// What befalls the machine of the `start`-th process named `name`.
+    pub(super) fn draw(&self, name: &str, start: u64) -> Draw {
+        let entropy = self.entropy_of(name, start);
+        let is_full = entropy.below(100) < self.full_percent;
+        let jumps = match entropy.below(100) < self.jump_percent {
+            false => Vec::new(),
+            true => (0..1 + entropy.below(2)).map(|_| jump(&entropy)).collect(),
+        };
+        Draw { is_full, jumps }
+    }
+
+    /// The randomness of the `start`-th process named `name`.
+    pub(super) fn seed_of(&self, name: &str, start: u64) -> u64 {
+        self.entropy_of(name, start).below(u64::MAX)
+    }
+
+    fn entropy_of(&self, name: &str, start: u64) -> SeededEntropy {
+        let name = name.bytes().fold(0_u64, |hash, byte| {
+            hash.wrapping_mul(1_099_511_628_211) ^ u64::from(byte)
+        });
+        SeededEntropy::new(self.seed ^ name.rotate_left(17) ^ start.rotate_left(48))
+    }
+}
+
+fn jump(entropy: &dyn Entropy) -> Jump {
+    let by = i64::try_from(1 + entropy.below(7_200_000)).unwrap_or(1);
+    Jump {
+        at_ms: entropy.below(300),
+        by_ms: if entropy.below(2) == 0 { by } else { -by },
+    }
+}
+
+impl Step {
+    fn of(kind: u64, (agents, shares): (usize, usize), entropy: &dyn Entropy) -> Self {
+        let pick = |bound: usize| usize::try_from(entropy.below(bound as u64)).unwrap_or(0);
+        let close = match entropy.below(2) {
+            0 => Close::Reset,
+            _ => Close::Finish,
+        };
+        let direction = match entropy.below(2) {
+            0 => Direction::Up,
+            _ => Direction::Down,
+        };
+        match kind {
+            0 | 1 => Self::KillServer,
+            2 => Self::EndServer,
+            3 | 4 => Self::KillAgent(pick(agents)),
+            5 => Self::EndAgent(pick(agents)),
+            6 => Self::CopyAgent(pick(agents)),
+            7 => Self::Cut(direction, 1 + entropy.below(2000), close),
+            8 => Self::LoseReply(close),
+            9 => Self::Stall(direction, 50 + entropy.below(400)),
+            10 => Self::Partition(direction, 50 + entropy.below(600)),
+            11 => Self::Refuse(50 + entropy.below(300)),
+            12 => Self::Slow(50 + entropy.below(400)),
+            13 => Self::BackUp,
+            14 => Self::Restore,
+            15 => match entropy.below(2) {
+                0 => Self::Keep,
+                _ => Self::PutBack,
+            },
+            16 => Self::Revoke(pick(agents)),
+            17 => match entropy.below(4) {
+                0 if shares > 1 => Self::Delete,
+                _ => Self::Bump(pick(shares)),
+            },
+            _ => Self::Freeze(pick(shares), 50 + entropy.below(300)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_has_one_plan_and_another_seed_another() {
+        assert_eq!(Plan::of(7), Plan::of(7));
+        assert_ne!(Plan::of(7).steps, Plan::of(8).steps);
+        let plan = Plan::of(7);
+        assert_eq!(plan.draw("server", 1), plan.draw("server", 1));
+        assert_ne!(plan.seed_of("server", 1), plan.seed_of("server", 2));
+        assert_ne!(plan.seed_of("agent-0", 1), plan.seed_of("agent-1", 1));
+    }
+
+    /// A kind that no seed plays is a fault that never fires.
+    #[test]
+    fn every_kind_of_step_is_in_the_plan_of_some_seed() {
+        let steps: Vec<_> = (0..200).flat_map(|seed| Plan::of(seed).steps).collect();
+        let kinds: std::collections::HashSet<_> = steps
+            .iter()
+            .map(|planned| std::mem::discriminant(&planned.step))
+            .collect();
+        assert_eq!(kinds.len(), 19);
+    }
+}
