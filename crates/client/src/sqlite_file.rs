@@ -90,35 +90,22 @@ pub(crate) fn open(
     if !folder.try_exists()? {
         seams.files.create_private_dir(folder)?;
     }
-    let is_simulated = seams.sqlite.vfs.is_some();
-    let db = if is_simulated {
-        // What a simulated disk holds is known to its VFS only.
-        let flags = OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_READ_WRITE;
-        let db = connect(path, seams, flags)?;
-        if is_blank(&db)? {
-            (format.create)(&db)?;
-        }
-        db
-    } else {
-        if !path.try_exists()? {
-            create(path, format, seams)?;
-        }
-        // Looked at without leave to write first, so that what is refused is left as it was.
-        let look = connect(path, seams, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        check(&look, format)?;
-        check_length(path, &look)?;
-        if format.is_private {
-            check_private(path)?;
-        }
-        drop(look);
-        connect(path, seams, OpenFlags::SQLITE_OPEN_READ_WRITE)?
-    };
+    if !path.try_exists()? {
+        create(path, format, seams)?;
+    }
+    // Looked at without leave to write first, so that what is refused is left as it was.
+    let look = connect(path, seams, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check(&look, format)?;
+    check_length(path, &look)?;
+    if format.is_private {
+        check_private(path)?;
+    }
+    drop(look);
+    let db = connect(path, seams, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version = check(&db, format)?;
     set_up(&db, seams.sqlite)?;
     if version < format.version {
-        if !is_simulated {
-            keep_a_copy(path, &db, (version, seams))?;
-        }
+        keep_a_copy(path, &db, (version, seams))?;
         (format.migrate)(&db)?;
         // A newer program may have migrated it meanwhile.
         check(&db, format)?;

@@ -5,5 +5,6 @@
 //! library as they ship. Whatever happens goes into a [`history`], and a checker that shares no code
 //! with what it checks says whether the promises held.
 
+pub mod disk;
 pub mod history;
 pub mod real;

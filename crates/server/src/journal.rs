@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use share_model::UnixMs;
-use share_model::seam::{Entropy, Executor, NotAccepted, Worker};
+use share_model::seam::{Entropy, Executor, Files, NotAccepted, Worker};
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
@@ -77,8 +77,12 @@ struct Job {
 impl Journal {
     /// Opens a journal; `None` if there is no file. A torn last entry is cut off: nobody acted on
     /// it. Blocks.
-    pub(crate) fn open(path: &Path, executor: Executor) -> Result<Option<Self>, JournalError> {
-        let Some((file, bytes)) = LockedFile::open(path)? else {
+    pub(crate) fn open(
+        path: &Path,
+        files: &Arc<dyn Files>,
+        executor: Executor,
+    ) -> Result<Option<Self>, JournalError> {
+        let Some((file, bytes)) = LockedFile::open(path, files)? else {
             return Ok(None);
         };
         let read = frame::read(path, &bytes)?;
@@ -98,11 +102,12 @@ impl Journal {
     pub(crate) fn create(
         path: &Path,
         contents: Contents,
+        files: &Arc<dyn Files>,
         executor: Executor,
     ) -> Result<Self, JournalError> {
         let bytes = frame::write_file(&contents.entries());
-        let file =
-            LockedFile::create(path, &bytes).map_err(JournalError::io("make journal", path))?;
+        let file = LockedFile::create(path, &bytes, files)
+            .map_err(JournalError::io("make journal", path))?;
         info!(journal = %path.display(), "journal begun");
         Self::start(Box::new(file), contents, bytes.len() as u64, executor)
     }

@@ -100,8 +100,8 @@ async fn restore_in_steps(
     step: Step<'_>,
 ) -> Result<Restored, RestoreError> {
     let mut backup = BackupFile::open(&options.file)?;
-    let journal = open_journal(&options.journal)?;
     let (data, seams) = (&options.data, &options.seams);
+    let journal = open_journal(&options.journal, seams)?;
     let folder = Folder::take(data, &*seams.files)?;
     let staging = data.join(STAGING);
     let prepared = prepare(&staging, &mut backup, journal.as_ref(), (options, step)).await;
@@ -140,9 +140,9 @@ fn keep_certificate(data: &Path, new: &Path, seams: &Seams) -> Result<(), Restor
     Ok(())
 }
 
-fn open_journal(journal: &RestoreJournal) -> Result<Option<Journal>, RestoreError> {
+fn open_journal(journal: &RestoreJournal, seams: &Seams) -> Result<Option<Journal>, RestoreError> {
     match journal {
-        RestoreJournal::At(path) => match Journal::open(path, Executor::Inline)? {
+        RestoreJournal::At(path) => match Journal::open(path, &seams.files, Executor::Inline)? {
             Some(journal) => Ok(Some(journal)),
             None => Err(RestoreError::NoJournal { path: path.clone() }),
         },

@@ -36,6 +36,43 @@ pub trait Files: Debug + Send + Sync {
     ///
     /// As opening or locking fails.
     fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>>;
+
+    /// Appends bytes to the file at `path`, which is open for it, durable at return. After an error
+    /// nobody knows what is there.
+    ///
+    /// # Errors
+    ///
+    /// As writing fails.
+    fn append(&self, path: &Path, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        let _ = path;
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+
+    /// Cuts off what follows the first `bytes` bytes of the file at `path`, which is open for
+    /// writing; what is kept is durable at return.
+    ///
+    /// # Errors
+    ///
+    /// As writing fails.
+    fn cut(&self, path: &Path, file: &mut File, bytes: u64) -> io::Result<()> {
+        let _ = path;
+        if file.metadata()?.len() > bytes {
+            file.set_len(bytes)?;
+        }
+        file.sync_all()
+    }
+
+    /// Puts a file whose bytes are durable in the place of the one at `path`, in the same folder,
+    /// durable at return. After an error it is the old one or the new one.
+    ///
+    /// # Errors
+    ///
+    /// As renaming fails.
+    fn put_in_place(&self, new: &Path, path: &Path) -> io::Result<()> {
+        fs::rename(new, path)?;
+        File::open(parent(path))?.sync_all()
+    }
 }
 
 /// Holds a lock until it is dropped.

@@ -59,7 +59,7 @@ pub(crate) async fn bind(
 ) -> Result<Arc<JournaledStore>, ServerError> {
     check_outside(place)?;
     let (mut version, mut bound) = read_record(&*store).await?;
-    let journal = match Journal::open(&place.path, place.executor)? {
+    let journal = match Journal::open(&place.path, &seams.files, place.executor)? {
         Some(journal) => {
             check_belongs(&journal, bound, place)?;
             journal
@@ -167,7 +167,8 @@ async fn begin(
     for (grant, at) in revoked_grants(store).await? {
         contents.take(Entry::FactoryRevoked { grant, at });
     }
-    Ok(Journal::create(&place.path, contents, place.executor)?)
+    let (path, executor) = (&place.path, place.executor);
+    Ok(Journal::create(path, contents, &seams.files, executor)?)
 }
 
 /// What a journal has to know of a share.

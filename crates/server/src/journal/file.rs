@@ -2,8 +2,11 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use share_model::seam::Files;
 
 use super::error::JournalError;
 
@@ -38,11 +41,15 @@ pub(super) enum ReplaceError {
 pub(super) struct LockedFile {
     path: PathBuf,
     file: File,
+    files: Arc<dyn Files>,
 }
 
 impl LockedFile {
     /// Opens the file and reads it; `None` if there is none.
-    pub(super) fn open(path: &Path) -> Result<Option<(Self, Vec<u8>)>, JournalError> {
+    pub(super) fn open(
+        path: &Path,
+        files: &Arc<dyn Files>,
+    ) -> Result<Option<(Self, Vec<u8>)>, JournalError> {
         for _ in 0..OPENS_MAX {
             let opened = OpenOptions::new().read(true).append(true).open(path);
             let mut file = match opened {
@@ -66,7 +73,8 @@ impl LockedFile {
                 ));
             }
             let path = path.to_owned();
-            return Ok(Some((Self { path, file }, bytes)));
+            let files = Arc::clone(files);
+            return Ok(Some((Self { path, file, files }, bytes)));
         }
         Err(JournalError::InUse {
             path: path.to_owned(),
@@ -74,31 +82,30 @@ impl LockedFile {
     }
 
     /// Makes the file with these bytes, durable at return.
-    pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let (file, new) = write_beside(path, bytes)?;
-        install(&new, path)?;
+    pub(super) fn create(path: &Path, bytes: &[u8], files: &Arc<dyn Files>) -> io::Result<Self> {
+        let (file, new) = write_beside(path, bytes, &**files)?;
+        files.put_in_place(&new, path)?;
         let path = path.to_owned();
-        Ok(Self { path, file })
+        let files = Arc::clone(files);
+        Ok(Self { path, file, files })
     }
 
     /// Cuts off what follows the first `bytes` bytes; what is kept is durable at return.
     pub(super) fn keep(&mut self, bytes: u64) -> io::Result<()> {
-        if self.file.metadata()?.len() > bytes {
-            self.file.set_len(bytes)?;
-        }
-        self.file.sync_all()
+        self.files.cut(&self.path, &mut self.file, bytes)
     }
 }
 
 impl Disk for LockedFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.file.sync_data()
+        self.files.append(&self.path, &mut self.file, bytes)
     }
 
     fn replace(&mut self, bytes: &[u8]) -> Result<(), ReplaceError> {
-        let (file, new) = write_beside(&self.path, bytes).map_err(ReplaceError::Kept)?;
-        install(&new, &self.path).map_err(ReplaceError::InDoubt)?;
+        let written = write_beside(&self.path, bytes, &*self.files);
+        let (file, new) = written.map_err(ReplaceError::Kept)?;
+        let placed = self.files.put_in_place(&new, &self.path);
+        placed.map_err(ReplaceError::InDoubt)?;
         self.file = file;
         Ok(())
     }
@@ -120,7 +127,7 @@ fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
 }
 
 /// Writes a file beside `path`, locked and durable, readable by its owner only.
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(File, PathBuf)> {
+fn write_beside(path: &Path, bytes: &[u8], files: &dyn Files) -> io::Result<(File, PathBuf)> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
@@ -130,7 +137,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(File, PathBuf)> {
         Ok(()) | Err(_) => {}
     }
     let mut options = OpenOptions::new();
-    options.append(true).create_new(true);
+    options.read(true).append(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&new)?;
@@ -138,15 +145,8 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<(File, PathBuf)> {
         TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
         TryLockError::Error(error) => error,
     })?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    files.append(&new, &mut file, bytes)?;
     Ok((file, new))
-}
-
-/// Puts a file in place, durably.
-fn install(new: &Path, path: &Path) -> io::Result<()> {
-    fs::rename(new, path)?;
-    File::open(folder_of(path))?.sync_all()
 }
 
 /// The folder in which a file lies.

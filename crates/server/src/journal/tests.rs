@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use share_engine::{Change, CreateShare, Ends, Record, ShareState};
-use share_model::seam::{Executor, SeededEntropy, SystemFiles};
+use share_model::seam::{Executor, Files, SeededEntropy, SystemFiles};
 use share_model::{
     Epoch, GrantId, HistoryId, Limits, Origin, OriginKind, RequestId, SecretHash, ShareId, UnixMs,
 };
@@ -56,12 +56,16 @@ fn contents() -> Contents {
     new_contents(&SeededEntropy::new(1), None, UnixMs::new(4))
 }
 
+fn system_files() -> Arc<dyn Files> {
+    Arc::new(SystemFiles)
+}
+
 fn create(path: &Path) -> Journal {
-    Journal::create(path, contents(), INLINE).unwrap()
+    Journal::create(path, contents(), &system_files(), INLINE).unwrap()
 }
 
 fn reopen(path: &Path) -> Result<Contents, JournalError> {
-    let journal = Journal::open(path, INLINE)?.unwrap();
+    let journal = Journal::open(path, &system_files(), INLINE)?.unwrap();
     Ok(journal.contents().clone())
 }
 
@@ -91,7 +95,11 @@ fn last_frame(bytes: &[u8]) -> usize {
 async fn what_was_written_is_read_again_and_the_newest_bump_of_a_share_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
-    assert!(Journal::open(&path, INLINE).unwrap().is_none());
+    assert!(
+        Journal::open(&path, &system_files(), INLINE)
+            .unwrap()
+            .is_none()
+    );
     let journal = create(&path);
     let id = journal.contents().id();
     for entry in [
@@ -179,7 +187,9 @@ async fn an_entry_that_was_cut_off_anywhere_is_dropped_and_what_was_before_it_st
             "cut at {cut}"
         );
         // The next entry follows what is whole.
-        let journal = Journal::open(&path, INLINE).unwrap().unwrap();
+        let journal = Journal::open(&path, &system_files(), INLINE)
+            .unwrap()
+            .unwrap();
         let next = Entry::Bumped(bump(2, 6, 26));
         journal.append(vec![next]).await.unwrap();
         drop(journal);
@@ -244,7 +254,7 @@ async fn a_journal_has_one_opener_at_a_time_also_after_it_was_made_smaller() {
     let journal = create(&path);
     let is_in_use = || {
         matches!(
-            Journal::open(&path, INLINE),
+            Journal::open(&path, &system_files(), INLINE),
             Err(JournalError::InUse { .. })
         )
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use share_engine::CreateShare;
-use share_model::seam::{Executor, SeededEntropy, SimulatedClock, SystemFiles};
+use share_model::seam::{Executor, Files, SeededEntropy, SimulatedClock, SystemFiles};
 use share_model::{
     GrantId, HistoryId, Limits, Origin, OriginKind, RequestId, Secret, ShareId, UnixMs,
 };
@@ -80,7 +80,9 @@ async fn place() -> TempDir {
     }
     fs::write(folder.path().join("backup"), bytes).unwrap();
     let contents = new_contents(&SeededEntropy::new(2), None, UnixMs::new(1));
-    drop(Journal::create(&folder.path().join("journal"), contents, Executor::Inline).unwrap());
+    let files: Arc<dyn Files> = Arc::new(SystemFiles);
+    let path = folder.path().join("journal");
+    drop(Journal::create(&path, contents, &files, Executor::Inline).unwrap());
     let data = folder.path().join("data");
     drop(open(&data).unwrap());
     fs::write(data.join(CONTENT), "old").unwrap();

@@ -81,7 +81,8 @@ impl Claimant {
     }
 }
 
-/// What tells the file from a copy of it; `None` where the file is not the system's.
+/// What tells the file from a copy of it; `None` on a simulated disk, where a run is to be the same
+/// whatever numbers the system gives its files.
 pub(crate) fn file_identity(path: &Path, options: &OutboxOptions) -> Option<String> {
     if options.sqlite.vfs.is_some() {
         return None;

@@ -75,18 +75,17 @@ impl Folder {
     ) -> Result<Connection, StoreError> {
         let created = self.file.with_file_name(CREATED);
         let was_created = exists(files, &created)?;
-        // A VFS of its own has its own idea of files.
-        if settings.vfs.is_none() && !was_created && !exists(files, &self.file)? {
+        if !was_created && !exists(files, &self.file)? {
             // So that it is readable by its owner only, and durably there. SQLite gives its
             // write-ahead log the same mode.
             files
                 .write_private(&self.file, &[])
                 .map_err(io_error("create", &self.file))?;
         }
-        if settings.vfs.is_none() && was_created {
+        if was_created {
             self.check_length()?;
         }
-        let mut connection = self.connect(settings, OpenFlags::SQLITE_OPEN_READ_WRITE, true)?;
+        let mut connection = self.connect(settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let format = self.format(&connection, was_created)?;
         self.configure(&connection, settings)?;
         let migrated = if format == migration::newest_format() {
@@ -122,19 +121,15 @@ impl Folder {
 
     /// Opens the file for reading.
     pub(super) fn open_reader(&self, settings: &SqliteSettings) -> Result<Connection, StoreError> {
-        self.connect(settings, OpenFlags::SQLITE_OPEN_READ_ONLY, false)
+        self.connect(settings, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
     fn connect(
         &self,
         settings: &SqliteSettings,
         mode: OpenFlags,
-        may_create: bool,
     ) -> Result<Connection, StoreError> {
-        let mut flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        if may_create && settings.vfs.is_some() {
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
-        }
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = match &settings.vfs {
             None => Connection::open_with_flags(&self.file, flags),
             Some(vfs) => Connection::open_with_flags_and_vfs(&self.file, flags, vfs.as_str()),

@@ -1,0 +1,96 @@
+//! The file system of a machine with a simulated disk, apart from SQLite's files.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use share_model::seam::{FileLock, Files, SystemFiles};
+
+use super::Disk;
+use super::edge::FileKind;
+use super::fault::Failure;
+use super::operation::DiskFile;
+use super::unsynced::{FileId, RawFile};
+
+/// Files on a simulated disk. What is done under the disk's folder meets its faults and crash points:
+/// appended to as [`FileKind::Journal`], replaced as a whole as [`FileKind::File`].
+#[derive(Debug, Clone)]
+pub struct SimulatedFiles {
+    disk: Arc<Disk>,
+}
+
+impl SimulatedFiles {
+    /// The files of a disk. Those outside of its folder are taken as on it, too.
+    pub fn new(disk: Arc<Disk>) -> Self {
+        Self { disk }
+    }
+}
+
+impl Files for SimulatedFiles {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+        match self.disk.may_read() {
+            true => SystemFiles.read(path, bytes_max),
+            false => Err(to_io(Failure::Device)),
+        }
+    }
+
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let replace = || SystemFiles.write_private(path, bytes);
+        // An empty file takes no space.
+        let length = bytes.len() as u64;
+        let replaced = self.disk.replace(FileKind::File, length, replace);
+        replaced.map_err(to_io)
+    }
+
+    fn create_private_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.check_alive().map_err(to_io)?;
+        SystemFiles.create_private_dir(path)
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
+        SystemFiles.try_lock(path)
+    }
+
+    fn append(&self, path: &Path, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        let on_disk = journal(path, file)?;
+        let end = file.length()?;
+        let written = self.disk.write(&on_disk, file, bytes, end);
+        written
+            .and_then(|()| self.disk.sync(&on_disk))
+            .map_err(to_io)
+    }
+
+    fn cut(&self, path: &Path, file: &mut File, bytes: u64) -> io::Result<()> {
+        let on_disk = journal(path, file)?;
+        if file.length()? > bytes {
+            let truncated = self.disk.truncate(&on_disk, file, bytes);
+            truncated.map_err(to_io)?;
+        }
+        self.disk.sync(&on_disk).map_err(to_io)
+    }
+
+    fn put_in_place(&self, new: &Path, path: &Path) -> io::Result<()> {
+        let replace = || SystemFiles.put_in_place(new, path);
+        let replaced = self.disk.replace(FileKind::Journal, 0, replace);
+        replaced.map_err(to_io)
+    }
+}
+
+fn journal(path: &Path, file: &File) -> io::Result<DiskFile> {
+    Ok(DiskFile {
+        id: FileId::of(&file.metadata()?),
+        kind: FileKind::Journal,
+        path: path.to_owned(),
+    })
+}
+
+fn to_io(failure: Failure<io::Error>) -> io::Error {
+    match failure {
+        Failure::NoSpace => io::Error::new(io::ErrorKind::StorageFull, "simulated: disk full"),
+        Failure::Device => io::Error::other("simulated: input/output error"),
+        Failure::Frozen => io::Error::other("simulated: the machine is dead"),
+        Failure::Crashed(edge) => io::Error::other(format!("simulated: died at {edge}")),
+        Failure::Real(error) => error,
+    }
+}

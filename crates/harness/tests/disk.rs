@@ -1,0 +1,10 @@
+//! The simulated disk under SQLite and beside it: what it keeps, loses, refuses.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
+
+mod disk {
+    mod common;
+    mod faults;
+    mod files;
+    mod power;
+}
