@@ -41,11 +41,11 @@ use tokio::task::LocalSet;
 pub use agent::AgentArgs;
 pub use clock::Jump;
 pub use error::RealError;
-pub use machine::MachineArgs;
+pub use machine::{KillAt, MachineArgs, Span};
 pub use node::NodeArgs;
 
 use crate::history::{Bounds, Event};
-use plan::{Draw, Plan};
+use plan::Plan;
 use stage::{Stage, pass};
 
 /// A file system in memory, where there is one: runs wait for processes, not for disks.
@@ -112,7 +112,7 @@ async fn set_up(stage: &mut Stage) -> Result<(), RealError> {
     let data = stage.data();
     let server = data.parent().unwrap_or(&data);
     std::fs::create_dir(server).map_err(RealError::file("make the folder", server))?;
-    if !stage.start_server(&Draw::default()).await? {
+    if !stage.start_server(&MachineArgs::default()).await? {
         return stage.must_start_server().await;
     }
     let path = data.join("factory.ref");

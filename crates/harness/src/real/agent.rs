@@ -102,11 +102,11 @@ pub fn main(args: AgentArgs) -> Result<(), RealError> {
 async fn run(args: AgentArgs) -> Result<(), RealError> {
     let refs = super::refs::read(&args.refs)?;
     let notes = Notes::begin(&args.notes)?;
-    let machine = Machine::start(args.machine.clone(), &args.folder, &notes)?;
+    let machine = Machine::start(&args.machine, &args.folder, &notes)?;
     let options = OutboxOptions {
-        sqlite: machine.sqlite,
+        sqlite: machine.sqlite.clone(),
         clock: Arc::clone(&machine.clock),
-        files: machine.files,
+        files: Arc::clone(&machine.files),
         batch_ops_max: Some(args.batch_ops),
         // An op that stands for several calls would be several in the history.
         coalesce: false,
@@ -152,7 +152,7 @@ async fn run(args: AgentArgs) -> Result<(), RealError> {
     tokio::select! {
         biased;
         _ = terminated.recv() => {}
-        worked = agent.work(&args, machine.clock) => {
+        worked = agent.work(&args, &*machine.clock) => {
             worked?;
             tokio::select! {
                 _ = terminated.recv() => {}
@@ -209,9 +209,9 @@ struct Agent {
 }
 
 impl Agent {
-    async fn work(&self, args: &AgentArgs, clock: Arc<dyn Clock>) -> Result<(), RealError> {
+    async fn work(&self, args: &AgentArgs, clock: &dyn Clock) -> Result<(), RealError> {
         let entropy = SeededEntropy::new(args.seed);
-        let mut workload = Workload::new(&args.name, &entropy, &*clock);
+        let mut workload = Workload::new(&args.name, &entropy, clock);
         if args.first {
             for share in &self.shares {
                 self.enqueue(*share, &workload.first()).await?;

@@ -72,7 +72,7 @@ impl JumpingClock {
             SystemClock.sleep(wait).await;
             waited = waited.max(jump.at_ms);
             notes.write(Note::Fault {
-                kind: "clock-jump".to_owned(),
+                kind: "clock jump".to_owned(),
                 detail: format!("by {} ms", jump.by_ms),
             });
         }

@@ -1,6 +1,7 @@
 //! `share-chaos node`: a server as a process of its own, from the library, on a machine that breaks.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use share_model::seam::SystemEntropy;
@@ -72,21 +73,21 @@ async fn run(args: NodeArgs) -> Result<(), RealError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(listening)?;
     let notes = Notes::begin(&args.notes)?;
     let root = args.data.parent().unwrap_or(&args.data);
-    let machine = Machine::start(args.machine, root, &notes)?;
+    let machine = Machine::start(&args.machine, root, &notes)?;
     let defaults = ServerOptions::new(&args.data);
     let options = ServerOptions {
         journal: args.journal,
         advertise: vec![args.advertise],
         store: SqliteStoreOptions {
-            settings: machine.sqlite,
+            settings: machine.sqlite.clone(),
             wal_pages: WAL_PAGES,
             index_rows: INDEX_ROWS,
             ..SqliteStoreOptions::default()
         },
         seams: Seams {
-            clock: machine.clock,
-            entropy: std::sync::Arc::new(SystemEntropy::default()),
-            files: machine.files,
+            clock: Arc::clone(&machine.clock),
+            entropy: Arc::new(SystemEntropy::default()),
+            files: Arc::clone(&machine.files),
         },
         ..defaults
     };

@@ -23,14 +23,13 @@ use crate::history::{Call, Group, MadeOp, SentEntry, Trouble, What};
 
 /// Kinds of faults that a process notes of itself.
 pub(super) const KINDS: &[&str] = &[
-    "clock-jump",
-    "disk-full",
-    "eio-read",
-    "eio-write",
-    "enospc",
-    "fsync-failed",
-    "kill-at-edge",
-    "short-write",
+    "clock jump",
+    "disk full",
+    "disk read failed",
+    "disk short write",
+    "disk sync failed",
+    "disk write failed",
+    "kill at edge",
 ];
 
 /// An event as a process notes it; the fields are those of [`What`].

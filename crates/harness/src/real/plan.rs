@@ -4,6 +4,8 @@ use share_faults::{Close, Direction};
 use share_model::seam::{Entropy, SeededEntropy};
 
 use super::clock::Jump;
+use super::machine::{KillAt, MachineArgs, Span};
+use crate::disk::{Edge, FileKind};
 
 /// One thing that the script does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +43,21 @@ pub(super) struct Planned {
     pub(super) step: Step,
 }
 
-/// What a process's machine does to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Draw {
-    pub(super) is_full: bool,
-    pub(super) jumps: Vec<Jump>,
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Server,
+    Agent,
+}
+
+/// Out of a hundred starts of a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Percents {
+    bounded_file: u64,
+    clock_jumps: u64,
+    killed_at_edge: u64,
+    full_disk: u64,
+    failing_disk: u64,
 }
 
 /// The plan of a seed.
@@ -57,9 +69,7 @@ pub(super) struct Plan {
     /// Whether the first agent has a grant of its own; else all have the owner's.
     pub(super) has_grants: bool,
     pub(super) steps: Vec<Planned>,
-    /// Out of a hundred starts of a process.
-    full_percent: u64,
-    jump_percent: u64,
+    percents: Percents,
 }
 
 /// Kinds of steps, switched on and off as a whole.
@@ -93,20 +103,45 @@ impl Plan {
             shares,
             has_grants: entropy.below(2) == 0,
             steps,
-            full_percent: percent(40),
-            jump_percent: percent(60),
+            percents: Percents {
+                bounded_file: percent(40),
+                clock_jumps: percent(60),
+                killed_at_edge: percent(80),
+                full_disk: percent(50),
+                failing_disk: percent(50),
+            },
         }
     }
 
     /// What befalls the machine of the `start`-th process named `name`.
-    pub(super) fn draw(&self, name: &str, start: u64) -> Draw {
+    pub(super) fn draw(&self, role: Role, name: &str, start: u64) -> MachineArgs {
         let entropy = self.entropy_of(name, start);
-        let is_full = entropy.below(100) < self.full_percent;
-        let jumps = match entropy.below(100) < self.jump_percent {
-            false => Vec::new(),
-            true => (0..1 + entropy.below(2)).map(|_| jump(&entropy)).collect(),
+        let is_on = |percent| entropy.below(100) < percent;
+        let mut machine = MachineArgs {
+            disk_seed: entropy.below(u64::MAX),
+            // SQLite takes what the file has already for the least that it may have.
+            pages_max: is_on(self.percents.bounded_file).then_some(1),
+            ..MachineArgs::default()
         };
-        Draw { is_full, jumps }
+        if is_on(self.percents.clock_jumps) {
+            machine.clock_jump = (0..1 + entropy.below(2)).map(|_| jump(&entropy)).collect();
+        }
+        if is_on(self.percents.killed_at_edge) {
+            machine.kill_at = Some(kill_at(role, &entropy));
+        }
+        if is_on(self.percents.full_disk) {
+            let from_ms = entropy.below(200);
+            let to_ms = from_ms + 20 + entropy.below(300);
+            machine.disk_full = Some(Span { from_ms, to_ms });
+        }
+        if is_on(self.percents.failing_disk) {
+            let rate = || u32::try_from(entropy.below(2) * entropy.below(4000)).unwrap_or(0);
+            machine.write_fails = rate();
+            machine.write_torn = rate();
+            machine.read_fails = rate();
+            machine.sync_fails = rate();
+        }
+        machine
     }
 
     /// The randomness of the `start`-th process named `name`.
@@ -127,6 +162,26 @@ fn jump(entropy: &dyn Entropy) -> Jump {
     Jump {
         at_ms: entropy.below(300),
         by_ms: if entropy.below(2) == 0 { by } else { -by },
+    }
+}
+
+fn kill_at(role: Role, entropy: &dyn Entropy) -> KillAt {
+    let is_met = |edge: &Edge| match edge.kind {
+        FileKind::Db | FileKind::Wal => true,
+        FileKind::Rollback => false,
+        FileKind::Journal | FileKind::File => role == Role::Server,
+    };
+    let edges: Vec<_> = Edge::all().filter(is_met).collect();
+    let at = usize::try_from(entropy.below(edges.len() as u64)).unwrap_or(0);
+    let edge = edges[at];
+    // A log is written often; a journal only when authority ends.
+    let often = match edge.kind {
+        FileKind::Db | FileKind::Wal => 30,
+        FileKind::Journal | FileKind::Rollback | FileKind::File => 2,
+    };
+    KillAt {
+        edge,
+        nth: 1 + entropy.below(often),
     }
 }
 
@@ -178,7 +233,7 @@ mod tests {
         assert_eq!(Plan::of(7), Plan::of(7));
         assert_ne!(Plan::of(7).steps, Plan::of(8).steps);
         let plan = Plan::of(7);
-        assert_eq!(plan.draw("server", 1), plan.draw("server", 1));
+        assert_eq!(plan.draw(Role::Server, "s", 1), plan.draw(Role::Server, "s", 1));
         assert_ne!(plan.seed_of("server", 1), plan.seed_of("server", 2));
         assert_ne!(plan.seed_of("agent-0", 1), plan.seed_of("agent-1", 1));
     }

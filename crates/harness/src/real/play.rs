@@ -145,7 +145,7 @@ impl Stage {
         };
         restore(options).await?;
         self.tell_put_back(true, taken);
-        self.story.fault("restore", "");
+        self.story.fault("server restored", "");
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl Stage {
         self.kill_server().await?;
         folders::replace(&self.data(), &copy)?;
         self.tell_put_back(false, taken);
-        self.story.fault("put-back", "");
+        self.story.fault("server put back", "");
         Ok(())
     }
 

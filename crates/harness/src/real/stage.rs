@@ -13,7 +13,8 @@ use share_model::{FactoryRef, ShareRef};
 use super::error::RealError;
 use super::moment::Moment;
 use super::node::Ready;
-use super::plan::{Draw, Plan};
+use super::machine::MachineArgs;
+use super::plan::{Plan, Role};
 use super::story::Story;
 use super::{connector, refs};
 use crate::history::What;
@@ -118,7 +119,7 @@ impl Stage {
 
     /// Starts a server and waits until it is ready; `false` if it ended before, as one does whose
     /// machine breaks at its start.
-    pub(super) async fn start_server(&mut self, draw: &Draw) -> Result<bool, RealError> {
+    pub(super) async fn start_server(&mut self, machine: &MachineArgs) -> Result<bool, RealError> {
         self.server_starts += 1;
         let notes = self
             .folder
@@ -131,7 +132,7 @@ impl Stage {
             .arg("--advertise")
             .arg(self.proxy.local_addr().to_string());
         command.arg("--notes").arg(notes);
-        command.args(draw.arguments());
+        command.args(machine.arguments());
         command.stdin(Stdio::null());
         let mut child = Child::start(command, &self.kills)?;
         let ready = child.wait_for_line(|line| ready(line).is_some(), DEADLINE);
@@ -186,7 +187,7 @@ impl Stage {
             Ok(_) => {
                 let how = "killed".to_owned();
                 self.story.tell("server", What::ServerEnded { how });
-                self.story.fault("kill-server", "");
+                self.story.fault("kill server", "");
             }
             Err(ProcessError::EndedBeforeKill { status, .. }) => self.tell_end(&server, status),
             Err(error) => return Err(error.into()),
@@ -222,7 +223,7 @@ impl Stage {
                 Err(error) => return Err(error.into()),
             }
         }
-        let draw = self.plan.draw("server", self.server_starts);
+        let draw = self.plan.draw(Role::Server, "server", self.server_starts);
         if self.start_server(&draw).await? {
             return Ok(());
         }
@@ -231,7 +232,7 @@ impl Stage {
 
     /// Starts a server on a machine on which nothing breaks.
     pub(super) async fn must_start_server(&mut self) -> Result<(), RealError> {
-        if self.start_server(&Draw::default()).await? {
+        if self.start_server(&MachineArgs::default()).await? {
             return Ok(());
         }
         Err(RealError::TooLate {
@@ -266,7 +267,7 @@ impl Stage {
         super::folders::copy(&from, &copy.folder)?;
         let (from, to) = (folder_name(&from), folder_name(&copy.folder));
         self.story.tell("chaos", What::Copied { from, to });
-        self.story.fault("copy-outbox", "");
+        self.story.fault("outbox copied", "");
         Ok(())
     }
 
@@ -293,7 +294,7 @@ impl Stage {
             command.arg("--pace-ms").arg((seed % 23).to_string());
             command.arg("--in-flight").arg((1 + seed % 6).to_string());
             command.arg("--batch-ops").arg((1 + seed % 9).to_string());
-            command.args(self.plan.draw(name, *starts).arguments());
+            command.args(self.plan.draw(Role::Agent, name, *starts).arguments());
             if agent.is_new {
                 command.arg("--first");
             }
@@ -310,11 +311,11 @@ impl Stage {
             return Ok(());
         };
         match child.sigkill().await {
-            Ok(_) => self.story.fault("kill-agent", self.agents[at].name.clone()),
+            Ok(_) => self.story.fault("kill agent", self.agents[at].name.clone()),
             // Its disk or its notes have failed it before.
             Err(ProcessError::EndedBeforeKill { status, .. }) => {
                 let detail = format!("{} {status}: {}", self.agents[at].name, child.transcript());
-                self.story.fault("agent-ended", detail);
+                self.story.fault("agent gave up", detail);
             }
             Err(error) => return Err(error.into()),
         }
@@ -335,8 +336,8 @@ impl Stage {
         self.told = now;
         let each = [
             ("cut", before.cuts, now.cuts),
-            ("lost-reply", before.lost_replies, now.lost_replies),
-            ("refused-connection", before.refused, now.refused),
+            ("lost reply", before.lost_replies, now.lost_replies),
+            ("refused connection", before.refused, now.refused),
             ("stall", before.stalls, now.stalls),
             ("partition", before.partitions, now.partitions),
         ];
@@ -352,21 +353,6 @@ impl Stage {
                 self.story.fault(kind, format!("{} pieces", now - before));
             }
         }
-    }
-}
-
-impl Draw {
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments: Vec<_> = self
-            .jumps
-            .iter()
-            .map(|jump| format!("--clock-jump={jump}"))
-            .collect();
-        if self.is_full {
-            // SQLite takes what the file has already for the least that it may have.
-            arguments.push("--pages-max=1".to_owned());
-        }
-        arguments
     }
 }
 
