@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use share_client::{
-    Backoff, Flusher, FlusherOptions, Heard, Outbox, OutboxError, OutboxOptions, RetryPolicy,
-    RpcLink, TcpConnector,
+    Backoff, Flusher, FlusherOptions, Heard, Outbox, OutboxError, OutboxOptions, Retention,
+    RetryPolicy, RpcLink, TcpConnector,
 };
 use share_model::ShareId;
 use share_model::seam::{Clock, Entropy, SeededEntropy, SystemClock};
@@ -115,6 +115,11 @@ async fn run(args: AgentArgs) -> Result<(), RealError> {
             age_max: Duration::from_secs(2),
             delay: Duration::from_millis(30),
             delay_max: Duration::from_millis(200),
+        },
+        // Clocks jump by days here; what was settled is looked at in the end.
+        retention: Retention {
+            age_max: Duration::MAX,
+            ..Retention::default()
         },
         ..OutboxOptions::default()
     };

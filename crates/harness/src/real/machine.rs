@@ -104,7 +104,11 @@ impl MachineArgs {
     pub(super) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![format!("--disk-seed={}", self.disk_seed)];
         arguments.extend(self.pages_max.map(|pages| format!("--pages-max={pages}")));
-        arguments.extend(self.clock_jump.iter().map(|it| format!("--clock-jump={it}")));
+        arguments.extend(
+            self.clock_jump
+                .iter()
+                .map(|it| format!("--clock-jump={it}")),
+        );
         arguments.extend(
             self.kill_at
                 .map(|at| format!("--kill-at={}:{}", at.edge, at.nth)),
@@ -199,7 +203,8 @@ impl Machine {
         disk.set_faults(args.faults());
         if let Some(span) = args.disk_full {
             let filling = fill(Arc::clone(&disk), span);
-            self.tasks.push(tokio::task::spawn_local(filling).abort_handle());
+            self.tasks
+                .push(tokio::task::spawn_local(filling).abort_handle());
         }
         self.sqlite.vfs = Some(Disk::vfs().to_owned());
         self.files = Arc::new(SimulatedFiles::new(Arc::clone(&disk)));
@@ -209,7 +214,8 @@ impl Machine {
             noted: Mutex::default(),
         });
         let watching = watch(Arc::clone(&watched));
-        self.tasks.push(tokio::task::spawn_local(watching).abort_handle());
+        self.tasks
+            .push(tokio::task::spawn_local(watching).abort_handle());
         self.disk = Some(watched);
         Ok(())
     }

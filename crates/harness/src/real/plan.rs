@@ -233,7 +233,10 @@ mod tests {
         assert_eq!(Plan::of(7), Plan::of(7));
         assert_ne!(Plan::of(7).steps, Plan::of(8).steps);
         let plan = Plan::of(7);
-        assert_eq!(plan.draw(Role::Server, "s", 1), plan.draw(Role::Server, "s", 1));
+        assert_eq!(
+            plan.draw(Role::Server, "s", 1),
+            plan.draw(Role::Server, "s", 1)
+        );
         assert_ne!(plan.seed_of("server", 1), plan.seed_of("server", 2));
         assert_ne!(plan.seed_of("agent-0", 1), plan.seed_of("agent-1", 1));
     }

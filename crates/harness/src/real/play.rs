@@ -172,12 +172,13 @@ impl Stage {
         Ok(())
     }
 
-    fn tell_put_back(&self, known: bool, taken: Moment) {
+    fn tell_put_back(&mut self, known: bool, taken: Moment) {
         let restored = What::Restored {
             known,
             taken_at: 0,
             journal_lost: false,
         };
         self.story.tell_since("chaos", restored, taken);
+        self.has_gone_back = true;
     }
 }

@@ -11,9 +11,9 @@ use share_model::seam::{Clock, SystemClock};
 use share_model::{FactoryRef, ShareRef};
 
 use super::error::RealError;
+use super::machine::MachineArgs;
 use super::moment::Moment;
 use super::node::Ready;
-use super::machine::MachineArgs;
 use super::plan::{Plan, Role};
 use super::story::Story;
 use super::{connector, refs};
@@ -21,6 +21,10 @@ use crate::history::What;
 
 /// How long a process may take to begin or to end in order.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+/// How long an outbox that fed a restored server again waits for others' ops to come back.
+const DOUBT_MS: u64 = 3000;
+/// Longer than it would wait for them if nobody set its clock.
+const DAYS_MS: u64 = 8 * 24 * 3600 * 1000;
 /// Nothing listens there: where the proxy leads before there is a server.
 const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
@@ -69,6 +73,8 @@ pub(super) struct Stage {
     told: ProxyCounts,
     /// A backup's file, and when it was begun.
     pub(super) backup: Option<(PathBuf, Moment)>,
+    /// The server was restored or put back.
+    pub(super) has_gone_back: bool,
     /// A copy of the server's data folder, and when it was made.
     pub(super) kept: Option<(PathBuf, Moment)>,
 }
@@ -96,6 +102,7 @@ impl Stage {
             kills: KillCount::default(),
             told,
             backup: None,
+            has_gone_back: false,
             kept: None,
         })
     }
@@ -288,6 +295,11 @@ impl Stage {
         command.arg("--notes").arg(notes);
         if drain {
             command.arg("--drain");
+            if self.has_gone_back {
+                // What was applied before and is rejected now is tried for days.
+                let jump = format!("--clock-jump={DOUBT_MS}:{DAYS_MS}");
+                command.arg(jump);
+            }
         } else {
             command.arg("--seed").arg(seed.to_string());
             command.arg("--calls").arg((20 + seed % 80).to_string());
