@@ -45,7 +45,7 @@ pub use machine::{KillAt, MachineArgs, Span};
 pub use node::NodeArgs;
 
 use crate::history::{Bounds, Event};
-use plan::Plan;
+use plan::{Plan, Planned};
 use stage::{Stage, pass};
 
 /// A file system in memory, where there is one: runs wait for processes, not for disks.
@@ -53,13 +53,16 @@ const MEMORY: &str = "/dev/shm";
 /// Bytes of a factory's ref.
 const REF_BYTES_MAX: u64 = 1 << 16;
 
-/// A run that has come to its end.
+/// A run that is over.
 #[derive(Debug)]
 pub struct RealRun {
     /// What happened, in order.
     pub events: Vec<Event>,
     /// What must hold for each share.
     pub bounds: Bounds,
+    /// Why it was not played to its end: a failure of the seed too, for a server that does not start
+    /// again, say. The events lead up to it.
+    pub failure: Option<RealError>,
 }
 
 /// Plays the plan of `seed` with processes of `binary`, which is `share-chaos` itself: it must have
@@ -68,8 +71,7 @@ pub struct RealRun {
 ///
 /// # Errors
 ///
-/// If the run could not be played to its end: that is a failure of the seed too, for a server that
-/// does not start again, say.
+/// If the run could not begin, or what its processes noted can't be read.
 pub async fn run(seed: u64, binary: &Path) -> Result<RealRun, RealError> {
     LocalSet::new().run_until(played(seed, binary)).await
 }
@@ -93,18 +95,26 @@ async fn played(seed: u64, binary: &Path) -> Result<RealRun, RealError> {
         let following = reader::follow(shared.owner.clone(), stage.story.clone(), actor);
         readers.push(tokio::task::spawn_local(following));
     }
-    for planned in plan.steps {
-        pass(planned.pause_ms).await;
-        stage.play(planned.step).await?;
+    let failure = script(&mut stage, &plan.steps).await.err();
+    if failure.is_some() {
+        stage.clear().await;
     }
-    stage.come_to_rest().await?;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(RealRun {
         events: stage.story.events()?,
         bounds: Bounds {
             window: Limits::DEFAULT.window,
         },
+        failure,
     })
+}
+
+async fn script(stage: &mut Stage, steps: &[Planned]) -> Result<(), RealError> {
+    for planned in steps {
+        pass(planned.pause_ms).await;
+        stage.play(planned.step).await?;
+    }
+    stage.come_to_rest().await
 }
 
 /// The server, its shares and the agents, before anything is broken.

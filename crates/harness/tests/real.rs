@@ -10,13 +10,12 @@ async fn play(seed: u64) {
     let binary = Path::new(env!("CARGO_BIN_EXE_share-chaos"));
     let run = real::run(seed, binary).await;
     let run = run.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+    if let Some(failure) = &run.failure {
+        panic!("seed {seed}: {failure:?}");
+    }
     let count = |is: fn(&What) -> bool| run.events.iter().filter(|event| is(&event.what)).count();
     let faults = count(|what| matches!(what, What::Fault { .. }));
     let acked = count(|what| matches!(what, What::Acked { .. }));
-    println!(
-        "seed {seed}: {} events, {faults} faults, {acked} acks",
-        run.events.len()
-    );
     assert!(faults > 0 && acked > 0, "seed {seed}: nothing happened");
     for event in &run.events {
         if let What::AtRest { rested, detail, .. } = &event.what {

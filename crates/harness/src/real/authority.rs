@@ -75,6 +75,7 @@ impl Stage {
                 security: served.security,
                 secret,
             },
+            bumping: None,
             is_deleted: false,
         });
         Ok(())
@@ -172,10 +173,12 @@ impl Stage {
     /// Bumps the epoch of a share: every ref of it is over but the new owner's, which all agents get
     /// when they start again.
     pub(super) async fn bump(&mut self, share: usize) -> Result<(), RealError> {
-        let entropy = SystemEntropy::default();
-        let secret = Secret::random(&entropy);
+        let bumping = self.shares[share].bumping.clone();
+        let bumping = bumping.unwrap_or_else(Bumping::new);
+        self.shares[share].bumping = Some(bumping.clone());
+        let Bumping { id, secret } = bumping;
         let request = BumpEpoch {
-            request: request_id(&entropy),
+            request: id,
             owner_secret_hash: secret.hash(),
             origin: origin(),
         };
@@ -216,7 +219,18 @@ impl Stage {
         Ok(())
     }
 
+    /// Asks again for what has had no answer yet: it may have been done all the same.
+    pub(super) async fn repeat_bumps(&mut self) -> Result<(), RealError> {
+        for share in 0..self.shares.len() {
+            if self.shares[share].bumping.is_some() {
+                self.bump(share).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn hand_out(&mut self, share: usize, new: &ShareRef) {
+        self.shares[share].bumping = None;
         self.shares[share].owner = new.clone();
         for agent in &mut self.agents {
             if let Some(reference) = agent.refs.get_mut(share) {
@@ -288,6 +302,23 @@ impl Stage {
             }
         }
         Ok(())
+    }
+}
+
+/// A bump that has had no answer yet: repeated, it is the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Bumping {
+    id: RequestId,
+    secret: Secret,
+}
+
+impl Bumping {
+    fn new() -> Self {
+        let entropy = SystemEntropy::default();
+        Self {
+            id: request_id(&entropy),
+            secret: Secret::random(&entropy),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use share_client::{BackupError, ClientError, FlusherError, OutboxError};
+use share_client::{ClientError, FlusherError, OutboxError};
 use share_faults::{ProcessError, ProxyError};
 use share_model::RefError;
 use share_server::{RestoreError, ServerError};
@@ -55,25 +55,22 @@ pub enum RealError {
     },
     /// A process could not be started, killed or waited for.
     #[error(transparent)]
-    Process(#[from] ProcessError),
+    Process(Box<ProcessError>),
     /// The fault proxy failed.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     /// The outbox failed.
     #[error(transparent)]
-    Outbox(#[from] OutboxError),
+    Outbox(Box<OutboxError>),
     /// The flusher failed.
     #[error(transparent)]
-    Flusher(#[from] FlusherError),
+    Flusher(Box<FlusherError>),
     /// The server failed.
     #[error(transparent)]
-    Server(#[from] ServerError),
+    Server(Box<ServerError>),
     /// A restore failed.
     #[error(transparent)]
-    Restore(#[from] RestoreError),
-    /// A backup failed.
-    #[error(transparent)]
-    Backup(#[from] BackupError),
+    Restore(Box<RestoreError>),
     /// A call that must succeed, for nothing is broken when it is made, did not.
     #[error("{doing}")]
     Call {
@@ -81,7 +78,7 @@ pub enum RealError {
         doing: &'static str,
         /// Why not.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// Something did not come to pass within its bound although nothing was broken.
     #[error("{what} within {seconds} s: {seen}")]
@@ -95,6 +92,36 @@ pub enum RealError {
     },
 }
 
+impl From<ProcessError> for RealError {
+    fn from(error: ProcessError) -> Self {
+        Self::Process(Box::new(error))
+    }
+}
+
+impl From<OutboxError> for RealError {
+    fn from(error: OutboxError) -> Self {
+        Self::Outbox(Box::new(error))
+    }
+}
+
+impl From<FlusherError> for RealError {
+    fn from(error: FlusherError) -> Self {
+        Self::Flusher(Box::new(error))
+    }
+}
+
+impl From<ServerError> for RealError {
+    fn from(error: ServerError) -> Self {
+        Self::Server(Box::new(error))
+    }
+}
+
+impl From<RestoreError> for RealError {
+    fn from(error: RestoreError) -> Self {
+        Self::Restore(Box::new(error))
+    }
+}
+
 impl RealError {
     pub(super) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
@@ -106,6 +133,9 @@ impl RealError {
     }
 
     pub(super) fn call(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
-        move |source| Self::Call { doing, source }
+        move |source| Self::Call {
+            doing,
+            source: Box::new(source),
+        }
     }
 }

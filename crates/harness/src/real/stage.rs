@@ -10,6 +10,7 @@ use share_faults::{Child, FaultProxy, KillCount, ProcessError, ProxyCounts, Prox
 use share_model::seam::{Clock, SystemClock};
 use share_model::{FactoryRef, ShareRef};
 
+use super::authority::Bumping;
 use super::error::RealError;
 use super::machine::MachineArgs;
 use super::moment::Moment;
@@ -33,6 +34,7 @@ const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 pub(super) struct Shared {
     /// The owner's, by way of the proxy.
     pub(super) owner: ShareRef,
+    pub(super) bumping: Option<Bumping>,
     pub(super) is_deleted: bool,
 }
 
@@ -340,6 +342,15 @@ impl Stage {
             child.sigterm_and_wait(DEADLINE).await?;
         }
         Ok(())
+    }
+
+    /// Kills whatever lives, so that nothing is noted any more.
+    pub(super) async fn clear(&mut self) {
+        for at in 0..self.agents.len() {
+            // What it failed by is told already.
+            drop(self.kill_agent(at).await);
+        }
+        drop(self.kill_server().await);
     }
 
     /// Tells the faults of the network that have fired since the last time.
