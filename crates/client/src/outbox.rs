@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use share_model::{OpId, OutboxKey, ShareId, ShareRef};
+use share_model::{OpId, OutboxKey, ShareId, ShareRef, planted};
 use tokio::sync::{broadcast, watch};
 
 pub use delegation::{
@@ -142,6 +142,9 @@ impl Outbox {
     /// then left as it was.
     pub fn open(path: &Path, options: OutboxOptions) -> Result<Self, OutboxError> {
         let db = file::open(path, &options)?;
+        if planted!("seq-reused-after-restart") {
+            lanes::count_pending_only(&db)?;
+        }
         let file = lease::file_identity(path, &options);
         let storage = Storage::start(options.executor, db).map_err(|source| OutboxError::Open {
             path: path.into(),

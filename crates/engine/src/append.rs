@@ -1,6 +1,8 @@
 //! Appending a batch: checked as a whole first, then op by op (`docs/design.md` §3).
 
-use share_model::{Ack, Batch, Cursor, Envelope, GrantId, OutboxId, Refusal, Seq, WriterId};
+use share_model::{
+    Ack, Batch, Cursor, Envelope, GrantId, OutboxId, Refusal, Seq, WriterId, planted,
+};
 
 use crate::appender::Appender;
 use crate::authority::{Authority, AuthorityError};
@@ -186,6 +188,12 @@ impl ShareState {
         let version = self.head.version;
         if let Some(lane) = self.head.ledger.lane_mut(outbox) {
             lane.move_floor(floor);
+            if lane.highest() > lane.floor() && planted!("floor-moved-by-server") {
+                lane.move_floor(lane.highest());
+            }
+            if lane.highest() > lane.floor() && planted!("eviction-by-age") {
+                lane.forget_oldest();
+            }
             lane.touch(version);
         }
     }
@@ -194,7 +202,9 @@ impl ShareState {
 /// Ends the appender with the refusal that the error stands for.
 fn end(appender: &mut Appender, error: AppendError) -> Refusal {
     let refusal = Refusal::from(error);
-    appender.ended = Some(refusal.clone());
+    if !planted!("refusal-keeps-appender") {
+        appender.ended = Some(refusal.clone());
+    }
     refusal
 }
 

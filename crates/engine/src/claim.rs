@@ -1,6 +1,8 @@
 //! Claiming a writer: compare-and-set on its incarnation (`docs/design.md` §3).
 
-use share_model::{Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Seq, WriterId};
+use share_model::{
+    Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Seq, WriterId, planted,
+};
 
 use crate::appender::Appender;
 use crate::authority::{Authority, AuthorityError};
@@ -133,6 +135,10 @@ impl ShareState {
         request: &ClaimRequest,
     ) -> Result<Claimed, ClaimError> {
         let grant = self.check_append(by, context.now)?;
+        if by.epoch() != self.epoch() && planted!("epoch-at-redeem-only") {
+            // A record of a claim names a grant of the epoch.
+            self.standing(by, context.now)?;
+        }
         let lane = self.head.ledger.lane(request.outbox);
         if let Some(asked) = request.history
             && asked != context.history
@@ -195,7 +201,7 @@ fn next_incarnation(
     let Some(holder) = lane.map(Lane::claim) else {
         return Ok(asked.next());
     };
-    if holder.nonce == request.nonce {
+    if holder.nonce == request.nonce && !planted!("claim-not-repeatable") {
         return Ok(holder.incarnation);
     }
     // An incarnation above the share's own is let in: the server forgot.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use share_model::{
-    AuditEvent, Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash, UnixMs,
+    AuditEvent, Bumped, Cut, GrantId, Origin, Refusal, RequestId, Right, Rights, SecretHash,
+    UnixMs, planted,
 };
 
 use crate::authority::{Authority, AuthorityError};
@@ -158,6 +159,10 @@ impl ShareState {
             owner_secret_hash: bump.owner.secret_hash,
         });
         self.head.grants.bump(bump.owner);
+        // Nobody's bump is a restore's.
+        if by == GrantId::from_bytes([0; 16]) && planted!("restore-keeps-grants") {
+            self.head.grants.take_along(self.head.epoch);
+        }
     }
 }
 

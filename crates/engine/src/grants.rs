@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use share_model::{GrantId, OwnerId, SecretHash, UnixMs, Usage};
+use share_model::{Epoch, GrantId, OwnerId, SecretHash, UnixMs, Usage, planted};
 
 use crate::record::{Grant, MintKind};
 
@@ -94,6 +94,11 @@ impl Grants {
     /// The grant of the share's epoch with this id, revoked or not.
     pub(crate) fn get(&self, id: GrantId) -> Option<&Held> {
         self.current.get(&id)
+    }
+
+    /// The grant with this id that the last bump ended.
+    pub(crate) fn ended(&self, id: GrantId) -> Option<&Held> {
+        self.ended.get(&id)
     }
 
     /// For tests that make a state that is no more made.
@@ -212,7 +217,11 @@ impl Grants {
             self.barred.insert(id);
             return;
         }
-        for id in self.subtree_of(id) {
+        let ends = match planted!("descendants-survive") {
+            true => vec![id],
+            false => self.subtree_of(id),
+        };
+        for id in ends {
             if let Some(held) = self.current.get_mut(&id) {
                 held.revoked_at.get_or_insert(at);
             }
@@ -254,6 +263,14 @@ impl Grants {
         self.ended = std::mem::take(&mut self.current);
         self.barred.clear();
         self.insert(Held::new(owner, None, None));
+    }
+
+    /// A planted bug: what the last bump ended is of the new epoch.
+    pub(crate) fn take_along(&mut self, epoch: Epoch) {
+        for (id, mut held) in std::mem::take(&mut self.ended) {
+            held.grant.epoch = epoch;
+            self.current.insert(id, held);
+        }
     }
 
     /// Keeps of each grant what proves it, and nothing that people wrote.

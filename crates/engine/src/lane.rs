@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use share_model::{
     Chain, Cursor, Fingerprint, GrantId, Incarnation, Nonce, Origin, Seq, ShareVersion, WriterId,
+    planted,
 };
 
 /// A lane: claimed by an outbox, a writer once it has appended.
@@ -221,7 +222,20 @@ impl Lane {
             };
             if passed.outcome == Kept::Abandoned {
                 self.abandoned_above -= 1;
-                self.abandoned.insert((self.floor, passed.fingerprint));
+                if !planted!("abandoned-comes-back") {
+                    self.abandoned.insert((self.floor, passed.fingerprint));
+                }
+            }
+        }
+    }
+
+    /// A planted bug: keeps the newest few outcomes, and takes what is older for never applied.
+    pub(crate) fn forget_oldest(&mut self) {
+        const KEPT: usize = 4;
+        let oldest = self.entries.len().saturating_sub(KEPT);
+        for entry in self.entries.iter_mut().take(oldest) {
+            if let Kept::Applied(_) | Kept::Duplicate(_) = entry.outcome {
+                entry.outcome = Kept::Hole;
             }
         }
     }

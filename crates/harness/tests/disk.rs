@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 mod disk {
-    mod common;
     mod faults;
     mod files;
+    mod machine;
     mod power;
+    mod real_code;
 }

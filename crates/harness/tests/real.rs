@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use share_harness::check::check;
 use share_harness::history::What;
 use share_harness::real;
 
@@ -17,15 +18,12 @@ async fn play(seed: u64) {
     let faults = count(|what| matches!(what, What::Fault { .. }));
     let acked = count(|what| matches!(what, What::Acked { .. }));
     assert!(faults > 0 && acked > 0, "seed {seed}: nothing happened");
-    for event in &run.events {
-        if let What::AtRest { rested, detail, .. } = &event.what {
-            assert!(
-                rested,
-                "seed {seed}: {} is not at rest: {detail}",
-                event.actor
-            );
-        }
-    }
+    let found = check(&run.events, &run.bounds);
+    let texts: Vec<_> = found
+        .iter()
+        .map(|violation| format!("{}: {}", violation.check, violation.text))
+        .collect();
+    assert!(found.is_empty(), "seed {seed}: {texts:#?}");
 }
 
 #[tokio::test]

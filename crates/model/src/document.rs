@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::json::{has_reserved_name, json_bytes, json_depth};
 use crate::limits::Limits;
 use crate::op::Mutation;
+use crate::planted;
 
 /// An ordered map from key to JSON value.
 ///
@@ -284,7 +285,12 @@ impl StoredValue {
             Change::Put(..) => unreachable!("`apply` replaces values itself"),
             Change::Merge(patch) => {
                 let mut merged = Value::clone(&self.value);
-                json_patch::merge(&mut merged, &patch);
+                match (&mut merged, &patch) {
+                    (Value::Object(old), Value::Object(new)) if planted!("merge-shallow") => {
+                        old.extend(new.clone());
+                    }
+                    _ => json_patch::merge(&mut merged, &patch),
+                }
                 let bytes = json_bytes(&merged);
                 room.check(bytes)?;
                 *self = Self {

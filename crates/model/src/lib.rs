@@ -6,6 +6,7 @@
 //! simulation replaces.
 
 pub mod address;
+pub mod planted;
 pub mod seam;
 
 mod authority;

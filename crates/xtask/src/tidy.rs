@@ -13,6 +13,7 @@ mod lengths;
 mod limits;
 mod manifest;
 mod paths;
+mod planted;
 mod schema_fresh;
 mod targets;
 mod words;
@@ -87,6 +88,8 @@ checks! {
     paths_in_documents_exist => paths::existing,
     limits_are_documented_with_their_tests => limits::documented,
     images_name_only_what_exists => images::existing,
+    planted_bugs_are_listed_and_stand_beside_rules => planted::listed,
+    only_the_harness_turns_planted_bugs_on => planted::off,
 }
 
 /// What all checks find, sorted by place.

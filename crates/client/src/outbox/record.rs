@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use share_model::{Cursor, MutationError, OpOutcome, RejectReason, Seq, UnixMs};
+use share_model::{Cursor, MutationError, OpOutcome, RejectReason, Seq, UnixMs, planted};
 
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
@@ -100,6 +100,9 @@ fn verdict(batch: &StoredBatch, member: &Member, outcome: &OpOutcome) -> Verdict
                 .filter(|_| batch.kind == Kind::Abandon);
             Verdict::End(ours.unwrap_or(Outcome::DeadLetter(Failure::AbandonedElsewhere)))
         }
+        OpOutcome::Rejected(_) if planted!("rejected-taken-as-applied") => {
+            Verdict::End(Outcome::Duplicate(Cursor::ZERO))
+        }
         OpOutcome::Rejected(reason) if may_change(reason) => Verdict::TryAgain(reason.clone()),
         OpOutcome::Rejected(reason) => Verdict::GiveUp(Failure::Rejected(reason.clone())),
     }
@@ -140,7 +143,7 @@ fn apply(
 ) -> Result<Option<Outcome>, OutboxError> {
     let rejections = member.rejections.saturating_add(1);
     let first_rejected_at = member.first_rejected_at.unwrap_or(now);
-    let (state, give_up, outcome) = match verdict {
+    let (mut state, give_up, outcome) = match verdict {
         Verdict::End(outcome) => (end_state(&outcome), false, outcome),
         Verdict::TryAgain(reason) => {
             let age = now.get().saturating_sub(first_rejected_at.get());
@@ -159,6 +162,9 @@ fn apply(
         }
         Verdict::GiveUp(failure) => (RowState::Rejected, true, Outcome::DeadLetter(failure)),
     };
+    if give_up && planted!("abandonment-by-client") {
+        state = RowState::DeadLetter;
+    }
     let ended = state.is_final();
     // What is given up now goes at once; a rejected request to give up waits like any other.
     let waits = !ended && (!give_up || member.give_up);

@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 use share_model::{
     Batch, BatchId, Claimed, Cursor, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey,
-    Refusal, Seq, ShareId, ShareRef, UnixMs,
+    Refusal, Seq, ShareId, ShareRef, UnixMs, planted,
 };
 
 use super::Outbox;
+use super::batches;
 use super::cut::{Cutter, Size};
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
@@ -101,6 +102,9 @@ impl Outbox {
             if lane.stop.is_some() {
                 return Ok(Opening::Standing);
             }
+            if planted!("batch-recut") {
+                batches::cut_open_again(db, lane.number, options.clock.now())?;
+            }
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
             mind_the_clock(db, &lane, &options)?;
@@ -143,7 +147,15 @@ impl Outbox {
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
             mind_the_clock(db, &lane, &options)?;
-            send::take(db, &lane, &cutter, &limits, (&in_flight, room))
+            let taken = send::take(db, &lane, &cutter, &limits, (&in_flight, room))?;
+            if planted!("settled-before-ack") {
+                for sent in &taken.outgoing {
+                    let all = vec![OpOutcome::Applied(lane.cursor); sent.batch.entries.len()];
+                    let times = (options.clock.now(), &options.retry);
+                    record::record(db, turn.lane(db)?, sent.number, &all, times)?;
+                }
+            }
+            Ok(taken)
         })
         .await
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
-use share_model::{Cursor, FirstLane, HistoryId, OutboxKey, Seq, UnixMs};
+use share_model::{Cursor, FirstLane, HistoryId, OutboxKey, Seq, UnixMs, planted};
 
 use super::batches;
 use super::error::OutboxError;
@@ -113,10 +113,12 @@ fn move_one(
 ) -> Result<(), OutboxError> {
     let old = (from.number, member.seq);
     let (mut entry, fingerprint) = ops::entry_at(db, old.0, old.1)?;
-    entry.was.get_or_insert(FirstLane {
-        outbox: from.outbox(),
-        seq: member.seq,
-    });
+    if !planted!("requeue-without-was") {
+        entry.was.get_or_insert(FirstLane {
+            outbox: from.outbox(),
+            seq: member.seq,
+        });
+    }
     entry.seq = to.next_seq;
     to.chain = to.chain.then(fingerprint);
     to.next_seq = entry.seq.next();

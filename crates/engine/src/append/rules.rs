@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use share_model::{EntryBody, Identity, Op, OpOutcome, OutboxId, RejectReason};
+use share_model::{Cursor, EntryBody, Identity, Op, OpOutcome, OutboxId, RejectReason, planted};
 
 use super::Target;
 use super::place::Place;
@@ -43,7 +43,11 @@ impl<'a> Run<'a> {
     }
 
     /// The outcomes in the order of the batch, and the entries that are new.
-    pub(super) fn finish(self) -> (Vec<OpOutcome>, Vec<RecordedEntry>) {
+    pub(super) fn finish(mut self) -> (Vec<OpOutcome>, Vec<RecordedEntry>) {
+        if planted!("outcome-order-swapped") {
+            let is_rejected = |outcome: &OpOutcome| matches!(outcome, OpOutcome::Rejected(_));
+            self.outcomes.sort_by_key(is_rejected);
+        }
         (self.outcomes, self.entries)
     }
 
@@ -52,7 +56,14 @@ impl<'a> Run<'a> {
         let alone = BTreeSet::new();
         for place in places {
             match self.judge(place) {
-                Judgement::Again(outcome) => self.outcomes.push(outcome),
+                Judgement::Again(outcome) => {
+                    if let EntryBody::Op(op) = &place.entry.body
+                        && planted!("append-twice-on-retry")
+                    {
+                        let _ = self.try_op(op, place.identity.outbox, &alone);
+                    }
+                    self.outcomes.push(outcome);
+                }
                 Judgement::Known(outcome, recorded) => self.record(place, outcome, recorded),
                 Judgement::Fresh(op) => match self.try_op(op, place.identity.outbox, &alone) {
                     Ok(()) => self.record_applied(place, op),
@@ -76,10 +87,17 @@ impl<'a> Run<'a> {
             Some(Kept::Abandoned) => return Judgement::Again(OpOutcome::Abandoned),
             Some(Kept::Hole) | None => {}
         }
-        match (
-            ledger.standing(&place.identity, self.log),
-            &place.entry.body,
-        ) {
+        if place.seq() <= self.target.floor_before && planted!("settled-answered-duplicate") {
+            return Judgement::Again(OpOutcome::Duplicate(self.state.head.cursor));
+        }
+        let mut standing = ledger.standing(&place.identity, self.log);
+        if place.entry.was.is_none()
+            && standing != Standing::NotApplied
+            && planted!("requeue-memory-not-checked")
+        {
+            standing = Standing::NotApplied;
+        }
+        match (standing, &place.entry.body) {
             (Standing::Applied(at), _) => {
                 Judgement::Known(OpOutcome::Duplicate(at), Recorded::Duplicate(at))
             }
@@ -129,6 +147,8 @@ impl<'a> Run<'a> {
             }
             match self.state.head.ledger.standing(&identity, self.log) {
                 Standing::Applied(_) => {}
+                Standing::Abandoned if planted!("dependency-on-abandoned-met") => {}
+                Standing::NotApplied if planted!("dependencies-not-checked") => {}
                 Standing::Abandoned => return Some(RejectReason::DependencyAbandoned(identity)),
                 Standing::Unknown => {
                     unknown.get_or_insert(RejectReason::DependencyUnknown(identity));
@@ -147,7 +167,12 @@ impl<'a> Run<'a> {
         self.state.head.cursor = cursor;
         self.state.count_bytes(op, place.entry.origin.as_ref());
         let recorded = Recorded::new_applied(op.clone(), place.entry.origin.clone());
-        self.record(place, OpOutcome::Applied(cursor), recorded);
+        let mut told = cursor;
+        if planted!("cursor-skips") {
+            let before = self.outcomes.len() as u64;
+            told = Cursor::new(self.target.cursor_before.get() + before + 1);
+        }
+        self.record(place, OpOutcome::Applied(told), recorded);
     }
 
     pub(super) fn reject(&mut self, place: &Place<'_>, reason: RejectReason) {

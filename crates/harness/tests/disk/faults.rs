@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::ErrorCode;
 use share_harness::disk::{CrashPoint, DiskFaults, Edge};
 
-use super::common::{Machine, fill, look};
+use super::machine::{Machine, fill, look};
 
 #[test]
 fn a_full_disk_refuses_until_there_is_room_and_loses_nothing() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use share_harness::disk::{CrashPoint, DiskFaults, SimulatedFiles};
 use share_model::seam::Files;
 
-use super::common::Machine;
+use super::machine::Machine;
 
 #[test]
 fn an_append_that_was_answered_survives_and_one_that_was_not_may_be_torn() {

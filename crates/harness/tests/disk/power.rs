@@ -3,7 +3,7 @@
 use share_harness::disk::{CrashPoint, DiskCounts, DiskFaults};
 use share_model::seam::{Entropy, SeededEntropy};
 
-use super::common::{Machine, fill, look};
+use super::machine::{Machine, fill, look};
 
 /// What came of one seed.
 enum Outcome {

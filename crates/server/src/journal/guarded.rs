@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use share_engine::{Change, Record, ShareState};
 use share_model::{
     Cursor, Fingerprint, GrantId, HistoryId, Limits, LoggedOp, Seq, ShareId, ShareVersion, UnixMs,
-    WriterId,
+    WriterId, planted,
 };
 
 use super::Journal;
@@ -150,6 +150,7 @@ fn end(share: ShareId, record: &Record) -> Option<Entry> {
     let at = record.at;
     match &record.change {
         Change::EpochBumped(bumped) => Some(Entry::Bumped(Bump::of(share, bumped))),
+        Change::Revoked(_) if planted!("revocation-not-in-journal") => None,
         Change::Revoked(revoked) => Some(Entry::Revoked {
             share,
             epoch: revoked.epoch,

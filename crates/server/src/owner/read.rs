@@ -1,7 +1,7 @@
 //! Reading: the document, the writers, and whether one still may.
 
 use share_engine::{Authority, Context, LogAnswers, NoteEvent, ShareState};
-use share_model::{Document, LogPosition, Refusal, Right, SnapshotAt, WriterInfo};
+use share_model::{Cursor, Document, LogPosition, Refusal, Right, SnapshotAt, WriterInfo, planted};
 
 use super::call::{Command, Ran};
 use super::share::Share;
@@ -79,11 +79,15 @@ pub(super) fn readable<'a>(
 
 fn document_at(state: &ShareState, context: &Context) -> DocumentAt {
     let document = state.document().clone();
+    let mut cursor = state.cursor();
+    if cursor > state.log_start() && planted!("snapshot-one-off") {
+        cursor = Cursor::new(cursor.get() - 1);
+    }
     DocumentAt {
         at: SnapshotAt {
             position: LogPosition {
                 history: Some(context.history),
-                cursor: state.cursor(),
+                cursor,
             },
             epoch: state.epoch(),
             keys: document.len() as u64,

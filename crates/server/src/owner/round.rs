@@ -1,7 +1,9 @@
 //! One round of an owner: run what waits, commit, answer.
 
+use std::time::Duration;
+
 use share_engine::{Context, LogAnswers, Record};
-use share_model::{Seq, ShareVersion, WriterId};
+use share_model::{Seq, ShareVersion, WriterId, planted};
 use tracing::{info, warn};
 
 use super::Owner;
@@ -79,8 +81,22 @@ impl Owner {
             self.share.appenders.keep();
             return Ok(Round::Answered(ran));
         }
-        let ops = records.iter().flat_map(Record::logged).collect();
+        let mut ops: Vec<_> = records.iter().flat_map(Record::logged).collect();
         let ends = records.iter().any(|record| record.change.ends_authority());
+        let mut ran = ran;
+        let is_early = match ends {
+            true => planted!("revoke-acked-before-durable"),
+            false => !ops.is_empty() && planted!("ack-before-commit"),
+        };
+        if is_early {
+            self.answer(calls.drain(..ran));
+            ran = 0;
+            self.dawdle(if ends { 1000 } else { 200 }).await;
+        }
+        if !ops.is_empty() && planted!("send-before-commit") {
+            self.show(std::mem::take(&mut ops));
+            self.dawdle(200).await;
+        }
         let mut since = self.checkpoints.since();
         records.iter().for_each(|record| since.add(record));
         let commit = ShareCommit {
@@ -94,7 +110,7 @@ impl Owner {
                 self.share.appenders.keep();
                 self.share.notes.keep();
                 self.checkpoints.set(since);
-                if ends {
+                if ends && !planted!("subscriptions-not-cut") {
                     self.cut();
                 }
                 self.show(ops);
@@ -106,6 +122,11 @@ impl Owner {
                 self.cut();
                 self.show(Vec::new());
                 Ok(Round::Again)
+            }
+            Some(CommitOutcome::Unknown(_)) if planted!("unknown-taken-as-done") => {
+                self.share.appenders.keep();
+                self.show(ops);
+                Ok(Round::Answered(ran))
             }
             Some(CommitOutcome::Unknown(why)) => {
                 warn!(share = %self.share.id, %expected, why, "commit of unknown outcome");
@@ -175,6 +196,15 @@ impl Owner {
             records.extend(self.share.write_notes(&context));
         }
         Ok((at, records))
+    }
+
+    /// Planted bugs take their time: a crash can come between what they do too early and the commit.
+    async fn dawdle(&self, ms: u64) {
+        self.around
+            .seams
+            .clock
+            .sleep(Duration::from_millis(ms))
+            .await;
     }
 
     async fn look_up(&self, wanted: Vec<(WriterId, Seq)>) -> Result<LogAnswers, Fault> {

@@ -1,7 +1,7 @@
 //! Subscribing.
 
 use share_engine::{Authority, Context, LogAnswers, Record, ShareState};
-use share_model::{Cursor, LogPosition, Refusal, RefusalCode};
+use share_model::{Cursor, LogPosition, Refusal, RefusalCode, planted};
 
 use super::call::{Command, Ran};
 use super::read::readable;
@@ -84,6 +84,9 @@ fn start(state: &ShareState, from: LogPosition, context: &Context) -> Result<Sta
     }
     let is_known = from.history.is_none_or(|known| known == context.history);
     let is_in_log = (state.log_start()..=state.cursor()).contains(&from.cursor);
+    if is_known && is_in_log && from.cursor > state.log_start() && planted!("tail-repeats") {
+        return Ok(Start::Tail(Cursor::new(from.cursor.get() - 1)));
+    }
     Ok(if is_known && is_in_log {
         Start::Tail(from.cursor)
     } else {

@@ -70,7 +70,7 @@ fn begins_with_any(path: &str, prefixes: &[&str]) -> bool {
 }
 
 /// Is it a crate's own test, in its `tests` folder or in a module file `tests.rs`?
-fn is_test_file(path: &str) -> bool {
+pub(super) fn is_test_file(path: &str) -> bool {
     path.contains("/tests/") || path.starts_with("tests/") || stem_of(path) == "tests"
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use share_model::seam::{ProcessId, ProcessState, Processes};
-use share_model::{ShareId, UnixMs};
+use share_model::{ShareId, UnixMs, planted};
 
 use super::{LEASE, Lease, ms};
 use crate::outbox::error::OutboxError;
@@ -69,6 +69,9 @@ impl Claimant {
                 ProcessState::Unknown => self.now >= lease.expires_at.plus_ms(ms(LEASE)),
             }
         };
+        if !is_free && planted!("lease-stolen") {
+            return None;
+        }
         (!is_free).then(|| HeldBy::of(lease))
     }
 
@@ -81,11 +84,11 @@ impl Claimant {
     }
 }
 
-/// What tells the file from a copy of it; `None` on a simulated disk, where a run is to be the same
-/// whatever numbers the system gives its files.
+/// What tells the file from a copy of it: on a simulated disk its path, for there a run is to be the
+/// same whatever numbers the system gives its files.
 pub(crate) fn file_identity(path: &Path, options: &OutboxOptions) -> Option<String> {
     if options.sqlite.vfs.is_some() {
-        return None;
+        return Some(path.display().to_string());
     }
     of_metadata(&std::fs::metadata(path).ok()?)
 }

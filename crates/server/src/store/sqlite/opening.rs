@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 
 use share_model::seam::{Entropy, FileLock, Files, SqliteSettings};
-use share_model::{HistoryId, ShareId};
+use share_model::{HistoryId, ShareId, planted};
 
 use super::fault::{ReadError, store_error};
 use super::migration::{self, APPLICATION_ID};
@@ -186,7 +186,11 @@ impl Folder {
                 connection
                     .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
             // Acked is durable: COMMIT returns after the write-ahead log was synced.
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            let synchronous = match planted!("synchronous-normal") {
+                true => "NORMAL",
+                false => "FULL",
+            };
+            connection.pragma_update(None, "synchronous", synchronous)?;
             // What is deleted is overwritten: a share's content goes with it, also what earlier
             // checkpoints had of it.
             connection.pragma_update(None, "secure_delete", true)?;

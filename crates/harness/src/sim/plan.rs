@@ -1,0 +1,295 @@
+//! What a seed decides before a run begins: who takes part, what may break and how often. Each seed
+//! switches a random part of it on, so that rare things meet (swarm testing, Groce et al. 2012).
+
+use std::collections::BTreeSet;
+
+use crate::chance::Chance;
+
+/// Kinds of faults that the simulation makes; each is counted by this name when it fires.
+pub const FAULTS: &[&str] = &[
+    "latency",
+    "message-loss",
+    "partition",
+    "one-way-cut",
+    "held-messages",
+    "connection-cut",
+    "server-restart",
+    "server-kill",
+    "server-kill-at-write",
+    "server-kill-at-edge",
+    "server-power-cut",
+    "server-disk-full",
+    "server-disk-error",
+    "server-fsync-failed",
+    "server-clock-jump",
+    "agent-kill",
+    "agent-kill-at-write",
+    "agent-kill-at-edge",
+    "agent-power-cut",
+    "agent-disk-full",
+    "agent-disk-error",
+    "outbox-copied",
+    "backup-restored",
+    "backup-restored-without-journal",
+    "machine-put-back",
+];
+
+/// What agents and owners do besides appending plain ops.
+pub const OPERATIONS: &[&str] = &[
+    "merge",
+    "remove",
+    "append-item",
+    "shared-text",
+    "invalid",
+    "depend",
+    "depend-on-others",
+    "atomic",
+    "expected-cursor",
+    "second-process",
+    "delegate",
+    "expire",
+    "revoke",
+    "revoke-above",
+    "bump",
+    "freeze",
+    "delete",
+    "reader-anew",
+    "small-window",
+    "idle-unload",
+];
+
+/// A named part of the swarm: what is switched on for sure, and all that may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// Its name.
+    pub name: &'static str,
+    /// For a person.
+    pub about: &'static str,
+    /// Faults and operations that are on.
+    pub always: &'static [&'static str],
+    /// Those that a seed may switch on; `None`: all.
+    pub may: Option<&'static [&'static str]>,
+}
+
+/// Scenarios by name. The first is what runs if none is named.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "swarm",
+        about: "anything",
+        always: &[],
+        may: None,
+    },
+    Scenario {
+        name: "quiet",
+        about: "nothing breaks",
+        always: &[],
+        may: Some(OPERATIONS),
+    },
+    Scenario {
+        name: "network",
+        about: "connections break, machines don't",
+        always: &["connection-cut", "one-way-cut"],
+        may: Some(&[
+            "latency",
+            "message-loss",
+            "partition",
+            "held-messages",
+            "merge",
+            "remove",
+            "append-item",
+            "shared-text",
+            "depend",
+            "atomic",
+            "invalid",
+            "small-window",
+            "reader-anew",
+        ]),
+    },
+    Scenario {
+        name: "crash",
+        about: "server and agents die, also by power cuts",
+        always: &[
+            "server-kill-at-edge",
+            "server-power-cut",
+            "agent-kill-at-write",
+        ],
+        may: Some(&[
+            "server-kill",
+            "server-kill-at-write",
+            "agent-kill",
+            "agent-kill-at-edge",
+            "agent-power-cut",
+            "connection-cut",
+            "merge",
+            "remove",
+            "append-item",
+            "shared-text",
+            "depend",
+            "atomic",
+            "invalid",
+            "small-window",
+            "idle-unload",
+            "second-process",
+        ]),
+    },
+    Scenario {
+        name: "disk",
+        about: "disks are full, fail and forget",
+        always: &["server-disk-full", "server-disk-error"],
+        may: Some(&[
+            "server-fsync-failed",
+            "server-power-cut",
+            "agent-disk-full",
+            "agent-disk-error",
+            "agent-power-cut",
+            "server-kill",
+            "append-item",
+            "shared-text",
+            "atomic",
+        ]),
+    },
+    Scenario {
+        name: "copies",
+        about: "outboxes are copied",
+        always: &["outbox-copied"],
+        may: Some(&[
+            "connection-cut",
+            "one-way-cut",
+            "agent-kill",
+            "agent-kill-at-write",
+            "agent-kill-at-edge",
+            "server-kill",
+            "server-kill-at-write",
+            "merge",
+            "append-item",
+            "shared-text",
+            "invalid",
+            "depend",
+            "atomic",
+            "depend-on-others",
+        ]),
+    },
+    Scenario {
+        name: "restore",
+        about: "the server goes back in time",
+        always: &["backup-restored"],
+        may: Some(&[
+            "backup-restored-without-journal",
+            "machine-put-back",
+            "connection-cut",
+            "server-kill",
+            "agent-kill",
+            "append-item",
+            "shared-text",
+            "atomic",
+            "depend",
+            "revoke",
+            "bump",
+            "delete",
+            "delegate",
+            "reader-anew",
+        ]),
+    },
+    Scenario {
+        name: "authority",
+        about: "authority ends while it is used",
+        always: &["revoke", "bump"],
+        may: Some(&[
+            "delegate",
+            "expire",
+            "revoke-above",
+            "freeze",
+            "delete",
+            "reader-anew",
+            "connection-cut",
+            "one-way-cut",
+            "latency",
+            "server-kill",
+            "server-kill-at-write",
+            "server-kill-at-edge",
+            "server-clock-jump",
+            "append-item",
+            "shared-text",
+            "idle-unload",
+        ]),
+    },
+];
+
+/// The scenario of this name.
+pub(crate) fn scenario(name: &str) -> Option<&'static Scenario> {
+    SCENARIOS.iter().find(|scenario| scenario.name == name)
+}
+
+/// What a seed decides.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// Faults and operations that are on.
+    pub on: BTreeSet<&'static str>,
+    /// Shares that are created.
+    pub shares: u64,
+    /// Agents; each writes to every share.
+    pub agents: u64,
+    /// Readers, each of one share.
+    pub readers: u64,
+    /// Virtual milliseconds in which things break and ops are made.
+    pub active_ms: u64,
+    /// Between two faults, on average.
+    pub fault_gap_ms: u64,
+    /// Between two steps of an agent, on average.
+    pub step_gap_ms: u64,
+    /// Between two acts of the owner, on average.
+    pub act_gap_ms: u64,
+    /// The longest delay of a message in good times.
+    pub latency_ms: u64,
+    /// Ops of a batch.
+    pub batch_ops: u32,
+    /// Batches in flight.
+    pub in_flight: usize,
+    /// Seqs between a writer's floor and its highest.
+    pub window: u32,
+    /// Pages of the write-ahead log after which the server copies it into its file.
+    pub wal_pages: u32,
+}
+
+impl Plan {
+    /// Draws the plan of a seed within a scenario.
+    pub fn draw(seed: u64, scenario: &Scenario) -> Self {
+        let chance = Chance::new(seed, "plan");
+        let rate = chance.between(150, 650);
+        let all = FAULTS.iter().chain(OPERATIONS).copied();
+        let on = all.filter(|name| {
+            let may = scenario.may.is_none_or(|may| may.contains(name));
+            let drawn = chance.permille(rate);
+            scenario.always.contains(name) || (may && drawn)
+        });
+        let on: BTreeSet<_> = on.collect();
+        let window = match on.contains("small-window") {
+            true => u32::try_from(chance.between(4, 24)).unwrap_or(24),
+            false => 4096,
+        };
+        let small = |low, high| u32::try_from(chance.between(low, high)).unwrap_or(u32::MAX);
+        Self {
+            seed,
+            shares: chance.between(1, 2),
+            agents: chance.between(1, 3),
+            readers: chance.between(0, 2),
+            active_ms: chance.between(8_000, 25_000),
+            fault_gap_ms: chance.between(300, 3_000),
+            step_gap_ms: chance.between(20, 300),
+            act_gap_ms: chance.between(500, 4_000),
+            latency_ms: chance.between(2, 40),
+            batch_ops: small(1, 9),
+            in_flight: usize::try_from(chance.between(1, 8)).unwrap_or(1),
+            window,
+            wal_pages: small(8, 200),
+            on,
+        }
+    }
+
+    /// Whether a fault or operation is on.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.on.contains(name)
+    }
+}
