@@ -27,6 +27,7 @@ impl Stage {
         self.mend_network();
         self.proxy.cut(share_faults::Close::Reset);
         self.must_start_server().await?;
+        self.lead_to_server();
         self.repeat_bumps().await?;
         for share in 0..self.shares.len() {
             // A backup may have been taken while it was frozen.

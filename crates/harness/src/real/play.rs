@@ -144,7 +144,14 @@ impl Stage {
             seams: Seams::system(),
         };
         restore(options).await?;
-        self.tell_put_back(true, taken);
+        let restored = What::Restored {
+            known: true,
+            taken_at: 0,
+            journal_lost: false,
+        };
+        self.story.tell_since("chaos", restored, taken);
+        self.put_back = None;
+        self.has_gone_back = true;
         self.story.fault("server restored", "");
         Ok(())
     }
@@ -167,18 +174,10 @@ impl Stage {
         };
         self.kill_server().await?;
         folders::replace(&self.data(), &copy)?;
-        self.tell_put_back(false, taken);
+        // Told when the next server is seen.
+        self.put_back = Some(taken);
+        self.has_gone_back = true;
         self.story.fault("server put back", "");
         Ok(())
-    }
-
-    fn tell_put_back(&mut self, known: bool, taken: Moment) {
-        let restored = What::Restored {
-            known,
-            taken_at: 0,
-            journal_lost: false,
-        };
-        self.story.tell_since("chaos", restored, taken);
-        self.has_gone_back = true;
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use share_client::Session;
 use share_faults::{Child, FaultProxy, KillCount, ProcessError, ProxyCounts, ProxyOptions};
 use share_model::seam::{Clock, SystemClock};
-use share_model::{FactoryRef, ShareRef};
+use share_model::{FactoryRef, HistoryId, ShareRef};
 
 use super::authority::Bumping;
 use super::error::RealError;
@@ -75,6 +75,10 @@ pub(super) struct Stage {
     told: ProxyCounts,
     /// A backup's file, and when it was begun.
     pub(super) backup: Option<(PathBuf, Moment)>,
+    /// Of the server, as seen last.
+    history: Option<HistoryId>,
+    /// The server's folder was put back to this moment, and no server was seen since.
+    pub(super) put_back: Option<Moment>,
     /// The server was restored or put back.
     pub(super) has_gone_back: bool,
     /// A copy of the server's data folder, and when it was made.
@@ -104,6 +108,8 @@ impl Stage {
             kills: KillCount::default(),
             told,
             backup: None,
+            history: None,
+            put_back: None,
             has_gone_back: false,
             kept: None,
         })
@@ -158,22 +164,36 @@ impl Stage {
         let address = ready_address(&line)?;
         self.server = Some(ServerProcess { child, address });
         self.read_cursors().await;
-        self.proxy.set_upstream(address);
+        // Nobody but the script talks to a server of which it is not known whether it noticed.
+        if self.put_back.is_none() {
+            self.lead_to_server();
+        }
         Ok(true)
     }
 
+    /// Carries connections to the server that runs.
+    pub(super) fn lead_to_server(&self) {
+        if let Some(server) = &self.server {
+            self.proxy.set_upstream(server.address);
+        }
+    }
+
     /// Reads every share's cursor, past the proxy; tells the server's history once.
-    pub(super) async fn read_cursors(&self) {
+    pub(super) async fn read_cursors(&mut self) {
         let mut has_told = false;
-        for shared in self.shares.iter().filter(|shared| !shared.is_deleted) {
+        for at in 0..self.shares.len() {
+            if self.shares[at].is_deleted {
+                continue;
+            }
             let since = Moment::now();
-            let reference = self.direct(&shared.owner);
+            let reference = self.direct(&self.shares[at].owner);
             // A server that dies meanwhile tells nothing.
             let Ok(session) = Session::redeem(&connector(), &reference).await else {
                 continue;
             };
             let (history, cursor) = (session.redeemed().history, session.redeemed().cursor);
             if !has_told {
+                self.tell_put_back(history);
                 self.story.tell("server", What::ServerStarted { history });
                 has_told = true;
             }
@@ -184,6 +204,20 @@ impl Stage {
                 since: 0,
             };
             self.story.tell_since("owner", read, since);
+        }
+    }
+
+    /// The journal may have known that the folder was put back: then the server has a new history, as
+    /// after a restore.
+    fn tell_put_back(&mut self, history: HistoryId) {
+        let before = self.history.replace(history);
+        if let Some(taken) = self.put_back.take() {
+            let restored = What::Restored {
+                known: before != Some(history),
+                taken_at: 0,
+                journal_lost: false,
+            };
+            self.story.tell_since("chaos", restored, taken);
         }
     }
 
