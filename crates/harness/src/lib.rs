@@ -12,5 +12,6 @@ pub mod chance;
 pub mod check;
 pub mod disk;
 pub mod history;
+pub mod real;
 pub mod sim;
 pub mod story;

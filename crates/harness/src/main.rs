@@ -1,24 +1,43 @@
 //! `share-chaos`.
-#![expect(clippy::print_stdout, reason = "temporary")]
 
-fn main() {
-    let mut args = std::env::args().skip(1);
-    let name = args.next().unwrap_or_default();
-    let seed: u64 = args.next().unwrap_or_default().parse().unwrap_or(1);
-    let count: u64 = args.next().unwrap_or_default().parse().unwrap_or(1);
-    let scenario = share_harness::sim::SCENARIOS.iter().find(|s| s.name == name).expect("scenario");
-    let mut checks = std::collections::BTreeMap::<String, Vec<u64>>::new();
-    for seed in seed..seed+count {
-        let run = share_harness::sim::run(seed, scenario);
-        let violations = share_harness::check::check(&run.events, &run.bounds);
-        if count == 1 {
-            for e in &run.events { println!("{e}"); }
-            std::fs::write("/tmp/trace.txt", &run.trace).ok();
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use share_harness::real::{self, AgentArgs, NodeArgs, RealError};
+
+/// Breaks share sessions on purpose, to prove what they promise.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Command {
+    #[command(hide = true)]
+    Node(NodeArgs),
+    #[command(hide = true)]
+    Agent(AgentArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Node(args) => real::node::main(args),
+        Command::Agent(args) => real::agent::main(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            ExitCode::FAILURE
         }
-        println!("seed {seed} {:?} virtual {} events {} broken {:?}", run.plan.on, run.virtual_ms, run.events.len(), run.broken);
-        for b in &run.broken { checks.entry(b.split(':').next().unwrap_or("").into()).or_default().push(seed); }
-        for v in &violations { println!("   {} at {}: {}", v.check, v.at, v.text); let c = checks.entry(v.check.into()).or_default(); if c.last() != Some(&seed) { c.push(seed); } }
-        if count == 1 && let Some(v) = violations.first() { println!("{}", share_harness::story::story(&run.events, v)); }
     }
-    println!("{checks:?}");
+}
+
+fn tell(error: &RealError) {
+    let mut message = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // If nobody reads it, nobody misses it.
+    drop(writeln!(std::io::stderr(), "{message}"));
 }
