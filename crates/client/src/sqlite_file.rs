@@ -264,9 +264,27 @@ fn check(db: &Connection, format: &Format) -> Result<u32, FileError> {
     }
     let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
-        return Err(FileError::Damaged(verdict));
+        return Err(match is_of_disk(&verdict) {
+            true => FileError::Io(io::Error::other(verdict)),
+            false => FileError::Damaged(verdict),
+        });
     }
     Ok(version)
+}
+
+/// Whether SQLite's verdict is that it could not read: it names the code of what it met. That says
+/// nothing of the file, which may be whole.
+fn is_of_disk(verdict: &str) -> bool {
+    const CODE: &str = "error code=";
+    verdict.match_indices(CODE).any(|(at, _)| {
+        let digits = verdict[at + CODE.len()..].split(|next: char| !next.is_ascii_digit());
+        let code = digits
+            .into_iter()
+            .next()
+            .and_then(|digits| digits.parse::<i32>().ok());
+        // An extended code has the primary one in its lowest byte.
+        code.is_some_and(|code| code & 0xff == rusqlite::ffi::SQLITE_IOERR)
+    })
 }
 
 fn version_of(db: &Connection) -> rusqlite::Result<u32> {
@@ -407,5 +425,20 @@ mod tests {
         assert_eq!(names(), ["db"]);
         keep_a_copy(&path, &db, (2, seams)).unwrap();
         assert_eq!(names(), ["db", "db.version-2"]);
+    }
+
+    #[test]
+    fn a_disk_that_can_not_be_read_is_no_damage() {
+        let of_disk =
+            "*** in database main ***\nTree 6 page 34: unable to get the page. error code=266";
+        assert!(is_of_disk(of_disk));
+        assert!(is_of_disk("unable to get the page. error code=10 and more"));
+        assert!(!is_of_disk(
+            "Tree 6 page 34: unable to get the page. error code=11"
+        ));
+        assert!(!is_of_disk(
+            "*** in database main ***\nTree 6 page 34 cell 1: Rowid 2 out of order"
+        ));
+        assert!(!is_of_disk("error code="));
     }
 }

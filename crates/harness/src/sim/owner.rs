@@ -39,7 +39,6 @@ pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
             owner_ref: None,
             given: Vec::new(),
             is_deleted: false,
-            is_frozen: false,
         };
         owning.push(tokio::task::spawn_local(async move {
             owner.begin().await;
@@ -80,7 +79,6 @@ struct Owner {
     owner_ref: Option<ShareRef>,
     given: Vec<Given>,
     is_deleted: bool,
-    is_frozen: bool,
 }
 
 /// A ref that was given.
@@ -216,7 +214,8 @@ impl Owner {
         if self.is_deleted {
             return;
         }
-        if self.is_frozen {
+        // A backup may have brought the frost back.
+        if self.world.plan.has("freeze") {
             self.set_frozen(false).await;
         }
         self.give_all().await;

@@ -65,7 +65,8 @@ impl Chaos {
                 let ms = i64::try_from(self.chance.between(1, 120_000)).unwrap_or(1);
                 let by = if self.chance.permille(500) { ms } else { -ms };
                 machine.jump_clock(by);
-                self.world.fault(fault, &format!("{} by {by} ms", machine.name));
+                self.world
+                    .fault(fault, &format!("{} by {by} ms", machine.name));
             }
             _ => {}
         }
@@ -114,12 +115,19 @@ impl Chaos {
         };
         if let Some((fault, before)) = self.sick.remove(name) {
             let now = host.machine.disk.counts();
-            let met = now.no_space + now.write_failed + now.short_writes + now.read_failed
+            let met = now.no_space
+                + now.write_failed
+                + now.short_writes
+                + now.read_failed
                 + now.sync_failed;
-            let met_before = before.no_space + before.write_failed + before.short_writes
-                + before.read_failed + before.sync_failed;
+            let met_before = before.no_space
+                + before.write_failed
+                + before.short_writes
+                + before.read_failed
+                + before.sync_failed;
             if met > met_before {
-                self.world.fault(fault, &format!("{name}, {} times", met - met_before));
+                self.world
+                    .fault(fault, &format!("{name}, {} times", met - met_before));
             }
         }
         host.machine.disk.set_full(false);

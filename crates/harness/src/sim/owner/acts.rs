@@ -260,7 +260,6 @@ impl Owner {
             .await;
         match done {
             Ok(_) => {
-                self.is_frozen = frozen;
                 self.world.push(OWNER, What::Frozen { call });
                 true
             }
