@@ -226,15 +226,26 @@ fn version_of(db: &Connection) -> rusqlite::Result<u32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// SQLite takes a last page that is cut short as one that ends in zeros.
+/// SQLite takes a last page that is cut short as one that ends in zeros. What a crash left, or a disk
+/// without room, may look so: then the page stands in the write-ahead log.
 fn check_length(path: &Path, db: &Connection) -> Result<(), FileError> {
     let page: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let bytes = fs::metadata(path)?.len();
-    if bytes.checked_rem(page.into()).unwrap_or(0) != 0 {
+    if bytes.checked_rem(page.into()).unwrap_or(0) != 0 && !has_log(path)? {
         let detail = format!("{bytes} bytes are not a number of pages of {page}");
         return Err(FileError::Damaged(detail));
     }
     Ok(())
+}
+
+fn has_log(path: &Path) -> Result<bool, FileError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match fs::metadata(log) {
+        Ok(metadata) => Ok(metadata.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(unix)]

@@ -14,6 +14,8 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use share_harness::real::{self, AgentArgs, NodeArgs, RealError};
+use share_harness::verdict::with_causes;
 
 /// Breaks share sessions on purpose, to prove what they promise.
 #[derive(Debug, Parser)]
@@ -32,6 +34,10 @@ enum Command {
     Scenarios(scenarios::Args),
     #[command(name = share_harness::worker::SUBCOMMAND, hide = true)]
     Worker,
+    #[command(hide = true)]
+    Node(NodeArgs),
+    #[command(hide = true)]
+    Agent(AgentArgs),
 }
 
 /// What a command came to.
@@ -53,6 +59,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Scenarios(args) => scenarios::run(args),
         Command::Worker => worker::run(),
+        Command::Node(args) => process(real::node::main(args)),
+        Command::Agent(args) => process(real::agent::main(args)),
     };
     match done {
         Ok(Done::Holds) => ExitCode::SUCCESS,
@@ -64,6 +72,14 @@ pub(crate) fn main() -> ExitCode {
             ui::error(&error.to_string());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// How a process of a run with real ones ended.
+fn process(ended: Result<(), RealError>) -> io::Result<Done> {
+    match ended {
+        Ok(()) => Ok(Done::Holds),
+        Err(error) => Err(io::Error::other(with_causes(&error))),
     }
 }
 

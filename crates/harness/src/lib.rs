@@ -14,6 +14,7 @@ pub mod check;
 pub mod disk;
 pub mod history;
 pub mod panics;
+pub mod real;
 pub mod report;
 pub mod sim;
 pub mod story;

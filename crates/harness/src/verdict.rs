@@ -2,13 +2,16 @@
 //! did not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::ops::AddAssign;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Tally, Violation};
 use crate::history::{Bounds, Event};
 use crate::panics;
+use crate::real;
 use crate::sim::{self, FAULTS, Scenario, SimRun};
 use crate::story::story;
 
@@ -162,6 +165,47 @@ pub fn play(seed: u64, scenario: &Scenario) -> Judged {
         .extend(of_disks.filter(|(_, count)| *count > 0));
     verdict.virtual_ms = run.virtual_ms;
     Judged { run, verdict }
+}
+
+/// The name that stands for runs with real processes, among those of scenarios.
+pub const REAL: &str = "real";
+
+/// Runs a seed with real processes of `binary`, which is `share-chaos`, and judges it; with the events.
+pub fn play_real(seed: u64, binary: &Path) -> (Vec<Event>, Verdict) {
+    let of_nothing = |text: String| {
+        let broken = Broken::new("harness", text);
+        (Vec::new(), Verdict::of_nothing(seed, REAL, broken))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let (run, heard) = match runtime {
+        Ok(runtime) => panics::listen(|| runtime.block_on(real::run(seed, binary))),
+        Err(error) => return of_nothing(format!("no runtime: {error}")),
+    };
+    let run = match run {
+        Ok(run) => run,
+        Err(error) => return of_nothing(with_causes(&error)),
+    };
+    let mut broken: Vec<_> = heard
+        .iter()
+        .map(|text| Broken::new("panic", text))
+        .collect();
+    let failure = run.failure.iter();
+    broken.extend(failure.map(|error| Broken::new("not-played-out", with_causes(error))));
+    let verdict = judge((seed, REAL), &run.events, &run.bounds, broken);
+    (run.events, verdict)
+}
+
+/// What an error says, with its causes.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 /// Judges a history; `broken` is what is known to be wrong without it.

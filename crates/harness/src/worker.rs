@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::sim::SCENARIOS;
-use crate::verdict::{Broken, Verdict, play};
+use crate::verdict::{Broken, REAL, Verdict, play, play_real};
 
 /// The hidden subcommand of `share-chaos` that works.
 pub const SUBCOMMAND: &str = "worker";
@@ -56,6 +56,9 @@ pub fn serve(orders: impl BufRead, mut verdicts: impl Write) -> io::Result<()> {
 
 /// Carries out one order, in this process.
 pub fn carry_out(order: &Order) -> Verdict {
+    if order.scenario == REAL {
+        return real(order.seed);
+    }
     let Some(scenario) = SCENARIOS.iter().find(|it| it.name == order.scenario) else {
         let broken = Broken::new("harness", format!("no scenario `{}`", order.scenario));
         return Verdict::of_nothing(order.seed, &order.scenario, broken);
@@ -75,6 +78,17 @@ pub fn carry_out(order: &Order) -> Verdict {
     Verdict {
         reached,
         ..judged.verdict
+    }
+}
+
+/// A planted bug is named to real processes by their environment, which is this one's.
+fn real(seed: u64) -> Verdict {
+    match std::env::current_exe() {
+        Ok(binary) => play_real(seed, &binary).1,
+        Err(error) => {
+            let broken = Broken::new("harness", format!("no binary: {error}"));
+            Verdict::of_nothing(seed, REAL, broken)
+        }
     }
 }
 

@@ -90,6 +90,21 @@ pub(crate) fn next_due(db: &Connection, lane: i64) -> Result<Option<UnixMs>, Out
     .query_row([lane], |row| Ok(time(row, 0)))?
 }
 
+/// No rejected op waits beyond `latest`. Only a clock that was put back makes one wait longer than it
+/// was told to when it was rejected.
+pub(crate) fn wait_no_longer_than(
+    db: &Connection,
+    lane: i64,
+    latest: UnixMs,
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE progress SET next_attempt_at = ?2 \
+         WHERE lane = ?1 AND state = 4 AND state < 10 AND next_attempt_at > ?2",
+    )?
+    .execute(params![lane, int(latest.get())])?;
+    Ok(())
+}
+
 /// A new op stands at the beginning.
 pub(crate) fn insert(db: &Connection, lane: i64, at: Seq) -> Result<(), OutboxError> {
     db.prepare_cached("INSERT INTO progress (lane, seq, state) VALUES (?1, ?2, 1)")?

@@ -1,5 +1,6 @@
 //! The outbox as the replay uses it: each call is one durable step.
 
+use rusqlite::Connection;
 use share_model::{
     Batch, BatchId, Claimed, Cursor, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey,
     Refusal, Seq, ShareId, ShareRef, UnixMs, planted,
@@ -9,7 +10,7 @@ use super::Outbox;
 use super::batches;
 use super::cut::{Cutter, Size};
 use super::error::OutboxError;
-use super::lanes;
+use super::lanes::{self, Lane};
 use super::lease::Turn;
 use super::outcome::OutcomeEvent;
 use super::recoveries::Recovery;
@@ -106,6 +107,7 @@ impl Outbox {
             }
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
+            mind_the_clock(db, &lane, &options)?;
             if !wanted && send::choose(db, &lane, &cutter, &limits, (&[], 1))?.is_empty() {
                 return Ok(Opening::Nothing {
                     wake_at: progress::next_due(db, lane.number)?,
@@ -144,6 +146,7 @@ impl Outbox {
             let lane = turn.lane(db)?;
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
+            mind_the_clock(db, &lane, &options)?;
             let taken = send::take(db, &lane, &cutter, &limits, (&in_flight, room))?;
             if planted!("settled-before-ack") {
                 for sent in &taken.outgoing {
@@ -341,6 +344,19 @@ fn cutter<'a>(options: &'a super::OutboxOptions, limits: &Limits) -> Cutter<'a> 
         clock: &*options.clock,
         entropy: &*options.entropy,
     }
+}
+
+/// When an op is tried again was reckoned by the clock as it was then. If that has been put back
+/// since, nothing waits longer than the policy's longest wait all the same.
+fn mind_the_clock(
+    db: &Connection,
+    lane: &Lane,
+    options: &super::OutboxOptions,
+) -> Result<(), OutboxError> {
+    let longest = options.retry.delay_max.as_millis();
+    let longest = u64::try_from(longest).unwrap_or(u64::MAX);
+    let latest = options.clock.now().plus_ms(longest);
+    progress::wait_no_longer_than(db, lane.number, latest)
 }
 
 fn check(recovery: Option<Recovery>) -> Result<ClaimCheck, OutboxError> {

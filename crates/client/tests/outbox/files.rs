@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use share_client::{Outbox, OutboxError, OutboxOptions};
 
-use crate::folder::{Folder, SHARE, put, seqs};
+use crate::folder::{Folder, SHARE, put, rows, seqs};
 
 fn open(path: &Path) -> Result<Outbox, OutboxError> {
     Outbox::open(path, OutboxOptions::default())
@@ -111,6 +111,29 @@ async fn another_programs_database_is_refused_and_left_alone() {
     )
     .unwrap();
     assert!(matches!(refused(&text), OutboxError::NotAnOutbox { .. }));
+}
+
+/// A disk that is full, or a crash, ends the copying of the log into the file amid a page.
+#[tokio::test]
+async fn a_page_that_was_written_in_part_is_taken_from_the_log() {
+    let folder = Folder::new();
+    let outbox = folder.outbox().await;
+    for _ in 0..50 {
+        let op = put("key", &format!("\"{}\"", "x".repeat(500)));
+        outbox.enqueue(SHARE, op).await.unwrap();
+    }
+    // As the machine would have it if it died now.
+    let crashed = tempfile::tempdir().unwrap();
+    let path = crashed.path().join("share.sqlite");
+    let mut file = fs::read(folder.path()).unwrap();
+    let log = fs::read(folder.path().with_file_name("share.sqlite-wal")).unwrap();
+    assert!(!log.is_empty());
+    file.extend([7; 100]);
+    fs::write(&path, &file).unwrap();
+    assert!(matches!(refused(&path), OutboxError::Damaged { .. }));
+    fs::write(path.with_file_name("share.sqlite-wal"), log).unwrap();
+    let outbox = open(&path).unwrap();
+    assert_eq!(rows(&outbox).await.len(), 50);
 }
 
 #[tokio::test]

@@ -1,18 +1,23 @@
 //! Promise 5: an op that can't be applied is tried while that may change, is then given up by
 //! request, and a person can decide about it. Every op ends, and everything says alike how.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use share_client::{
-    ClientError, DependsOn, Failure, FlushOptions, Heard, NewOp, Outbox, Outcome, Resolution,
-    ResolveError, Retention, Row, RowState,
+    ClientError, DependsOn, Failure, FlushOptions, Flusher, Heard, NewOp, Outbox, Outcome,
+    Resolution, ResolveError, Retention, Row, RowState,
 };
+use share_model::seam::SimulatedClock;
 use share_model::{
     Cursor, EntryBody, Fingerprint, Identity, MutationError, OutboxId, Refusal, RefusalCode,
     RejectReason, Seq,
 };
 
-use crate::server::{Call, Fault};
+use tokio::task::LocalSet;
+
+use crate::server::{Call, Fault, ToServer};
 use crate::version_1::{self, BatchOf1, LaneOf1, RowOf1};
 use crate::world::{SHARE, World, op, op_id, op_ids, reference};
 
@@ -75,6 +80,29 @@ async fn an_op_is_tried_again_while_its_dependency_may_come_and_applied_when_it_
     assert_eq!((report.progress.applied, report.progress.rejected), (1, 0));
     assert_eq!(asked(&world), ["apply", "apply", "apply"]);
     assert_eq!(world.server.borrow().log, [foreign, op_id(1)]);
+}
+
+/// The next try of an op is stored as a time of day.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_op_is_tried_again_soon_though_the_clock_was_put_back_by_a_day() {
+    let mut world = World::new(1);
+    let today = Arc::clone(&world.options.clock);
+    let day = 24 * 3600 * 1000;
+    let tomorrow = SimulatedClock::starting_at(today.now().plus_ms(day));
+    world.options.clock = Arc::new(tomorrow);
+    let outbox = world.with_ops([op(1)]).await;
+    reject(&world, 1, &key_absent(), 1);
+    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
+    let until_rejected = tokio::time::timeout(Duration::from_millis(50), running);
+    LocalSet::new().run_until(until_rejected).await.unwrap_err();
+    assert_eq!(world.states(&outbox).await, ["rejected"]);
+    drop((flusher, outbox));
+
+    world.options.clock = today;
+    let outbox = world.open();
+    let report = world.flush(&outbox).await;
+    assert_eq!((report.pending, report.progress.applied), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

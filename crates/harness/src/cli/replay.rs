@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use share_harness::history::Event;
 use share_harness::report::failure;
-use share_harness::sim::{Plan, Scenario};
-use share_harness::verdict::{Judged, play};
+use share_harness::sim::{Plan, SCENARIOS, Scenario};
+use share_harness::verdict::{Judged, Verdict, play, play_real};
 
 use super::{Done, scenario_arg, ui};
 
@@ -33,10 +34,9 @@ pub(crate) fn run(args: Args) -> io::Result<Done> {
         return Ok(Done::Misused);
     };
     let _planted = bug;
-    let scenarios = scenario_arg::named(std::slice::from_ref(&args.scenario));
-    // The parser let no other name through.
-    let Some(scenario) = scenarios.first() else {
-        return Ok(Done::Misused);
+    // The parser let no name through but those of scenarios, and this one.
+    let Some(scenario) = SCENARIOS.iter().find(|it| it.name == args.scenario) else {
+        return real(&args);
     };
     let judged = play(args.seed, scenario);
     if let Some(path) = &args.trace {
@@ -45,7 +45,8 @@ pub(crate) fn run(args: Args) -> io::Result<Done> {
     if args.twice {
         return twice(args.seed, scenario, &judged);
     }
-    tell(scenario, &judged)
+    ui::data(&plan(scenario, &judged.run.plan))?;
+    tell(&judged.run.events, &judged.verdict)
 }
 
 /// `None`: it can't be planted, which was said.
@@ -80,16 +81,27 @@ fn bug(name: Option<&str>) -> Option<()> {
     }
 }
 
-fn tell(scenario: &Scenario, judged: &Judged) -> io::Result<Done> {
-    ui::data(&plan(scenario, &judged.run.plan))?;
-    for event in &judged.run.events {
+/// Time is real there, so that two runs of a seed differ.
+fn real(args: &Args) -> io::Result<Done> {
+    if args.twice || args.trace.is_some() || args.bug.is_some() {
+        ui::error(
+            "runs with real processes have no trace, and take a planted bug by SHARE_PLANTED",
+        );
+        return Ok(Done::Misused);
+    }
+    let (events, verdict) = play_real(args.seed, &std::env::current_exe()?);
+    ui::data(&format!("seed {} with real processes\n", args.seed))?;
+    tell(&events, &verdict)
+}
+
+fn tell(events: &[Event], verdict: &Verdict) -> io::Result<Done> {
+    for event in events {
         ui::data(&event.to_string())?;
     }
-    let verdict = &judged.verdict;
     let numbers = &verdict.numbers;
     ui::data(&format!(
-        "\n{} events in {} ms of virtual time: {} ops, {} applied, {} ambiguous calls, {} duplicates absorbed",
-        judged.run.events.len(),
+        "\n{} events in {} ms: {} ops, {} applied, {} ambiguous calls, {} duplicates absorbed",
+        events.len(),
         verdict.virtual_ms,
         numbers.ops,
         numbers.applied,

@@ -65,7 +65,8 @@ pub(crate) async fn run(world: Arc<World>, agent: Agent) -> turmoil::Result {
         Err(end) => end,
     };
     if let End::Failed(why) = end {
-        life.world.trace(&format!("{} ends: {why}", life.agent.name));
+        life.world
+            .trace(&format!("{} ends: {why}", life.agent.name));
     }
     Ok(())
 }
@@ -205,12 +206,7 @@ impl Life {
         Ok(())
     }
 
-    async fn enqueue(
-        &self,
-        outbox: &Outbox,
-        share: ShareId,
-        work: &mut Work,
-    ) -> Result<(), End> {
+    async fn enqueue(&self, outbox: &Outbox, share: ShareId, work: &mut Work) -> Result<(), End> {
         let world = &*self.world;
         let planned = work.next((world, share), (&self.chance, &*self.clock));
         let call = world.history.call();
@@ -222,7 +218,10 @@ impl Life {
         };
         let name = &self.agent.name;
         world.push(name, enqueue);
-        match outbox.enqueue_all(share, planned.ops, planned.grouping).await {
+        match outbox
+            .enqueue_all(share, planned.ops, planned.grouping)
+            .await
+        {
             Ok(enqueued) => {
                 let identities: Vec<_> = enqueued.iter().map(|op| op.identity).collect();
                 let ops = enqueued.iter().map(|op| (share, op.id, op.identity));
@@ -255,16 +254,18 @@ impl Life {
                 give_up_after: Some(Duration::from_secs(30)),
                 ..FlushOptions::default()
             });
-            let report = report.await.map_err(|error: FlusherError| {
-                End::Failed(error.to_string())
-            })?;
+            let report = report
+                .await
+                .map_err(|error: FlusherError| End::Failed(error.to_string()))?;
             let stopped: u64 = report.stopped.iter().map(|share| share.pending).sum();
             if report.blocked.is_empty() && report.pending == stopped {
                 break;
             }
             let what = format!("{} is not at rest: {report:?}", self.agent.name);
             self.world.trace(&what);
-            if std::env::var("CHAOS_DEBUG").is_ok() { std::fs::write("/dev/stderr", what).ok(); }
+            if std::env::var("CHAOS_DEBUG").is_ok() {
+                std::fs::write("/dev/stderr", what).ok();
+            }
             self.pause(500).await;
         }
         self.tell(outbox).await?;

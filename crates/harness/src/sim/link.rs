@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use share_client::{
-    Answer, ClientError, LaneAppender, LaneRequest, Link, LinkedLane, RpcLink,
-};
+use share_client::{Answer, ClientError, LaneAppender, LaneRequest, Link, LinkedLane, RpcLink};
 use share_model::{Ack, Batch, EntryBody, Envelope, OutboxId};
 
 use super::world::World;

@@ -26,7 +26,9 @@ pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
             continue;
         }
         let text = std::fs::read_to_string(server::data(&world).join("factory.ref"));
-        let Some(factory) = text.ok().and_then(|text| text.trim().parse::<FactoryRef>().ok())
+        let Some(factory) = text
+            .ok()
+            .and_then(|text| text.trim().parse::<FactoryRef>().ok())
         else {
             continue;
         };

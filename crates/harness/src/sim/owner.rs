@@ -10,8 +10,8 @@ use std::time::Duration;
 use share_client::{ClientError, Connector, Session, SubscriptionEvent, create_share};
 use share_model::seam::Clock;
 use share_model::{
-    CreateShare, Cursor, FactoryRef, GrantId, Limits, LogPosition, Origin, OriginKind,
-    RefusalCode, RequestId, Secret, Security, ShareId, ShareRef,
+    CreateShare, Cursor, FactoryRef, GrantId, Limits, LogPosition, Origin, OriginKind, RefusalCode,
+    RequestId, Secret, Security, ShareId, ShareRef,
 };
 
 use super::net::SimConnector;
@@ -65,7 +65,10 @@ pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
 
 fn everybody_rests(world: &World) -> bool {
     let board = world.board();
-    board.processes.iter().all(|agent| board.at_rest.contains(agent))
+    board
+        .processes
+        .iter()
+        .all(|agent| board.at_rest.contains(agent))
 }
 
 /// Who owns one share.
@@ -95,7 +98,13 @@ fn origin() -> Origin {
 fn is_passing(error: &ClientError) -> bool {
     match error {
         ClientError::Refused(refusal) => refusal.retry_after_ms.is_some(),
-        error => error.is_transport() || matches!(error, ClientError::Overloaded { .. } | ClientError::Failed { .. }),
+        error => {
+            error.is_transport()
+                || matches!(
+                    error,
+                    ClientError::Overloaded { .. } | ClientError::Failed { .. }
+                )
+        }
     }
 }
 
@@ -224,7 +233,14 @@ impl Owner {
         {
             drop(board);
             let (grant, epoch) = (reference.grant, reference.epoch);
-            self.world.push(OWNER, What::Created { share, grant, epoch });
+            self.world.push(
+                OWNER,
+                What::Created {
+                    share,
+                    grant,
+                    epoch,
+                },
+            );
             self.owner_ref = Some(reference);
         }
     }
@@ -239,9 +255,9 @@ impl Owner {
             Err(ClientError::Refused(refusal)) if refusal.code == RefusalCode::Gone => {
                 self.world.push(OWNER, What::FinalGone { share });
             }
-            Err(error) => self
-                .world
-                .broken(format!("unreadable: share {share} can't be read in the end: {error}")),
+            Err(error) => self.world.broken(format!(
+                "unreadable: share {share} can't be read in the end: {error}"
+            )),
         }
     }
 

@@ -108,7 +108,11 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "crash",
         about: "server and agents die, also by power cuts",
-        always: &["server-kill-at-edge", "server-power-cut", "agent-kill-at-write"],
+        always: &[
+            "server-kill-at-edge",
+            "server-power-cut",
+            "agent-kill-at-write",
+        ],
         may: Some(&[
             "server-kill",
             "server-kill-at-write",

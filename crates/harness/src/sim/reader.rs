@@ -96,7 +96,14 @@ async fn follow(
                 };
                 document.extend(entries.into_iter().map(|entry| (entry.key, entry.json)));
                 if done {
-                    world.push(name, What::Document { share, at, document });
+                    world.push(
+                        name,
+                        What::Document {
+                            share,
+                            at,
+                            document,
+                        },
+                    );
                 } else {
                     reset = Some((at, document));
                 }

@@ -115,7 +115,16 @@ fn play(world: &Arc<World>, virtual_ms: &mut u64, disks: &mut DiskCounts) {
         let now = u64::try_from(sim.elapsed().as_millis()).unwrap_or(u64::MAX);
         world.history.set_now(now);
         *virtual_ms = now;
-        if std::env::var("CHAOS_DEBUG").is_ok() && now % 10_000 == 0 { for e in world.history.events().iter().rev().take(30).rev() { let t = format!("{:?}", e.what); std::fs::write("/dev/stderr", format!("{:>8} {} {}\n", e.at_ms, e.actor, &t[..t.len().min(400)])).ok(); } }
+        if std::env::var("CHAOS_DEBUG").is_ok() && now % 10_000 == 0 {
+            for e in world.history.events().iter().rev().take(30).rev() {
+                let t = format!("{:?}", e.what);
+                std::fs::write(
+                    "/dev/stderr",
+                    format!("{:>8} {} {}\n", e.at_ms, e.actor, &t[..t.len().min(400)]),
+                )
+                .ok();
+            }
+        }
         if !chaos.step(&mut sim, now) {
             break;
         }

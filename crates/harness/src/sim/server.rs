@@ -6,8 +6,8 @@ use std::sync::Arc;
 use share_model::seam::Executor;
 use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
 use share_server::{
-    HubLimits, OwnerLimits, RestoreJournal, RestoreOptions, RpcLimits, Seams, Server,
-    ServerLimits, ServerOptions, default_journal, restore,
+    HubLimits, OwnerLimits, RestoreJournal, RestoreOptions, RpcLimits, Seams, Server, ServerLimits,
+    ServerOptions, default_journal, restore,
 };
 use tokio::sync::Notify;
 
@@ -126,7 +126,9 @@ fn unusable(world: &World, error: &dyn std::fmt::Debug, text: &str) -> String {
         .iter()
         .any(|word| debug.contains(word))
     {
-        world.broken(format!("server-unusable: the server does not start: {debug}"));
+        world.broken(format!(
+            "server-unusable: the server does not start: {debug}"
+        ));
     }
     format!("did not start: {text}")
 }

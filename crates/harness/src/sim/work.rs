@@ -110,7 +110,8 @@ impl Work {
         chance: &Chance,
     ) -> (Vec<DependsOn>, Vec<OpId>) {
         let plan = &world.plan;
-        if plan.has("depend") && chance.permille(120)
+        if plan.has("depend")
+            && chance.permille(120)
             && let Some(op) = chance.pick(&self.ops)
         {
             return (vec![DependsOn::Op(*op)], vec![*op]);

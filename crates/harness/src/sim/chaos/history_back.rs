@@ -59,7 +59,8 @@ impl Chaos {
                     true => "backup-restored-without-journal",
                     false => "backup-restored",
                 };
-                self.world.fault(fault, &format!("taken at event {taken_at}"));
+                self.world
+                    .fault(fault, &format!("taken at event {taken_at}"));
                 let what = What::Restored {
                     known: true,
                     taken_at,
@@ -70,9 +71,9 @@ impl Chaos {
                     self.take_owner_refs(&path);
                 }
             }
-            Err(error) => self
-                .world
-                .broken(format!("restore-failed: the backup is not restored: {error}")),
+            Err(error) => self.world.broken(format!(
+                "restore-failed: the backup is not restored: {error}"
+            )),
         }
         self.later(10, Later::Boot("server".to_owned()));
     }
@@ -84,7 +85,9 @@ impl Chaos {
             let reference = parsed.as_ref().and_then(|line| line.get("ref")?.as_str());
             match reference.and_then(|text| text.parse().ok()) {
                 Some(reference) => self.world.board().owner_refs.push(reference),
-                None => self.world.broken(format!("harness: no owner's ref: {line}")),
+                None => self
+                    .world
+                    .broken(format!("harness: no owner's ref: {line}")),
             }
         }
     }
@@ -119,7 +122,8 @@ impl Chaos {
             }
         };
         if let Err(error) = done {
-            self.world.broken(format!("harness: no copy of a machine: {error}"));
+            self.world
+                .broken(format!("harness: no copy of a machine: {error}"));
         }
         self.later(10, Later::Boot("server".to_owned()));
     }
@@ -154,10 +158,12 @@ impl Chaos {
         let name = format!("{}-copy-{}", agent.folder, self.copies);
         let machine = self.world.machine(&name);
         if let Err(error) = copy_all(&original.machine.root, &machine.root) {
-            self.world.broken(format!("harness: no copy of an outbox: {error}"));
+            self.world
+                .broken(format!("harness: no copy of an outbox: {error}"));
             return;
         }
-        self.world.fault("outbox-copied", &format!("{} to {name}", agent.folder));
+        self.world
+            .fault("outbox-copied", &format!("{} to {name}", agent.folder));
         let what = What::Copied {
             from: agent.folder.clone(),
             to: name.clone(),
@@ -170,7 +176,9 @@ impl Chaos {
         };
         self.world.board().processes.push(name.clone());
         let (world, running) = (self.world.clone(), copy.clone());
-        sim.host(name.as_str(), move || agent::run(world.clone(), running.clone()));
+        sim.host(name.as_str(), move || {
+            agent::run(world.clone(), running.clone())
+        });
         self.hosts.push(Host {
             name,
             machine,

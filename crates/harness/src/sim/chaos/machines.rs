@@ -77,7 +77,12 @@ impl Chaos {
             return CrashPoint::Operation(self.chance.between(1, 60));
         }
         let kinds: &[FileKind] = match of_server {
-            true => &[FileKind::Wal, FileKind::Wal, FileKind::Db, FileKind::Journal],
+            true => &[
+                FileKind::Wal,
+                FileKind::Wal,
+                FileKind::Db,
+                FileKind::Journal,
+            ],
             false => &[FileKind::Wal, FileKind::Wal, FileKind::Db],
         };
         let kind = self.chance.pick(kinds).copied().unwrap_or(FileKind::Wal);
@@ -134,7 +139,11 @@ impl Chaos {
     pub(super) fn stop(&mut self, sim: &mut Sim<'_>, machine: &Machine, power_cut: bool) {
         machine.die("stopped");
         machine.disk.freeze();
-        for host in self.hosts.iter().filter(|host| host.machine.name == machine.name) {
+        for host in self
+            .hosts
+            .iter()
+            .filter(|host| host.machine.name == machine.name)
+        {
             if power_cut {
                 // Nobody says goodbye.
                 sim.partition(host.name.as_str(), "server");
@@ -157,17 +166,21 @@ impl Chaos {
         for machine in dead {
             let of_server = machine.name == "server";
             let why = machine.why_dead();
-            let (at_write, power) = (why.starts_with("write"), match of_server {
-                true => "server-power-cut",
-                false => "agent-power-cut",
-            });
+            let (at_write, power) = (
+                why.starts_with("write"),
+                match of_server {
+                    true => "server-power-cut",
+                    false => "agent-power-cut",
+                },
+            );
             let fault = match (of_server, at_write) {
                 (true, true) => "server-kill-at-write",
                 (true, false) => "server-kill-at-edge",
                 (false, true) => "agent-kill-at-write",
                 (false, false) => "agent-kill-at-edge",
             };
-            self.world.fault(fault, &format!("{} at {why}", machine.name));
+            self.world
+                .fault(fault, &format!("{} at {why}", machine.name));
             let power_cut = self.world.plan.has(power) && self.chance.permille(600);
             if power_cut {
                 self.world.fault(power, &machine.name);
@@ -181,7 +194,12 @@ impl Chaos {
 
     /// The machine starts, and all that runs on it.
     pub(super) fn boot(&mut self, sim: &mut Sim<'_>, name: &str) {
-        let hosts: Vec<_> = self.hosts.iter().filter(|host| host.machine.name == name).cloned().collect();
+        let hosts: Vec<_> = self
+            .hosts
+            .iter()
+            .filter(|host| host.machine.name == name)
+            .cloned()
+            .collect();
         for (at, host) in hosts.iter().enumerate() {
             if sim.is_host_running(host.name.as_str()) {
                 continue;

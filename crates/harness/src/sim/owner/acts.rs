@@ -10,7 +10,14 @@ use crate::history::{Authority, Trouble, What};
 use crate::sim::link::trouble;
 
 /// An act, by the operation that switches it on.
-const ACTS: &[&str] = &["revoke", "revoke-above", "bump", "freeze", "delete", "expire"];
+const ACTS: &[&str] = &[
+    "revoke",
+    "revoke-above",
+    "bump",
+    "freeze",
+    "delete",
+    "expire",
+];
 
 impl Owner {
     /// Acts now and then.
