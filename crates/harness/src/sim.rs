@@ -11,11 +11,12 @@ mod net;
 mod operator;
 mod owner;
 mod plan;
+mod prober;
 mod reader;
 mod run;
 mod server;
 mod work;
 mod world;
 
-pub use plan::{FAULTS, OPERATIONS, Plan, SCENARIOS, Scenario};
+pub use plan::{FAULTS, OPERATIONS, Plan, SCENARIOS, Scenario, scenario};
 pub use run::{SimRun, run};

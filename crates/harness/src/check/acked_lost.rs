@@ -17,7 +17,9 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
         let Some(cursor) = cursor_of(ending.outcome) else {
             continue;
         };
-        let is_last = index.is_last_timeline(ending.number);
+        // The ack may have been on its way when the server went back.
+        let is_last =
+            index.is_last_timeline(ending.number) && !index.may_be_from_before(ending.number);
         let told = Recorded {
             share: ending.share,
             op: ending.op,

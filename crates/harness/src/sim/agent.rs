@@ -263,9 +263,6 @@ impl Life {
             }
             let what = format!("{} is not at rest: {report:?}", self.agent.name);
             self.world.trace(&what);
-            if std::env::var("CHAOS_DEBUG").is_ok() {
-                std::fs::write("/dev/stderr", what).ok();
-            }
             self.pause(500).await;
         }
         self.tell(outbox).await?;

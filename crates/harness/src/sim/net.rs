@@ -37,11 +37,6 @@ impl Wire {
     pub(crate) fn cut_next_after(&self, bytes: u64) {
         self.cut_next_after.store(bytes, Ordering::Relaxed);
     }
-
-    /// How many connections were made.
-    pub(crate) fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
-    }
 }
 
 /// Connects from one machine.

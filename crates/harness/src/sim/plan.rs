@@ -56,6 +56,7 @@ pub const OPERATIONS: &[&str] = &[
     "reader-anew",
     "small-window",
     "idle-unload",
+    "prober",
 ];
 
 /// A named part of the swarm: what is switched on for sure, and all that may be.
@@ -171,11 +172,10 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "restore",
-        about: "the server goes back in time",
+        about: "the server is restored from backups",
         always: &["backup-restored"],
         may: Some(&[
             "backup-restored-without-journal",
-            "machine-put-back",
             "connection-cut",
             "server-kill",
             "agent-kill",
@@ -188,6 +188,40 @@ pub const SCENARIOS: &[Scenario] = &[
             "delete",
             "delegate",
             "reader-anew",
+        ]),
+    },
+    Scenario {
+        name: "put-back",
+        about: "the server's machine is put back, and does not know it",
+        always: &["machine-put-back"],
+        may: Some(&[
+            "connection-cut",
+            "server-kill",
+            "server-kill-at-edge",
+            "agent-kill",
+            "agent-kill-at-write",
+            "append-item",
+            "shared-text",
+            "atomic",
+            "depend",
+            "reader-anew",
+        ]),
+    },
+    Scenario {
+        name: "probe",
+        about: "a client with a right to append tries what an honest one does not",
+        always: &["prober"],
+        may: Some(&[
+            "connection-cut",
+            "latency",
+            "one-way-cut",
+            "server-kill",
+            "server-kill-at-write",
+            "freeze",
+            "revoke",
+            "delegate",
+            "shared-text",
+            "small-window",
         ]),
     },
     Scenario {
@@ -251,8 +285,19 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
+/// What a machine that is put back would undo.
+const ENDS_FOR_GOOD: &[&str] = &[
+    "revoke",
+    "revoke-above",
+    "bump",
+    "freeze",
+    "delete",
+    "backup-restored",
+    "backup-restored-without-journal",
+];
+
 /// The scenario of this name.
-pub(crate) fn scenario(name: &str) -> Option<&'static Scenario> {
+pub fn scenario(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
 
@@ -300,9 +345,15 @@ impl Plan {
             let drawn = chance.permille(rate);
             scenario.always.contains(name) || (may && drawn)
         });
-        let on: BTreeSet<_> = on.collect();
+        let mut on: BTreeSet<_> = on.collect();
+        if on.contains("machine-put-back") {
+            // All of the machine goes back, its journal too: what ended with it does not stay ended,
+            // and no backup fits it any more.
+            on.retain(|name| !ENDS_FOR_GOOD.contains(name));
+        }
         let window = match on.contains("small-window") {
-            true => u32::try_from(chance.between(4, 24)).unwrap_or(24),
+            // No smaller than a batch that a client cuts before it knows.
+            true => u32::try_from(chance.between(10, 32)).unwrap_or(32),
             false => 4096,
         };
         let small = |low, high| u32::try_from(chance.between(low, high)).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_client::{Backoff, FollowEvent, Follower};
+use share_client::{Backoff, ClientError, FollowEvent, Follower};
 use share_model::seam::Clock;
 use share_model::{GrantId, LogPosition, ShareRef};
 
@@ -109,6 +109,14 @@ async fn follow(
                 }
             }
             FollowEvent::Ops(ops) => world.push(name, What::Saw { share, grant, ops }),
+            // The follower does not take such ops: whoever sent them is wrong.
+            FollowEvent::Lost(ClientError::Failed { reason })
+                if reason.starts_with("it sent the op with cursor") =>
+            {
+                let what =
+                    format!("reader-refused: {name} was sent what does not follow: {reason}");
+                world.broken(what);
+            }
             FollowEvent::Live(at) => world.push(name, What::Live { share, at }),
             _ => {}
         }

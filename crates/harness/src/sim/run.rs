@@ -12,9 +12,9 @@ use super::owner::{self, OWNER};
 use super::plan::{Plan, Scenario};
 use super::server::{self, ServerOrders};
 use super::world::World;
-use super::{operator, reader};
+use super::{operator, prober, reader};
 use crate::disk::DiskCounts;
-use crate::history::{Bounds, Event, What};
+use crate::history::{Bounds, Event};
 
 /// Virtual time between two turns of a host.
 const TICK: Duration = Duration::from_millis(2);
@@ -115,16 +115,6 @@ fn play(world: &Arc<World>, virtual_ms: &mut u64, disks: &mut DiskCounts) {
         let now = u64::try_from(sim.elapsed().as_millis()).unwrap_or(u64::MAX);
         world.history.set_now(now);
         *virtual_ms = now;
-        if std::env::var("CHAOS_DEBUG").is_ok() && now % 10_000 == 0 {
-            for e in world.history.events().iter().rev().take(30).rev() {
-                let t = format!("{:?}", e.what);
-                std::fs::write(
-                    "/dev/stderr",
-                    format!("{:>8} {} {}\n", e.at_ms, e.actor, &t[..t.len().min(400)]),
-                )
-                .ok();
-            }
-        }
         if !chaos.step(&mut sim, now) {
             break;
         }
@@ -173,6 +163,11 @@ fn people(world: &Arc<World>, sim: &mut Sim<'_>, orders: &Arc<ServerOrders>) -> 
             reader::run(Arc::clone(&reading), reader.clone())
         });
     }
+    if plan.has("prober") {
+        world.board().agents.push(prober::PROBER.to_owned());
+        let probing = Arc::clone(world);
+        sim.host(prober::PROBER, move || prober::run(Arc::clone(&probing)));
+    }
     for name in agents {
         let first = Agent {
             name: name.clone(),
@@ -203,13 +198,5 @@ fn begin(world: &Arc<World>, sim: &mut Sim<'_>, agent: Agent) -> Host {
         name: agent.name.clone(),
         machine,
         agent: Some(agent),
-    }
-}
-
-/// Whether an event is a fault that fired.
-pub(crate) fn fault_kind(event: &Event) -> Option<&'static str> {
-    match &event.what {
-        What::Fault { kind, .. } => Some(kind),
-        _ => None,
     }
 }
