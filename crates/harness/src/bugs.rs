@@ -21,9 +21,6 @@ const HOMES: &[(&str, &[&str])] = &[
         "copies",
         &[
             "no-fingerprint-check",
-            "duplicate-for-other",
-            "settled-answered-duplicate",
-            "fenced-writer-still-appends",
             "requeue-memory-not-checked",
             "abandoned-comes-back",
             "checkpoint-loses-remembered",
@@ -75,14 +72,12 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "authority",
         &[
-            "refusal-keeps-appender",
             "epoch-at-redeem-only",
             "revocation-at-redeem-only",
             "revoke-acked-before-durable",
             "subscriptions-not-cut",
             "descendants-survive",
             "expiry-not-checked",
-            "rights-not-checked",
             "freeze-ignored-by-live-appender",
             "tombstone-forgotten",
         ],
@@ -100,6 +95,16 @@ const HOMES: &[(&str, &[&str])] = &[
             "abandonment-by-client",
             "merge-shallow",
             "rejected-taken-as-applied",
+        ],
+    ),
+    (
+        "probe",
+        &[
+            "duplicate-for-other",
+            "settled-answered-duplicate",
+            "fenced-writer-still-appends",
+            "refusal-keeps-appender",
+            "rights-not-checked",
         ],
     ),
     ("processes", &["lease-stolen"]),

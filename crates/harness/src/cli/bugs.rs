@@ -13,10 +13,6 @@ const BUILD: &str = "cargo run --release --features planted -p share-harness -- 
 
 /// Look for each planted bug: run seeds with it on until a check goes red
 #[derive(Debug, clap::Args)]
-#[cfg_attr(
-    not(feature = "planted"),
-    expect(dead_code, reason = "there are no bugs in this build")
-)]
 pub(crate) struct Args {
     /// The bugs; all if none is named
     names: Vec<String>,

@@ -30,10 +30,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> io::Result<Done> {
-    let Some(bug) = bug(args.bug.as_deref()) else {
+    let Some(_planted) = plant(args.bug.as_deref()) else {
         return Ok(Done::Misused);
     };
-    let _planted = bug;
     // The parser let no name through but those of scenarios, and this one.
     let Some(scenario) = SCENARIOS.iter().find(|it| it.name == args.scenario) else {
         return real(&args);
@@ -51,7 +50,7 @@ pub(crate) fn run(args: Args) -> io::Result<Done> {
 
 /// `None`: it can't be planted, which was said.
 #[cfg(feature = "planted")]
-fn bug(name: Option<&str>) -> Option<share_model::planted::Planted> {
+fn plant(name: Option<&str>) -> Option<share_model::planted::Planted> {
     let Some(name) = name else {
         return Some(share_model::planted::plant(None));
     };
@@ -69,11 +68,15 @@ fn bug(name: Option<&str>) -> Option<share_model::planted::Planted> {
     }
 }
 
+/// What holds in a build without planted bugs.
+#[cfg(not(feature = "planted"))]
+struct Honest;
+
 /// `None`: it can't be planted, which was said.
 #[cfg(not(feature = "planted"))]
-fn bug(name: Option<&str>) -> Option<()> {
+fn plant(name: Option<&str>) -> Option<Honest> {
     match name {
-        None => Some(()),
+        None => Some(Honest),
         Some(_) => {
             super::bugs::say_how_to_build();
             None
