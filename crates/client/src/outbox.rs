@@ -199,7 +199,8 @@ impl Outbox {
     /// # Errors
     ///
     /// If the op could never be applied, names what the outbox does not hold, or the storage does
-    /// not take it: then nothing of it is stored.
+    /// not take it: then nothing of it is stored. After [`OutboxError::Storage`] and
+    /// [`OutboxError::Closed`] nobody knows whether it is; give it an id to find out.
     ///
     /// # Cancel safety
     ///

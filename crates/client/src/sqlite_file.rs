@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use share_model::seam::{Entropy, Files, SqliteSettings};
 use share_model::{Nonce, planted};
 
@@ -17,6 +18,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MODE_LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// So often it looks: for 10 seconds.
 const MODE_LOOKS_MAX: u32 = 5000;
+
+/// How often a transaction is begun in vain while others write, each time after [`BUSY_TIMEOUT`].
+const BEGINS_MAX: u32 = 6;
 
 /// A kind of file, and the marks by which it is known.
 #[derive(Debug)]
@@ -102,8 +106,17 @@ pub(crate) fn open(
     }
     drop(look);
     let db = connect(path, seams, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let copies_at_close = |copies: bool| {
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !copies)
+            .map(drop)
+    };
+    // Not before the write-ahead log is durable: of one that a power cut shortens, the file would
+    // have a half.
+    copies_at_close(false)?;
     let version = check(&db, format)?;
     set_up(&db, seams.sqlite)?;
+    keep_recovered(path, &db, seams.files)?;
+    copies_at_close(true)?;
     if version < format.version {
         keep_a_copy(path, &db, (version, seams))?;
         (format.migrate)(&db)?;
@@ -111,6 +124,40 @@ pub(crate) fn open(
         check(&db, format)?;
     }
     Ok(db)
+}
+
+/// Makes durable what SQLite has recovered from the write-ahead log, before anything is promised on
+/// top of it. After a sync that failed, the log in memory has transactions that the disk has not; the
+/// process that met it has ended, and the operating system takes them for written.
+///
+/// While another process has the file open, nothing is recovered: what failed is not in the index
+/// that all share, and the next transaction is written over it.
+fn keep_recovered(path: &Path, db: &Connection, files: &dyn Files) -> Result<(), FileError> {
+    let log = log_of(path)?;
+    // This connection has looked into the file: only what the log holds by now was recovered.
+    match fs::metadata(&log) {
+        Ok(log) if log.len() > 0 => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => return Ok(()),
+    }
+    let mut begins = 1;
+    let transaction = loop {
+        match Transaction::new_unchecked(db, TransactionBehavior::Immediate) {
+            Err(error) if is_busy(&error) && begins < BEGINS_MAX => begins += 1,
+            begun => break begun?,
+        }
+    };
+    // Meanwhile nobody appends to the log, begins it anew or takes it away.
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(&log)?;
+    files.write_again(&log, &mut file)?;
+    Ok(transaction.rollback()?)
+}
+
+/// The write-ahead log of a file: SQLite has it beside the file that a link leads to.
+fn log_of(path: &Path) -> io::Result<PathBuf> {
+    let mut log = fs::canonicalize(path)?.into_os_string();
+    log.push("-wal");
+    Ok(log.into())
 }
 
 /// The folder that a file is in.

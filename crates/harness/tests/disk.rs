@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 mod disk {
+    mod failed_sync;
     mod faults;
     mod files;
     mod machine;

@@ -91,9 +91,10 @@ impl Journal {
             warn!(journal = %path.display(), bytes = bytes.len() as u64 - read.bytes,
                 "an entry of the journal that was never finished is cut off");
         }
-        // Also makes durable what a process wrote that died before its fsync: it is acted on now.
+        // Also makes durable what a process wrote that died before its fsync, or whose fsync failed:
+        // it is acted on now.
         file.keep(read.bytes)
-            .map_err(JournalError::io("cut", path))?;
+            .map_err(JournalError::io("write", path))?;
         let contents = Contents::of(path, read.entries)?;
         Self::start(Box::new(file), contents, read.bytes, executor).map(Some)
     }

@@ -8,7 +8,8 @@ use share_model::{Cursor, MutationError, OpId, Seq, ShareId};
 
 use super::delegation::DelegationError;
 
-/// Why an outbox could not be opened, or did not take something. Nothing was stored then.
+/// Why an outbox could not be opened, or did not take something. Nothing was stored then, but for
+/// [`OutboxError::Storage`] and [`OutboxError::Closed`], after which nobody knows.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the messages name the fields")]
@@ -46,10 +47,15 @@ pub enum OutboxError {
     /// Another process holds the file for too long. Safe to repeat.
     #[error("another process holds the outbox's file; try again")]
     Busy,
-    /// The storage failed; the call took no effect.
+    /// The storage failed. If it did so while the call was made durable, nobody knows whether the call
+    /// took effect, as a whole or not at all, and every later call finds the outbox closed. Who
+    /// opens the outbox again sees which; an op that was enqueued under an id of the caller's can be
+    /// enqueued again under it, and is taken once ([`OutboxError::OpIdTaken`]).
     #[error("the outbox's storage failed")]
     Storage(#[source] Arc<rusqlite::Error>),
     /// A write to stable storage failed earlier. Nothing is promised on hope: open the outbox again.
+    /// A call that was made after the failure took no effect; of one that waited when it happened
+    /// nobody knows, as with [`OutboxError::Storage`].
     #[error("the outbox's storage failed earlier and is closed: open the outbox again")]
     Closed,
     /// A stored row can't be read.

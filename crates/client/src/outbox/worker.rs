@@ -153,7 +153,8 @@ impl Storage {
         })
     }
 
-    /// Runs `work` and returns after its commit. What fails has taken no effect.
+    /// Runs `work` and returns after its commit. What fails has taken no effect, unless the commit
+    /// itself did: then nobody knows.
     ///
     /// # Cancel safety
     ///
@@ -190,7 +191,7 @@ impl Storage {
     }
 
     /// Enqueues an op, or lets it go into that of a neighbour, and returns after the commit. What
-    /// fails has taken no effect.
+    /// fails has taken no effect, unless the commit itself did: then nobody knows.
     pub(super) async fn enqueue(
         &self,
         single: Single,

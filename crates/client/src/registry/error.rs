@@ -64,7 +64,8 @@ pub enum RegistryError {
     /// Another process holds the file for too long. Safe to repeat.
     #[error("another process holds the registry's file; try again")]
     Busy,
-    /// The storage failed; the call took no effect.
+    /// The storage failed. If it did so while the call was made durable, nobody knows whether the call
+    /// took effect, and every later call finds the registry closed: open it again and look.
     #[error("the registry's storage failed")]
     Storage(#[source] Arc<rusqlite::Error>),
     /// A write to stable storage failed earlier. Nothing is promised on hope.

@@ -43,7 +43,8 @@ impl StorageHandle {
         })
     }
 
-    /// Runs `work` in a transaction and returns after its commit. What fails has taken no effect.
+    /// Runs `work` in a transaction and returns after its commit. What fails has taken no
+    /// effect, unless the commit itself did: then nobody knows.
     ///
     /// # Cancel safety
     ///

@@ -1,6 +1,6 @@
 //! The file system of a machine with a simulated disk, apart from SQLite's files.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,12 @@ use super::fault::Failure;
 use super::operation::DiskFile;
 use super::unsynced::{FileId, RawFile};
 
+/// Bytes that are written at once when a file is written again.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// Files on a simulated disk. What is done under the disk's folder meets its faults and crash points:
-/// appended to as [`FileKind::Journal`], replaced as a whole as [`FileKind::File`].
+/// appended to as [`FileKind::Journal`], replaced as a whole as [`FileKind::File`]. A write-ahead log
+/// that is written again is [`FileKind::Wal`].
 #[derive(Debug, Clone)]
 pub struct SimulatedFiles {
     disk: Arc<Disk>,
@@ -62,10 +66,27 @@ impl Files for SimulatedFiles {
     }
 
     fn cut(&self, path: &Path, file: &mut File, bytes: u64) -> io::Result<()> {
-        let on_disk = journal(path, file)?;
         if file.length()? > bytes {
-            let truncated = self.disk.truncate(&on_disk, file, bytes);
+            let truncated = self.disk.truncate(&journal(path, file)?, file, bytes);
             truncated.map_err(to_io)?;
+        }
+        Ok(())
+    }
+
+    fn write_again(&self, path: &Path, file: &mut File) -> io::Result<()> {
+        if !self.disk.may_read() {
+            return Err(to_io(Failure::Device));
+        }
+        let mut on_disk = journal(path, file)?;
+        if path.as_os_str().as_encoded_bytes().ends_with(b"-wal") {
+            on_disk.kind = FileKind::Wal;
+        }
+        let bytes = fs::read(path)?;
+        let mut start = 0;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            let written = self.disk.write(&on_disk, file, piece, start);
+            written.map_err(to_io)?;
+            start += piece.len() as u64;
         }
         self.disk.sync(&on_disk).map_err(to_io)
     }

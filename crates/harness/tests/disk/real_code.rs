@@ -11,14 +11,14 @@ use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
 
 use super::machine::Machine;
 
-fn sqlite() -> SqliteSettings {
+pub(crate) fn sqlite() -> SqliteSettings {
     SqliteSettings {
         vfs: Some(Disk::vfs().to_owned()),
         ..SqliteSettings::default()
     }
 }
 
-fn open_outbox(machine: &Machine, path: &Path) -> Option<Outbox> {
+pub(crate) fn open_outbox(machine: &Machine, path: &Path) -> Option<Outbox> {
     let options = OutboxOptions {
         executor: Executor::Inline,
         sqlite: sqlite(),
@@ -29,7 +29,7 @@ fn open_outbox(machine: &Machine, path: &Path) -> Option<Outbox> {
     Outbox::open(path, options).ok()
 }
 
-fn reference() -> ShareRef {
+pub(crate) fn reference() -> ShareRef {
     let ids = "0".repeat(32);
     let secret = "A".repeat(43);
     let text = format!("share://h:1/{ids}/{ids}?epoch=1#{secret}");

@@ -2,8 +2,11 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+/// Bytes that [`Files::write_again`] has in memory at once.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// The file system, as far as refs, ignore files and locks need it.
 pub trait Files: Debug + Send + Sync {
@@ -50,7 +53,7 @@ pub trait Files: Debug + Send + Sync {
     }
 
     /// Cuts off what follows the first `bytes` bytes of the file at `path`, which is open for
-    /// writing; what is kept is durable at return.
+    /// writing.
     ///
     /// # Errors
     ///
@@ -60,7 +63,35 @@ pub trait Files: Debug + Send + Sync {
         if file.metadata()?.len() > bytes {
             file.set_len(bytes)?;
         }
-        file.sync_all()
+        Ok(())
+    }
+
+    /// Writes the bytes of the file at `path` again, in place, durable at return. What is durable
+    /// already stays so throughout, for it is written over by itself. `file` is open for reading and
+    /// writing, not for appending, and is at its end afterwards; nobody else may write meanwhile.
+    ///
+    /// Another sync would not do: after one that failed, the operating system takes what it holds in
+    /// memory for written.
+    ///
+    /// # Errors
+    ///
+    /// As reading or writing fails.
+    fn write_again(&self, path: &Path, file: &mut File) -> io::Result<()> {
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut start = 0;
+        loop {
+            file.seek(SeekFrom::Start(start))?;
+            let read = file.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            file.seek(SeekFrom::Start(start))?;
+            file.write_all(&piece[..read])?;
+            start += read as u64;
+        }
+        file.sync_all()?;
+        // Its name may be as little durable.
+        File::open(parent(path))?.sync_all()
     }
 
     /// Puts a file whose bytes are durable in the place of the one at `path`, in the same folder,
@@ -182,6 +213,22 @@ mod tests {
                 fs::metadata(&path).unwrap().permissions().mode() & 0o777,
                 0o600
             );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_written_again_is_as_it_was_and_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for length in [0, 5, PIECE_BYTES, 2 * PIECE_BYTES + 7] {
+            let mut bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+            fs::write(&path, &bytes).unwrap();
+            let opened = OpenOptions::new().read(true).write(true).open(&path);
+            let mut file = opened.unwrap();
+            SystemFiles.write_again(&path, &mut file).unwrap();
+            SystemFiles.append(&path, &mut file, b"more").unwrap();
+            bytes.extend(b"more");
+            assert!(fs::read(&path).unwrap() == bytes, "{length}");
         }
     }
 

@@ -51,7 +51,7 @@ impl LockedFile {
         files: &Arc<dyn Files>,
     ) -> Result<Option<(Self, Vec<u8>)>, JournalError> {
         for _ in 0..OPENS_MAX {
-            let opened = OpenOptions::new().read(true).append(true).open(path);
+            let opened = OpenOptions::new().read(true).write(true).open(path);
             let mut file = match opened {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -90,9 +90,11 @@ impl LockedFile {
         Ok(Self { path, file, files })
     }
 
-    /// Cuts off what follows the first `bytes` bytes; what is kept is durable at return.
+    /// Cuts off what follows the first `bytes` bytes; what is kept is durable at return, also after a
+    /// sync that failed. Before the first append.
     pub(super) fn keep(&mut self, bytes: u64) -> io::Result<()> {
-        self.files.cut(&self.path, &mut self.file, bytes)
+        self.files.cut(&self.path, &mut self.file, bytes)?;
+        self.files.write_again(&self.path, &mut self.file)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The file, what is cut off, what is refused, and what happens when it can't be written.
 
+mod failed_sync;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;

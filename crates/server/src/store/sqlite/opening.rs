@@ -1,12 +1,13 @@
 //! Opening a store's folder: one process, the right file, the right format, a sound end of the log.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use share_model::seam::{Entropy, FileLock, Files, SqliteSettings};
 use share_model::{HistoryId, ShareId, planted};
@@ -86,7 +87,12 @@ impl Folder {
             self.check_length()?;
         }
         let mut connection = self.connect(settings, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Not before the write-ahead log is durable: of one that a power cut shortens, the file would
+        // have a half.
+        self.copy_at_close(&connection, false)?;
         let format = self.format(&connection, was_created)?;
+        self.keep_recovered(&connection, files)?;
+        self.copy_at_close(&connection, true)?;
         self.configure(&connection, settings)?;
         let migrated = if format == migration::newest_format() {
             Ok(())
@@ -102,18 +108,45 @@ impl Folder {
         Ok(connection)
     }
 
+    /// Whether closing the last connection copies the write-ahead log into the file.
+    fn copy_at_close(&self, connection: &Connection, copies: bool) -> Result<(), StoreError> {
+        let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !copies);
+        set.map(drop).map_err(|error| self.fault(error))
+    }
+
+    /// Makes durable what SQLite has recovered from the write-ahead log, before anything is promised
+    /// on top of it. After a sync that failed, the log in memory has transactions that the disk has
+    /// not; the process that met it has ended, and the operating system takes them for written.
+    fn keep_recovered(&self, connection: &Connection, files: &dyn Files) -> Result<(), StoreError> {
+        let log = self.log()?;
+        if length(&log)? == 0 {
+            return Ok(());
+        }
+        // Nobody appends to the log meanwhile, not even by hand.
+        let begun = Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|error| self.fault(error))?;
+        let opened = OpenOptions::new().read(true).write(true).open(&log);
+        opened
+            .and_then(|mut file| files.write_again(&log, &mut file))
+            .map_err(io_error("write again", &log))?;
+        transaction.rollback().map_err(|error| self.fault(error))
+    }
+
+    /// The write-ahead log: SQLite has it beside the file that a link leads to.
+    fn log(&self) -> Result<PathBuf, StoreError> {
+        let file = fs::canonicalize(&self.file);
+        let mut log = file
+            .map_err(io_error("look at", &self.file))?
+            .into_os_string();
+        log.push("-wal");
+        Ok(log.into())
+    }
+
     /// SQLite reads a last page that was cut short as one that ends with zeros. Only what a crash
     /// left, with the page in the write-ahead log, may look so.
     fn check_length(&self) -> Result<(), StoreError> {
-        let mut log = self.file.as_os_str().to_owned();
-        log.push("-wal");
-        let length = |path: &Path| match fs::metadata(path) {
-            Ok(metadata) => Ok(metadata.len()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(io_error("look at", path)(error)),
-        };
         let bytes = length(&self.file)?;
-        if bytes % PAGE_BYTES != 0 && length(log.as_ref())? == 0 {
+        if bytes % PAGE_BYTES != 0 && length(&self.log()?)? == 0 {
             return Err(self.lost(&format!("it was cut short to {bytes} bytes")));
         }
         Ok(())
@@ -288,6 +321,15 @@ pub(super) fn read_tail(connection: &Connection) -> Result<(Tail, u64), ReadErro
         return Err(ReadError::file("the log ends before its index does"));
     }
     Ok((tail, last))
+}
+
+/// Bytes of a file; none if it is missing.
+fn length(path: &Path) -> Result<u64, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(io_error("look at", path)(error)),
+    }
 }
 
 fn exists(files: &dyn Files, path: &Path) -> Result<bool, StoreError> {
