@@ -10,7 +10,7 @@ use super::{Done, scenario_arg, sweep, ui};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    sweep: sweep::Args,
+    sweep: sweep::Seeds,
     /// The scenario, or `all`; may be repeated
     #[arg(long, value_name = "NAME", default_value = "swarm", value_parser = scenario_arg::one_or_all())]
     scenario: Vec<String>,

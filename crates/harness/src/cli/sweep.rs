@@ -17,7 +17,7 @@ const SEEDS: u64 = 100;
 
 /// Which seeds
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct Seeds {
     /// Seeds of each scenario [default: 100, or as many as fit into --minutes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
@@ -48,7 +48,7 @@ pub(crate) struct Swept {
 
 /// Runs the seeds of some scenarios, seed by seed. Tells of each failure as it comes, on stdout, or on
 /// stderr if that is for JSON. Ends at the first one unless it is to keep going.
-pub(crate) fn sweep(args: &Args, scenarios: &[String], keeps_going: bool) -> io::Result<Swept> {
+pub(crate) fn sweep(args: &Seeds, scenarios: &[String], keeps_going: bool) -> io::Result<Swept> {
     let scenarios = scenario_arg::meant(scenarios);
     let from = first_seed(args);
     let seeds = args.seeds.or(args.minutes.is_none().then_some(SEEDS));
@@ -103,7 +103,7 @@ fn orders(
     (from..=last).flat_map(of_seed)
 }
 
-fn first_seed(args: &Args) -> u64 {
+fn first_seed(args: &Seeds) -> u64 {
     if !args.random {
         return args.from;
     }
@@ -116,7 +116,7 @@ fn first_seed(args: &Args) -> u64 {
     from
 }
 
-fn tell(args: &Args, bar: &ProgressBar, report: &Report, verdict: &Verdict) -> io::Result<()> {
+fn tell(args: &Seeds, bar: &ProgressBar, report: &Report, verdict: &Verdict) -> io::Result<()> {
     bar.inc(1);
     bar.set_message(format!(
         "{} seed {}, {} ops, {} failed",
