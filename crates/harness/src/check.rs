@@ -13,6 +13,8 @@ mod deleted;
 mod document;
 mod dooms;
 mod endings;
+mod fenced_acked;
+mod fork_acked;
 mod frozen;
 mod groups;
 mod history_changed;
@@ -21,7 +23,12 @@ mod ledger;
 mod op_twice;
 mod order;
 mod readers;
+mod recovery;
+mod refused_appender;
+mod settled_acked;
 mod tally;
+mod twice_answered;
+mod two_senders;
 mod unknown_op;
 
 #[cfg(test)]
@@ -132,6 +139,34 @@ pub const ALL: &[(&str, &str)] = &[
         "history-changed",
         "a server's history changes when it is restored, and only then",
     ),
+    (
+        "fork-acked",
+        "a seq is acked for one content only, whoever sends it",
+    ),
+    (
+        "settled-acked",
+        "what its writer settled is refused when it is sent again",
+    ),
+    (
+        "refused-appender-acked",
+        "what is sent behind a refused batch gets the same refusal",
+    ),
+    (
+        "fenced-acked",
+        "who lost a lane to a later claim appends nothing to it",
+    ),
+    (
+        "recovery-without-cause",
+        "an outbox makes a new plan only if it was copied or its server went back in time",
+    ),
+    (
+        "two-senders",
+        "one process at a time sends what a folder's outbox holds for a share",
+    ),
+    (
+        "twice-applied-answer",
+        "every ack names the same cursor for an op",
+    ),
 ];
 
 /// What of the promises did not hold, in the order in which it shows.
@@ -156,6 +191,13 @@ pub fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
     groups::check(&index, &mut found);
     batches::check(&index, &mut found);
     history_changed::check(&index, &mut found);
+    fork_acked::check(&index, &mut found);
+    settled_acked::check(&index, &mut found);
+    refused_appender::check(&index, &mut found);
+    fenced_acked::check(&index, &mut found);
+    recovery::check(&index, &mut found);
+    two_senders::check(&index, &mut found);
+    twice_answered::check(&index, &mut found);
     for violation in &mut found {
         violation.about.sort_unstable();
         violation.about.dedup();

@@ -18,6 +18,12 @@ fn lane_of<'a>(index: &Index<'a>, sent: &Sent<'a>) -> Lane<'a> {
     (sent.folder, generation, sent.outbox)
 }
 
+/// What outboxes sent.
+fn by_outboxes<'i, 'a>(index: &'i Index<'a>) -> impl Iterator<Item = &'i Sent<'a>> {
+    let sends = index.sends.iter();
+    sends.filter(|sent| index.is_outbox(sent.folder))
+}
+
 pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
     sent_seqs(index, found);
     kept_seqs(index, found);
@@ -30,7 +36,7 @@ fn sent_seqs(index: &Index<'_>, found: &mut Vec<Violation>) {
         check: "seq-reused",
     };
     let mut known: HashMap<(Lane<'_>, Seq), (Fingerprint, usize)> = HashMap::new();
-    for sent in &index.sends {
+    for sent in by_outboxes(index) {
         let lane = lane_of(index, sent);
         for entry in sent.entries {
             let place = (lane, entry.seq);
@@ -99,9 +105,7 @@ impl Content {
 }
 
 fn recut(index: &Index<'_>, found: &mut Vec<Violation>) {
-    let events: HashMap<usize, &Sent<'_>> = index
-        .sends
-        .iter()
+    let events: HashMap<usize, &Sent<'_>> = by_outboxes(index)
         .flat_map(|sent| {
             let answered = sent.answer.map(|(number, _)| (number, sent));
             [Some((sent.number, sent)), answered].into_iter().flatten()
@@ -161,18 +165,14 @@ fn cut_again(index: &Index<'_>, sent: &Sent<'_>, first: usize, earlier: &Content
 mod tests {
     use share_model::RefusalCode;
 
-    use crate::check::fixture::{Run, names};
+    use crate::check::fixture::{PROBER, Run, names};
     use crate::history::{Trouble, What};
-
-    fn fails(run: &mut Run, call: u64, why: Trouble) {
-        run.push("agent-1", What::NotAcked { call, why });
-    }
 
     #[test]
     fn a_batch_that_is_sent_again_as_it_was_breaks_nothing() {
         let mut run = Run::new();
         let call = run.sends(1, &[1, 2]);
-        fails(&mut run, call, Trouble::Lost("cut".into()));
+        run.fails(call, Trouble::Lost("cut".into()));
         let again = run.sends_only(1, &[(1, 1), (2, 2)]);
         run.applies(again, &[1, 2]);
         run.finish();
@@ -183,7 +183,7 @@ mod tests {
     fn a_batch_that_is_cut_again_is_found() {
         let mut run = Run::new();
         let call = run.sends(1, &[1, 2]);
-        fails(&mut run, call, Trouble::Lost("cut".into()));
+        run.fails(call, Trouble::Lost("cut".into()));
         let again = run.sends_only(1, &[(1, 1)]);
         run.applies(again, &[1]);
         let rest = run.sends_only(1, &[(2, 2)]);
@@ -196,7 +196,8 @@ mod tests {
     fn a_refused_batch_may_be_cut_again() {
         let mut run = Run::new();
         let call = run.sends(1, &[1, 2]);
-        fails(&mut run, call, Trouble::Refused(RefusalCode::BatchTooLarge));
+        run.fails(call, Trouble::Refused(RefusalCode::BatchTooLarge));
+        run.claims(1);
         let again = run.sends_only(1, &[(1, 1)]);
         run.applies(again, &[1]);
         let rest = run.sends_only(1, &[(2, 2)]);
@@ -234,5 +235,19 @@ mod tests {
         run.enqueues(1, &[2]);
         run.finish();
         assert!(names(&run.check()).contains(&"seq-reused"));
+    }
+
+    #[test]
+    fn who_has_no_outbox_may_cut_again_and_use_seqs_again() {
+        let mut run = Run::new();
+        run.probes();
+        let call = run.sends(PROBER, &[1, 2]);
+        run.fails(call, Trouble::Lost("cut".into()));
+        let first = run.sends_only(PROBER, &[(1, 1)]);
+        run.applies(first, &[1]);
+        let fork = run.sends_only(PROBER, &[(1, 2)]);
+        run.refuses(fork, RefusalCode::WriterForked);
+        run.finish();
+        assert_eq!(run.check(), []);
     }
 }

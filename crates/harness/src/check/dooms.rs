@@ -25,7 +25,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
             share: ending.share,
             op: ending.op,
             outcome: ending.outcome,
-            may_be_forgotten: !index.is_last_timeline(ending.number),
+            may_be_forgotten: !index.is_last_timeline(ending.number)
+                || index.may_be_from_before(ending.number),
         });
     }
     for listing in &index.listings {
@@ -129,6 +130,7 @@ mod tests {
     use share_model::{MutationError, RejectReason};
 
     use crate::check::fixture::{Run, names, text};
+    use crate::history::What;
 
     fn dead(error: MutationError) -> Outcome {
         let reason = RejectReason::InvalidMutation(error);
@@ -144,6 +146,29 @@ mod tests {
         run.ended(1, 2, dead(MutationError::NotAString));
         run.finish();
         assert_eq!(names(&run.check()), ["dead-letter-applied"]);
+    }
+
+    #[test]
+    fn an_op_that_a_copy_gave_up_and_that_is_applied_is_found() {
+        let mut run = Run::new();
+        run.put(1, 1);
+        let (from, to) = ("agent-1".into(), "agent-2".into());
+        run.push("chaos", What::Copied { from, to });
+        run.ended(2, 1, Outcome::DeadLetter(Failure::AbandonedElsewhere));
+        run.finish();
+        assert_eq!(names(&run.check()), ["dead-letter-applied"]);
+    }
+
+    #[test]
+    fn an_op_that_was_given_up_just_before_a_restore_may_be_applied() {
+        let mut run = Run::new();
+        run.mutation(2, text("k1", "", "x"));
+        run.put(1, 1);
+        run.put(1, 2);
+        run.restored(true);
+        run.ended(1, 2, dead(MutationError::NotAString));
+        run.finish();
+        assert_eq!(run.check(), []);
     }
 
     #[test]

@@ -12,10 +12,13 @@ use share_model::{
 
 use super::algebra;
 use crate::check::Violation;
-use crate::history::{Authority, Bounds, Call, Group, History, MadeOp, SentEntry, What};
+use crate::history::{Authority, Bounds, Call, Group, History, MadeOp, SentEntry, Trouble, What};
 
 /// Of the share's ledger.
 pub(crate) const WINDOW: u32 = 8;
+
+/// The number of the agent that has no outbox: it sends what it likes.
+pub(crate) const PROBER: u8 = 3;
 
 pub(crate) fn share(n: u8) -> ShareId {
     ShareId::from_bytes([n; 16])
@@ -36,7 +39,10 @@ fn fingerprint(n: u8) -> Fingerprint {
     Fingerprint::from_bytes([n; 16])
 }
 fn agent_name(agent: u8) -> String {
-    format!("agent-{agent}")
+    match agent {
+        PROBER => format!("prober-{agent}"),
+        _ => format!("agent-{agent}"),
+    }
 }
 
 pub(crate) fn put(key: &str, json: &str) -> Mutation {
@@ -135,7 +141,9 @@ pub(crate) struct Run {
     pub(crate) next_seq: HashMap<u8, u64>,
     grants: HashMap<u8, u8>,
     /// The lane's number and its claim, by agent.
-    lanes: HashMap<u8, (u8, Call)>,
+    pub(crate) lanes: HashMap<u8, (u8, Call)>,
+    /// The last incarnation of each lane.
+    pub(crate) incarnations: HashMap<u8, u64>,
     mutations: HashMap<u8, Mutation>,
     dependencies: HashMap<u8, u8>,
     sent: HashMap<Call, OnItsWay>,
@@ -161,6 +169,7 @@ impl Run {
             next_seq: HashMap::new(),
             grants: HashMap::from([(1, 1), (2, 1)]),
             lanes: HashMap::new(),
+            incarnations: HashMap::new(),
             mutations: HashMap::new(),
             dependencies: HashMap::new(),
             sent: HashMap::new(),
@@ -256,6 +265,10 @@ impl Run {
         let call = self.events.call();
         let made = ops.iter().map(|n| self.made(*n)).collect();
         self.asks(agent, call, made);
+        if agent == PROBER {
+            *self.next_seq.entry(agent).or_insert(1) += ops.len() as u64;
+            return;
+        }
         let lane = self.lanes[&agent].0;
         let mut identities = Vec::new();
         for n in ops {
@@ -371,8 +384,21 @@ impl Run {
                 held.row.state = RowState::Settled;
                 held.row.outcome = Some(outcome.clone());
             }
-            self.ended(agent, n, outcome);
+            if agent != PROBER {
+                self.ended(agent, n, outcome);
+            }
         }
+    }
+
+    /// A batch is refused.
+    pub(crate) fn refuses(&mut self, call: Call, code: RefusalCode) {
+        self.fails(call, Trouble::Refused(code));
+    }
+
+    /// A batch is not acked.
+    pub(crate) fn fails(&mut self, call: Call, why: Trouble) {
+        let agent = agent_name(self.sent[&call].agent);
+        self.push(&agent, What::NotAcked { call, why });
     }
 
     pub(crate) fn ended(&mut self, agent: u8, n: u8, outcome: Outcome) {
@@ -409,30 +435,49 @@ impl Run {
         self.claims_as(agent, (Seq::ZERO, Seq::new(next - 1)));
     }
 
-    pub(crate) fn claims_as(&mut self, agent: u8, (floor, highest): (Seq, Seq)) {
+    pub(crate) fn claims_as(&mut self, agent: u8, standing: (Seq, Seq)) {
+        self.claimed_by(&agent_name(agent), agent, standing);
+    }
+
+    /// Another actor claims the lane of an agent.
+    pub(crate) fn claims_by(&mut self, actor: &str, agent: u8) {
+        let next = self.next_seq.get(&agent).copied().unwrap_or(1);
+        self.claimed_by(actor, agent, (Seq::ZERO, Seq::new(next - 1)));
+    }
+
+    fn claimed_by(&mut self, actor: &str, agent: u8, (floor, highest): (Seq, Seq)) {
         let call = self.events.call();
         let lane = self.lanes.entry(agent).or_insert((agent, call));
         lane.1 = call;
         let outbox = outbox(lane.0);
+        let incarnation = self.incarnations.entry(lane.0).or_default();
+        let before = *incarnation;
+        *incarnation += 1;
         let what = What::Claim {
             call,
             share: share(1),
             grant: grant(self.grants[&agent]),
             epoch: Epoch::new(1),
             outbox,
-            incarnation: Incarnation::new(1),
+            incarnation: Incarnation::new(before),
             history: None,
         };
-        self.push(&agent_name(agent), what);
+        self.push(actor, what);
         let what = What::Claimed {
             call,
-            incarnation: Incarnation::new(1),
+            incarnation: Incarnation::new(before + 1),
             history: history(self.history),
             floor,
             highest,
             chain: Chain::EMPTY,
         };
-        self.push(&agent_name(agent), what);
+        self.push(actor, what);
+    }
+
+    /// One without an outbox begins, with a lane of its own.
+    pub(crate) fn probes(&mut self) {
+        self.grants.insert(PROBER, 1);
+        self.claims(PROBER);
     }
 
     // ── authority ────────────────────────────────────────────────────────────────────────────

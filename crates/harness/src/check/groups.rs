@@ -16,7 +16,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
     if !index.restores.is_empty() || !index.copies.is_empty() {
         return;
     }
-    for enqueue in &index.enqueues {
+    let enqueues = index.enqueues.iter();
+    for enqueue in enqueues.filter(|enqueue| index.is_outbox(enqueue.folder)) {
         if let (Group::Atomic { expected }, Some(last)) =
             (enqueue.group, index.finals.get(&enqueue.share))
         {
@@ -95,7 +96,7 @@ fn group(
 mod tests {
     use share_model::Cursor;
 
-    use crate::check::fixture::{Run, names};
+    use crate::check::fixture::{PROBER, Run, names};
     use crate::history::Group;
 
     fn atomic(expected: Option<u64>) -> Run {
@@ -158,5 +159,16 @@ mod tests {
         run.applies(sent, &[1, 2]);
         run.finish();
         assert_eq!(names(&run.check()), ["atomic-group"]);
+    }
+
+    #[test]
+    fn who_has_no_outbox_may_send_a_part_of_a_group() {
+        let mut run = atomic(None);
+        run.probes();
+        run.enqueues(PROBER, &[1, 2]);
+        let sent = run.sends_only(PROBER, &[(1, 1)]);
+        run.applies(sent, &[1]);
+        run.finish();
+        assert_eq!(run.check(), []);
     }
 }

@@ -27,6 +27,12 @@ pub(super) struct Index<'a> {
     pub(super) restores: Vec<Restore>,
     /// The numbers of the events in which folders were copied, and to where.
     pub(super) copies: Vec<(usize, &'a str)>,
+    /// Folders that were copied, or made by a copy.
+    pub(super) copied: HashSet<&'a str>,
+    /// Folders whose ops an outbox sends. Who has none sends whatever it likes.
+    outboxes: HashSet<&'a str>,
+    /// The numbers of the events with which the processes of an actor began.
+    lives: HashMap<&'a str, Vec<usize>>,
     pub(super) enqueues: Vec<Enqueue<'a>>,
     /// Which enqueue made an op, and how.
     pub(super) made: HashMap<OpId, (usize, &'a MadeOp)>,
@@ -80,6 +86,25 @@ impl<'a> Index<'a> {
             .iter()
             .rfind(|restore| restore.number < number);
         last.is_some_and(|last| event.at_ms < last.at_ms.saturating_add(UNDER_WAY_MS))
+    }
+
+    /// The timeline of a call, if both its events lie in the same: then a server of that timeline
+    /// answered.
+    pub(super) fn timeline_of_call(&self, invoked: usize, answered: usize) -> Option<usize> {
+        let timeline = self.timeline(invoked);
+        (timeline == self.timeline(answered)).then_some(timeline)
+    }
+
+    /// Whether an outbox sends what comes from there. What others send, such as whoever tries what a
+    /// server lets pass, need not be what an outbox would send.
+    pub(super) fn is_outbox(&self, folder: &str) -> bool {
+        self.outboxes.contains(folder)
+    }
+
+    /// Whether one process of an actor lived from one event to another.
+    pub(super) fn is_one_life(&self, actor: &str, from: usize, to: usize) -> bool {
+        let lives = self.lives.get(actor).map_or(&[][..], Vec::as_slice);
+        !lives.iter().any(|began| from < *began && *began <= to)
     }
 
     /// How often another folder's outbox was copied over a folder's before an event: then it is another

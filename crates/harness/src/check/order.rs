@@ -33,9 +33,10 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
 }
 
 /// Whether some answer rejected the op, such as for a limit of the share: then it may be retried
-/// behind others.
+/// behind others. Who has no outbox may have sent it with others that held it up.
 fn was_held_up(index: &Index<'_>, op: OpId) -> bool {
     index.carriers_of(op).any(|sent| match sent.answer {
+        _ if !index.is_outbox(sent.folder) => true,
         Some((_, Answer::Acked { outcomes, .. })) => {
             let mut entries = sent.entries.iter().zip(outcomes);
             entries.any(|(entry, outcome)| {
@@ -48,7 +49,8 @@ fn was_held_up(index: &Index<'_>, op: OpId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::fixture::{Run, names};
+    use crate::check::fixture::{PROBER, Run, names};
+    use crate::history::Trouble;
 
     #[test]
     fn a_later_seq_before_an_earlier_one_is_found() {
@@ -70,6 +72,20 @@ mod tests {
         run.put(2, 2);
         run.put(2, 3);
         run.applies(first, &[1]);
+        run.finish();
+        assert_eq!(run.check(), []);
+    }
+
+    #[test]
+    fn who_has_no_outbox_may_fill_a_hole_late() {
+        let mut run = Run::new();
+        run.probes();
+        let group = run.sends(PROBER, &[1, 2]);
+        run.fails(group, Trouble::Lost("cut".into()));
+        for (seq, op) in [(2, 2), (1, 1)] {
+            let sent = run.sends_only(PROBER, &[(seq, op)]);
+            run.applies(sent, &[op]);
+        }
         run.finish();
         assert_eq!(run.check(), []);
     }

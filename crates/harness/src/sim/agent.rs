@@ -23,6 +23,8 @@ use crate::history::What;
 
 /// How often a share with nothing to send is looked at.
 const CHECK: Duration = Duration::from_secs(4);
+/// How long a connection with nothing to send is kept: so long no check is due.
+const IDLE: Duration = Duration::from_secs(3);
 /// Rows of an outbox that are read at a time.
 const ROWS_MAX: usize = 1000;
 
@@ -141,6 +143,7 @@ impl Life {
             },
             answer_timeout: Duration::from_secs(3),
             check_interval: Some(CHECK),
+            idle_timeout: IDLE,
             ..FlusherOptions::default()
         };
         let link = RecordingLink::new(RpcLink::new(connector), &self.world, &self.agent.name);
@@ -247,8 +250,8 @@ impl Life {
         }
         let mut used = BTreeMap::new();
         self.use_refs(outbox, &mut used).await?;
-        // Twice as long as until every share was looked at, whose server may have gone back in time.
-        self.pause(2 * 4_000 + 1_000).await;
+        // Until every share was looked at, whose server may have gone back in time.
+        self.clock.sleep(2 * (CHECK + IDLE)).await;
         loop {
             let report = flusher.flush_with(FlushOptions {
                 give_up_after: Some(Duration::from_secs(30)),

@@ -4,6 +4,7 @@ mod history_back;
 mod machines;
 mod network;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use turmoil::Sim;
@@ -14,6 +15,7 @@ use super::plan::FAULTS;
 use super::server::ServerOrders;
 use super::world::World;
 use crate::chance::Chance;
+use crate::disk::DiskCounts;
 use crate::history::What;
 
 /// Virtual milliseconds within which all must come to its end once nothing is broken any more.
@@ -59,6 +61,8 @@ pub(crate) struct Chaos {
     calm_at: Option<u64>,
     back: history_back::Back,
     copies: u64,
+    /// Disks that don't work, by their machine: since which fault, and what had happened before.
+    sick: BTreeMap<String, (&'static str, DiskCounts)>,
 }
 
 impl Chaos {
@@ -76,6 +80,7 @@ impl Chaos {
             calm_at: None,
             back: history_back::Back::default(),
             copies: 0,
+            sick: BTreeMap::new(),
         }
     }
 
@@ -157,7 +162,7 @@ impl Chaos {
     fn calm(&mut self, sim: &mut Sim<'_>) {
         self.calm_at = Some(self.now);
         for host in self.hosts.clone() {
-            self.heal(&host.machine.name);
+            self.heal(&host.machine.name.clone());
             host.machine.disk.crash_at(None);
             host.machine.die_at_write(-1);
         }

@@ -28,6 +28,8 @@ pub const FAULTS: &[&str] = &[
     "agent-power-cut",
     "agent-disk-full",
     "agent-disk-error",
+    "agent-fsync-failed",
+    "agent-clock-jump",
     "outbox-copied",
     "backup-restored",
     "backup-restored-without-journal",
@@ -142,6 +144,7 @@ pub const SCENARIOS: &[Scenario] = &[
             "server-power-cut",
             "agent-disk-full",
             "agent-disk-error",
+            "agent-fsync-failed",
             "agent-power-cut",
             "server-kill",
             "append-item",
@@ -359,8 +362,8 @@ impl Plan {
         let small = |low, high| u32::try_from(chance.between(low, high)).unwrap_or(u32::MAX);
         Self {
             seed,
-            shares: chance.between(1, 2),
-            agents: chance.between(1, 3),
+            shares: chance.between(1, 3),
+            agents: chance.between(1, 4),
             readers: chance.between(0, 2),
             active_ms: chance.between(8_000, 25_000),
             fault_gap_ms: chance.between(300, 3_000),

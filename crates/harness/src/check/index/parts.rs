@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use share_client::{Outcome, Recovery, Row};
 use share_model::{
-    Cursor, Epoch, GrantId, HistoryId, Identity, LoggedOp, Mutation, OpId, OpOutcome, OutboxId,
-    RefusalCode, Rights, Seq, ShareId, UnixMs,
+    Cursor, Epoch, GrantId, HistoryId, Identity, Incarnation, LoggedOp, Mutation, OpId, OpOutcome,
+    OutboxId, RefusalCode, Rights, Seq, ShareId, UnixMs,
 };
 
-use crate::history::{Authority, Group, MadeOp, SentEntry, Trouble};
+use crate::history::{Authority, Call, Group, MadeOp, SentEntry, Trouble};
 
 /// The server went back in time.
 #[derive(Debug, Clone, Copy)]
@@ -55,10 +55,14 @@ pub(in crate::check) fn is_plain_put(made: &MadeOp) -> bool {
 pub(in crate::check) struct Claim<'a> {
     pub(in crate::check) number: usize,
     pub(in crate::check) actor: &'a str,
+    /// Of the outbox.
+    pub(in crate::check) folder: &'a str,
     pub(in crate::check) share: ShareId,
     pub(in crate::check) grant: GrantId,
     pub(in crate::check) epoch: Epoch,
     pub(in crate::check) outbox: OutboxId,
+    /// The incarnation that it was given, if it holds.
+    pub(in crate::check) given: Option<Incarnation>,
     /// It holds: the event, the ledger's floor and highest.
     pub(in crate::check) held: Option<(usize, Seq, Seq)>,
     /// It is known that nothing came of it, or nobody knows: the event and why.
@@ -69,6 +73,8 @@ pub(in crate::check) struct Claim<'a> {
 #[derive(Debug)]
 pub(in crate::check) struct Sent<'a> {
     pub(in crate::check) number: usize,
+    /// On the lane of this claim.
+    pub(in crate::check) claim: Call,
     pub(in crate::check) share: ShareId,
     pub(in crate::check) grant: GrantId,
     pub(in crate::check) epoch: Epoch,

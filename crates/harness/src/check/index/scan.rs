@@ -61,6 +61,9 @@ impl<'a> Scan<'a> {
         match &event.what {
             What::Began { folder } => {
                 self.folders.insert(&event.actor, folder);
+                self.index.outboxes.insert(folder);
+                let lives = self.index.lives.entry(&event.actor).or_default();
+                lives.push(number);
             }
             What::Enqueue {
                 call,
@@ -121,10 +124,12 @@ impl<'a> Scan<'a> {
                 let claim = Claim {
                     number,
                     actor: &event.actor,
+                    folder: self.folder(&event.actor),
                     share: *share,
                     grant: *grant,
                     epoch: *epoch,
                     outbox: *outbox,
+                    given: None,
                     held: None,
                     failed: None,
                 };
@@ -132,11 +137,13 @@ impl<'a> Scan<'a> {
             }
             What::Claimed {
                 call,
+                incarnation,
                 floor,
                 highest,
                 ..
             } => {
                 if let Some(claim) = self.index.claims.get_mut(call) {
+                    claim.given = Some(*incarnation);
                     claim.held = Some((number, *floor, *highest));
                 }
             }
@@ -176,6 +183,7 @@ impl<'a> Scan<'a> {
         };
         let sent = Sent {
             number: event.number,
+            claim: *claim,
             share: of.share,
             grant: of.grant,
             epoch: of.epoch,
@@ -361,7 +369,10 @@ impl<'a> Scan<'a> {
                 known: *known,
                 journal_lost: *journal_lost,
             }),
-            What::Copied { to, .. } => self.index.copies.push((number, to)),
+            What::Copied { from, to } => {
+                self.index.copies.push((number, to));
+                self.index.copied.extend([from.as_str(), to]);
+            }
             What::Rows {
                 folder,
                 share,

@@ -41,10 +41,11 @@ impl Chaos {
                 self.later(down, Later::Boot(machine.name.clone()));
             }
             "server-disk-full" | "agent-disk-full" => {
+                self.sicken(&machine, fault);
                 machine.disk.set_full(true);
-                self.heal_later(&machine);
             }
             "server-disk-error" | "agent-disk-error" => {
+                self.sicken(&machine, fault);
                 let rate = u32::try_from(self.chance.between(2_000, 60_000)).unwrap_or(2_000);
                 machine.disk.set_faults(DiskFaults {
                     write_per_million: rate,
@@ -52,20 +53,19 @@ impl Chaos {
                     read_per_million: rate / 8,
                     ..DiskFaults::default()
                 });
-                self.heal_later(&machine);
             }
-            "server-fsync-failed" => {
+            "server-fsync-failed" | "agent-fsync-failed" => {
+                self.sicken(&machine, fault);
                 machine.disk.set_faults(DiskFaults {
                     sync_per_million: 150_000,
                     ..DiskFaults::default()
                 });
-                self.heal_later(&machine);
             }
-            "server-clock-jump" => {
+            "server-clock-jump" | "agent-clock-jump" => {
                 let ms = i64::try_from(self.chance.between(1, 120_000)).unwrap_or(1);
                 let by = if self.chance.permille(500) { ms } else { -ms };
                 machine.jump_clock(by);
-                self.world.fault(fault, &format!("by {by} ms"));
+                self.world.fault(fault, &format!("{} by {by} ms", machine.name));
             }
             _ => {}
         }
@@ -98,17 +98,30 @@ impl Chaos {
         CrashPoint::Edge(Edge { kind, moment }, self.chance.between(1, 12))
     }
 
-    fn heal_later(&mut self, machine: &Machine) {
-        self.heal(&machine.name.clone());
+    /// The machine's disk is to have a fault for a while.
+    fn sicken(&mut self, machine: &Machine, fault: &'static str) {
+        self.heal(&machine.name);
+        let before = machine.disk.counts();
+        self.sick.insert(machine.name.clone(), (fault, before));
         let ms = self.chance.between(200, 4_000);
         self.later(ms, Later::Heal(machine.name.clone()));
     }
 
-    /// The machine's disk works again.
+    /// The machine's disk works again. Its fault is counted if anybody met it.
     pub(super) fn heal(&mut self, name: &str) {
         let Some(host) = self.hosts.iter().find(|host| host.machine.name == name) else {
             return;
         };
+        if let Some((fault, before)) = self.sick.remove(name) {
+            let now = host.machine.disk.counts();
+            let met = now.no_space + now.write_failed + now.short_writes + now.read_failed
+                + now.sync_failed;
+            let met_before = before.no_space + before.write_failed + before.short_writes
+                + before.read_failed + before.sync_failed;
+            if met > met_before {
+                self.world.fault(fault, &format!("{name}, {} times", met - met_before));
+            }
+        }
         host.machine.disk.set_full(false);
         host.machine.disk.set_faults(DiskFaults::default());
     }
