@@ -250,6 +250,42 @@ pub const SCENARIOS: &[Scenario] = &[
             "idle-unload",
         ]),
     },
+    Scenario {
+        name: "rejections",
+        about: "ops are refused, alone and in groups, and wait for others",
+        always: &["invalid", "depend", "depend-on-others", "atomic", "merge"],
+        may: Some(&[
+            "expected-cursor",
+            "small-window",
+            "remove",
+            "append-item",
+            "shared-text",
+            "connection-cut",
+            "one-way-cut",
+            "reader-anew",
+            "agent-kill",
+            "server-kill",
+        ]),
+    },
+    Scenario {
+        name: "processes",
+        about: "two processes share an outbox, and one of them may die",
+        always: &["second-process"],
+        may: Some(&[
+            "agent-kill",
+            "agent-kill-at-write",
+            "agent-kill-at-edge",
+            "agent-power-cut",
+            "server-kill",
+            "connection-cut",
+            "one-way-cut",
+            "partition",
+            "append-item",
+            "shared-text",
+            "atomic",
+            "invalid",
+        ]),
+    },
 ];
 
 /// What a machine that is put back would undo.

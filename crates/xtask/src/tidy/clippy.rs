@@ -45,20 +45,41 @@ pub(super) fn function_length(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
-/// Each package has `[lints] workspace = true`.
+/// The one package with `unsafe` in it: cargo lets a package take the lints of the workspace as they are
+/// or not at all, so that it repeats them.
+const UNSAFE: &str = "share-harness";
+
+/// Each package has `[lints] workspace = true`; the lints of [`UNSAFE`] differ in `unsafe_code` only.
 pub(super) fn inherited(tree: &Tree) -> Vec<Violation> {
     let (packages, mut violations) = packages(tree);
+    let root = table(tree, "Cargo.toml").unwrap_or_default();
     for package in &packages {
-        let lints = package
-            .manifest
-            .get("lints")
-            .and_then(|lints| lints.get("workspace"));
+        let lints = package.manifest.get("lints");
+        if package.name == UNSAFE {
+            if lints.and_then(Value::as_table) != Some(&but_for_unsafe(&root)) {
+                let what =
+                    "its lints are not the workspace's with `unsafe_code` denied, repeat them";
+                violations.push(Violation::new(&package.manifest_path(), 1, what));
+            }
+            continue;
+        }
+        let lints = lints.and_then(|lints| lints.get("workspace"));
         if lints.and_then(Value::as_bool) != Some(true) {
             let what = "does not take the lints of the workspace, add `[lints]` `workspace = true`";
             violations.push(Violation::new(&package.manifest_path(), 1, what));
         }
     }
     violations
+}
+
+/// The lints of the workspace, with `unsafe_code` denied: where it is forbidden, no place can be excepted.
+fn but_for_unsafe(root: &Table) -> Table {
+    let lints = root.get("workspace").and_then(|it| it.get("lints"));
+    let mut lints = lints.and_then(Value::as_table).cloned().unwrap_or_default();
+    if let Some(rust) = lints.get_mut("rust").and_then(Value::as_table_mut) {
+        rust.insert("unsafe_code".to_owned(), "deny".into());
+    }
+    lints
 }
 
 #[cfg(test)]
@@ -113,5 +134,29 @@ mod tests {
             &inherited(&tree),
             &[("b/Cargo.toml", 1, "does not take the lints")],
         );
+    }
+
+    #[test]
+    fn the_harness_may_have_lints_of_its_own_that_deny_unsafe_code_and_differ_in_nothing_else() {
+        let root = "[workspace]\nmembers = [\"h\"]\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n\
+                    missing_docs = \"deny\"\n[workspace.lints.clippy]\ntodo = \"deny\"";
+        let of = |lints: &str| {
+            let manifest = format!("[package]\nname = \"share-harness\"\n{lints}");
+            inherited(&Tree::of(&[
+                ("Cargo.toml", root),
+                ("h/Cargo.toml", &manifest),
+            ]))
+        };
+        let rust = "[lints.rust]\nunsafe_code = \"deny\"\nmissing_docs = \"deny\"\n";
+        assert_found(&of(&format!("{rust}[lints.clippy]\ntodo = \"deny\"")), &[]);
+        let what = "not the workspace's";
+        for lints in [
+            String::new(),
+            rust.to_owned(),
+            format!("{rust}[lints.clippy]\ntodo = \"warn\""),
+            format!("{rust}[lints.clippy]\ntodo = \"deny\"").replacen("deny", "allow", 1),
+        ] {
+            assert_found(&of(&lints), &[("h/Cargo.toml", 1, what)]);
+        }
     }
 }
