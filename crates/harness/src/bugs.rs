@@ -21,6 +21,8 @@ const HOMES: &[(&str, &[&str])] = &[
         "copies",
         &[
             "no-fingerprint-check",
+            "duplicate-for-other",
+            "settled-answered-duplicate",
             "requeue-memory-not-checked",
             "abandoned-comes-back",
             "checkpoint-loses-remembered",
@@ -100,8 +102,6 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "probe",
         &[
-            "duplicate-for-other",
-            "settled-answered-duplicate",
             "fenced-writer-still-appends",
             "refusal-keeps-appender",
             "rights-not-checked",
