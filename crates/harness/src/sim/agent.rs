@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use share_client::{
     Backoff, FlushOptions, Flusher, FlusherError, FlusherOptions, Heard, Outbox, OutboxError,
-    OutboxOptions, Outcomes, RetryPolicy, RowFilter, RpcLink,
+    OutboxOptions, Outcomes, Retention, RetryPolicy, RowFilter, RpcLink,
 };
 use share_model::seam::{Clock, Executor};
 use share_model::{ShareId, ShareRef};
@@ -25,6 +25,8 @@ use crate::history::What;
 const CHECK: Duration = Duration::from_secs(4);
 /// How long a connection with nothing to send is kept: so long no check is due.
 const IDLE: Duration = Duration::from_secs(3);
+/// Longer than what a restored server rejects is tried again.
+const DAYS_MS: i64 = 8 * 24 * 3600 * 1000;
 /// Rows of an outbox that are read at a time.
 const ROWS_MAX: usize = 1000;
 
@@ -98,6 +100,11 @@ impl Life {
                 delay: Duration::from_millis(200),
                 delay_max: Duration::from_secs(2),
             },
+            // Clocks jump by days here; what was settled is looked at in the end.
+            retention: Retention {
+                age_max: Duration::from_secs(100 * 365 * 24 * 3600),
+                ..Retention::default()
+            },
             ..OutboxOptions::default()
         }
     }
@@ -129,7 +136,7 @@ impl Life {
     }
 
     fn flusher(&self, outbox: &Outbox) -> Running {
-        let connector = SimConnector::new(&self.world, &self.machine);
+        let connector = SimConnector::of(&self.world, &self.machine);
         let options = FlusherOptions {
             connector: Arc::clone(&connector),
             in_flight: self.world.plan.in_flight,
@@ -266,11 +273,19 @@ impl Life {
             }
             let what = format!("{} is not at rest: {report:?}", self.agent.name);
             self.world.trace(&what);
+            self.days_pass();
             self.pause(500).await;
         }
         self.tell(outbox).await?;
         self.world.board().at_rest.insert(self.agent.name.clone());
         Ok(())
+    }
+
+    /// What was applied before a server went back in time, and is rejected since, is tried for days.
+    fn days_pass(&self) {
+        if self.world.board().went_back {
+            self.machine.jump_clock(DAYS_MS);
+        }
     }
 
     /// Writes down what the outbox says of every share.

@@ -21,6 +21,8 @@ pub(crate) struct Board {
     pub(crate) at_rest: BTreeSet<String>,
     /// Processes that append: those that must come to rest.
     pub(crate) processes: Vec<String>,
+    /// The server went back in time.
+    pub(crate) went_back: bool,
     /// A backup is wanted.
     pub(crate) backup_wanted: bool,
     /// The newest backup, and the number of the next event when it was asked for.

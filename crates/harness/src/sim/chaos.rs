@@ -128,9 +128,11 @@ impl Chaos {
     fn mend(&mut self, sim: &mut Sim<'_>, what: Later) {
         match what {
             Later::Boot(machine) => self.boot(sim, &machine),
-            Later::Begin(host) => {
-                if !sim.is_host_running(host.as_str()) {
-                    sim.bounce(host.as_str());
+            Later::Begin(name) => {
+                let is_dead = self.host(&name).is_some_and(|host| host.machine.is_dead());
+                // On a machine that is down nothing begins before it starts.
+                if !is_dead && !sim.is_host_running(name.as_str()) {
+                    sim.bounce(name.as_str());
                 }
             }
             Later::Repair(host) => sim.repair(host.as_str(), "server"),

@@ -46,7 +46,7 @@ pub(crate) struct SimConnector {
 }
 
 impl SimConnector {
-    pub(crate) fn new(world: &Arc<World>, machine: &Arc<Machine>) -> Arc<dyn Connector> {
+    pub(crate) fn of(world: &Arc<World>, machine: &Arc<Machine>) -> Arc<dyn Connector> {
         Arc::new(Self {
             world: Arc::clone(world),
             machine: Arc::clone(machine),

@@ -17,7 +17,7 @@ pub(crate) const OPERATOR: &str = "operator";
 pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
     let machine = world.machine(OPERATOR);
     let _process = machine.begin(&world.processes, OPERATOR);
-    let connector = SimConnector::new(&world, &machine);
+    let connector = SimConnector::of(&world, &machine);
     let clock = machine.clock();
     let mut made = 0;
     while !world.board().is_over && !world.is_calm() {

@@ -27,7 +27,7 @@ pub(crate) const OWNER: &str = "owner";
 pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
     let machine = world.machine(OWNER);
     let _process = machine.begin(&world.processes, OWNER);
-    let connector = SimConnector::new(&world, &machine);
+    let connector = SimConnector::of(&world, &machine);
     let clock = machine.clock();
     let mut owning = Vec::new();
     for number in 1..=world.plan.shares {

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
     let machine = world.machine(PROBER);
     let _process = machine.begin(&world.processes, PROBER);
-    let connector = SimConnector::new(&world, &machine);
+    let connector = SimConnector::of(&world, &machine);
     let mut prober = Prober {
         link: RecordingLink::new(RpcLink::new(connector), &world, PROBER),
         chance: world.chance(PROBER),

@@ -17,7 +17,7 @@ use crate::history::What;
 pub(crate) async fn run(world: Arc<World>, name: String) -> turmoil::Result {
     let machine = world.machine(&name);
     let _process = machine.begin(&world.processes, &name);
-    let connector = SimConnector::new(&world, &machine);
+    let connector = SimConnector::of(&world, &machine);
     let clock = machine.clock();
     let chance = world.chance(&name);
     let mut position = LogPosition::default();

