@@ -25,6 +25,8 @@ use crate::history::What;
 const CHECK: Duration = Duration::from_secs(4);
 /// How long a connection with nothing to send is kept: so long no check is due.
 const IDLE: Duration = Duration::from_secs(3);
+/// How long a flush may take before days pass.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// Longer than what a restored server rejects is tried again.
 const DAYS_MS: i64 = 8 * 24 * 3600 * 1000;
 /// Rows of an outbox that are read at a time.
@@ -260,20 +262,25 @@ impl Life {
         // Until every share was looked at, whose server may have gone back in time.
         self.clock.sleep(2 * (CHECK + IDLE)).await;
         loop {
-            let report = flusher.flush_with(FlushOptions {
+            let flush = flusher.flush_with(FlushOptions {
                 give_up_after: Some(Duration::from_secs(30)),
                 ..FlushOptions::default()
             });
-            let report = report
-                .await
-                .map_err(|error: FlusherError| End::Failed(error.to_string()))?;
+            let report = tokio::select! {
+                biased;
+                report = flush => report,
+                () = self.clock.sleep(PATIENCE) => {
+                    self.days_pass();
+                    continue;
+                }
+            };
+            let report = report.map_err(|error: FlusherError| End::Failed(error.to_string()))?;
             let stopped: u64 = report.stopped.iter().map(|share| share.pending).sum();
             if report.blocked.is_empty() && report.pending == stopped {
                 break;
             }
             let what = format!("{} is not at rest: {report:?}", self.agent.name);
             self.world.trace(&what);
-            self.days_pass();
             self.pause(500).await;
         }
         self.tell(outbox).await?;
