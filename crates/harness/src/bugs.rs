@@ -18,15 +18,13 @@ pub const SEEDS_MAX: u64 = 200;
 /// Scenarios of bugs that need more than anything at random.
 const HOMES: &[(&str, &[&str])] = &[
     (
-        "copies",
+        "forks",
         &[
-            "no-fingerprint-check",
-            "duplicate-for-other",
-            "settled-answered-duplicate",
             "requeue-memory-not-checked",
             "abandoned-comes-back",
             "checkpoint-loses-remembered",
             "requeue-without-was",
+            "chain-not-compared",
         ],
     ),
     (
@@ -35,7 +33,6 @@ const HOMES: &[(&str, &[&str])] = &[
             "eviction-by-age",
             "floor-moved-by-server",
             "append-twice-on-retry",
-            "claim-not-repeatable",
             "tail-repeats",
             "snapshot-one-off",
             "batch-recut",
@@ -65,7 +62,6 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "restore",
         &[
-            "chain-not-compared",
             "restore-not-noticed",
             "restore-keeps-grants",
             "revocation-not-in-journal",
@@ -78,12 +74,12 @@ const HOMES: &[(&str, &[&str])] = &[
             "revocation-at-redeem-only",
             "revoke-acked-before-durable",
             "subscriptions-not-cut",
-            "descendants-survive",
             "expiry-not-checked",
             "freeze-ignored-by-live-appender",
             "tombstone-forgotten",
         ],
     ),
+    ("delegation", &["descendants-survive"]),
     (
         "rejections",
         &[
@@ -94,7 +90,6 @@ const HOMES: &[(&str, &[&str])] = &[
             "expected-cursor-ignored",
             "dependencies-not-checked",
             "dependency-on-abandoned-met",
-            "abandonment-by-client",
             "merge-shallow",
             "rejected-taken-as-applied",
         ],
@@ -102,6 +97,8 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "probe",
         &[
+            "duplicate-for-other",
+            "settled-answered-duplicate",
             "fenced-writer-still-appends",
             "refusal-keeps-appender",
             "rights-not-checked",

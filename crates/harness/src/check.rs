@@ -14,6 +14,7 @@ mod document;
 mod dooms;
 mod endings;
 mod fenced_acked;
+mod foreign_chain;
 mod fork_acked;
 mod frozen;
 mod groups;
@@ -160,6 +161,10 @@ pub const ALL: &[(&str, &str)] = &[
         "an outbox makes a new plan only if it was copied or its server went back in time",
     ),
     (
+        "foreign-chain",
+        "who is told a chain that is not its own sends nothing more on that lane",
+    ),
+    (
         "two-senders",
         "one process at a time sends what a folder's outbox holds for a share",
     ),
@@ -197,6 +202,7 @@ pub fn check(events: &[Event], bounds: &Bounds) -> Vec<Violation> {
     fenced_acked::check(&index, &mut found);
     recovery::check(&index, &mut found);
     two_senders::check(&index, &mut found);
+    foreign_chain::check(&index, &mut found);
     twice_answered::check(&index, &mut found);
     for violation in &mut found {
         violation.about.sort_unstable();

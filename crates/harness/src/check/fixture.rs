@@ -35,7 +35,7 @@ pub(crate) fn history(n: u8) -> HistoryId {
 fn op(n: u8) -> OpId {
     OpId::from_bytes([n; 16])
 }
-fn fingerprint(n: u8) -> Fingerprint {
+pub(crate) fn fingerprint(n: u8) -> Fingerprint {
     Fingerprint::from_bytes([n; 16])
 }
 fn agent_name(agent: u8) -> String {
@@ -436,16 +436,29 @@ impl Run {
     }
 
     pub(crate) fn claims_as(&mut self, agent: u8, standing: (Seq, Seq)) {
-        self.claimed_by(&agent_name(agent), agent, standing);
+        self.claimed_by(&agent_name(agent), agent, (standing, Chain::EMPTY));
+    }
+
+    /// An agent claims its lane, and is told this chain.
+    pub(crate) fn claims_and_is_told(&mut self, agent: u8, chain: Chain) {
+        let next = self.next_seq.get(&agent).copied().unwrap_or(1);
+        let standing = (Seq::ZERO, Seq::new(next - 1));
+        self.claimed_by(&agent_name(agent), agent, (standing, chain));
     }
 
     /// Another actor claims the lane of an agent.
     pub(crate) fn claims_by(&mut self, actor: &str, agent: u8) {
         let next = self.next_seq.get(&agent).copied().unwrap_or(1);
-        self.claimed_by(actor, agent, (Seq::ZERO, Seq::new(next - 1)));
+        let standing = (Seq::ZERO, Seq::new(next - 1));
+        self.claimed_by(actor, agent, (standing, Chain::EMPTY));
     }
 
-    fn claimed_by(&mut self, actor: &str, agent: u8, (floor, highest): (Seq, Seq)) {
+    fn claimed_by(
+        &mut self,
+        actor: &str,
+        agent: u8,
+        ((floor, highest), chain): ((Seq, Seq), Chain),
+    ) {
         let call = self.events.call();
         let lane = self.lanes.entry(agent).or_insert((agent, call));
         lane.1 = call;
@@ -469,7 +482,7 @@ impl Run {
             history: history(self.history),
             floor,
             highest,
-            chain: Chain::EMPTY,
+            chain,
         };
         self.push(actor, what);
     }

@@ -47,6 +47,8 @@ enum Later {
     NoLoss,
     /// The machine's disk works again.
     Heal(String),
+    /// The outbox of this process is copied.
+    Copy(String),
 }
 
 /// The one who breaks things.
@@ -140,6 +142,7 @@ impl Chaos {
             Later::ShortLatency => self.short_latency(sim),
             Later::NoLoss => sim.set_fail_rate(0.0),
             Later::Heal(machine) => self.heal(&machine),
+            Later::Copy(name) => self.copy_outbox_of(sim, &name),
         }
     }
 

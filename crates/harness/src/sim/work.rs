@@ -132,11 +132,7 @@ impl Work {
     fn mutation(&mut self, plan: &Plan, chance: &Chance) -> Mutation {
         let token = self.token();
         if plan.has("invalid") && chance.permille(60) {
-            return Mutation::AppendText {
-                key: format!("absent/{}", token.trim_end_matches(';')),
-                pointer: String::new(),
-                text: token,
-            };
+            return late(chance, token);
         }
         if plan.has("shared-text") && chance.permille(200) {
             return shared(chance, token);
@@ -205,6 +201,22 @@ impl Work {
 fn shared(chance: &Chance, token: String) -> Mutation {
     let key = "shared".to_owned();
     match chance.permille(100) {
+        true => Mutation::Put {
+            key,
+            json: format!("\"{token}\""),
+        },
+        false => Mutation::AppendText {
+            key,
+            pointer: String::new(),
+            text: token,
+        },
+    }
+}
+
+/// On a text that nobody has begun yet, or that somebody begins too late.
+fn late(chance: &Chance, token: String) -> Mutation {
+    let key = format!("late/{}", chance.below(12));
+    match chance.permille(150) {
         true => Mutation::Put {
             key,
             json: format!("\"{token}\""),

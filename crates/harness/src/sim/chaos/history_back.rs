@@ -144,12 +144,27 @@ impl Chaos {
         host.machine.disk.thaw();
     }
 
-    /// Copies an agent's folder as it is at this moment, and runs the copy.
+    /// Copies an agent's folder: now, or when it has been cut off for a while and holds what nobody has.
     fn copy_outbox(&mut self, sim: &mut Sim<'_>) {
         if self.copies == COPIES_MAX {
             return;
         }
         let Some(original) = self.an_agent() else {
+            return;
+        };
+        if self.chance.permille(500) {
+            return self.copy_outbox_of(sim, &original.name);
+        }
+        sim.partition(original.name.as_str(), "server");
+        let wait = self.chance.between(300, 2_500);
+        let more = self.chance.between(1, 4_000);
+        self.later(wait, Later::Copy(original.name.clone()));
+        self.later(wait + more, Later::Repair(original.name));
+    }
+
+    /// Copies a process's folder as it is at this moment, and runs the copy.
+    pub(super) fn copy_outbox_of(&mut self, sim: &mut Sim<'_>, name: &str) {
+        let Some(original) = self.host(name).filter(|_| self.calm_at.is_none()) else {
             return;
         };
         let Some(agent) = &original.agent else {
@@ -184,10 +199,23 @@ impl Chaos {
             agent::run(world.clone(), running.clone())
         });
         self.hosts.push(Host {
-            name,
-            machine,
+            name: name.clone(),
+            machine: machine.clone(),
             agent: Some(copy),
         });
+        // It is alone for a while, or dies when it has claimed the lane.
+        match self.chance.below(3) {
+            0 => {
+                sim.partition(name.as_str(), "server");
+                let alone = self.chance.between(1_000, 8_000);
+                self.later(alone, Later::Repair(name));
+            }
+            1 if self.world.plan.has("agent-kill-at-write") => {
+                let write = self.chance.between(1, 6);
+                machine.die_at_write(i64::try_from(write).unwrap_or(1));
+            }
+            _ => {}
+        }
     }
 }
 

@@ -142,7 +142,9 @@ impl Owner {
     async fn revoke(&mut self, above: bool) {
         let could = |given: &&Given| given.to.is_none() == above;
         let grants: Vec<GrantId> = self.given.iter().filter(could).map(|it| it.grant).collect();
-        let Some(grant) = self.chance.pick(&grants).copied() else {
+        // The newest are those in use.
+        let newest = &grants[grants.len().saturating_sub(4)..];
+        let Some(grant) = self.chance.pick(newest).copied() else {
             return;
         };
         let (share, reference) = (self.share(), self.reference());
