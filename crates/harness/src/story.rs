@@ -97,6 +97,13 @@ fn push(told: &mut String, line: fmt::Arguments<'_>) {
         .expect("a string takes whatever is written to it");
 }
 
+/// The last six digits of an op's id: the first ones are the time, and the same for many.
+fn short_op(op: impl fmt::Display) -> String {
+    let digits = op.to_string();
+    let from = digits.len().saturating_sub(6);
+    digits.chars().skip(from).collect()
+}
+
 /// The first six digits of an id: enough to tell ids of one run apart.
 fn short(id: impl fmt::Display) -> String {
     id.to_string().chars().take(6).collect()

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use share_client::{Outcome, RowState};
 use share_model::{LogPosition, LoggedOp, Mutation, OpOutcome, Seq};
 
-use super::{Calls, short};
+use super::{Calls, short, short_op};
 use crate::history::{Authority, Call, Group, MadeOp, SentEntry, Trouble, What};
 
 /// Items of a list that are named; of the others, only how many they are.
@@ -61,7 +61,7 @@ fn keeping(what: &What, calls: &Calls<'_>) -> Option<String> {
             outcome,
         } => format!(
             "op {} (seq {seq}) of share {} ended: {}",
-            short(op),
+            short_op(op),
             short(share),
             ending(outcome)
         ),
@@ -309,7 +309,7 @@ fn push(told: &mut String, text: &str) {
 fn call_name(call: Call, calls: &Calls<'_>) -> String {
     match calls.get(&call).map(|event| &event.what) {
         Some(What::Enqueue { ops, .. }) => {
-            let ids: Vec<_> = ops.iter().map(|op| short(op.id)).collect();
+            let ids: Vec<_> = ops.iter().map(|op| short_op(op.id)).collect();
             format!("op {}", list(&ids))
         }
         Some(What::Claim { outbox, share, .. }) => format!(
@@ -403,7 +403,7 @@ fn made(ops: &[MadeOp]) -> String {
                 [] => String::new(),
                 needs => format!(" after {}", list(needs)),
             };
-            format!("{} {}{needs}", short(op.id), mutation(&op.mutation))
+            format!("{} {}{needs}", short_op(op.id), mutation(&op.mutation))
         })
         .collect();
     list(&items)
@@ -426,7 +426,7 @@ fn sent(entries: &[SentEntry]) -> String {
         .map(|entry| {
             let again = if entry.requeued { " re-queued" } else { "" };
             match entry.op {
-                Some(op) => format!("{}={}{again}", entry.seq, short(op)),
+                Some(op) => format!("{}={}{again}", entry.seq, short_op(op)),
                 None => format!("{} given up{again}", entry.seq),
             }
         })
@@ -469,7 +469,7 @@ fn ending(outcome: &Outcome) -> String {
 fn logged(ops: &[LoggedOp]) -> String {
     let items: Vec<_> = ops
         .iter()
-        .map(|op| format!("{} at {}", short(op.op.id), op.cursor))
+        .map(|op| format!("{} at {}", short_op(op.op.id), op.cursor))
         .collect();
     list(&items)
 }
