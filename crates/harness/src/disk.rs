@@ -17,6 +17,7 @@ mod counts;
 mod edge;
 mod fault;
 mod files;
+mod left_open;
 mod operation;
 mod power;
 mod registry;
@@ -38,6 +39,8 @@ pub use fault::{CrashPoint, DiskFaults};
 pub use files::SimulatedFiles;
 pub use power::PowerCutError;
 pub use vfs::seed_sqlite;
+
+pub(crate) use left_open::close_left_open;
 
 use state::State;
 

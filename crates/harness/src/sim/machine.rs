@@ -10,7 +10,7 @@ use share_model::seam::{
 };
 
 use super::clock::SimClock;
-use crate::disk::{Disk, SimulatedFiles};
+use crate::disk::{Disk, SimulatedFiles, close_left_open};
 
 /// A machine. What runs on it is a host of the simulation with the same name.
 #[derive(Debug)]
@@ -142,6 +142,8 @@ impl Machine {
     /// The machine runs again, with nothing on it.
     pub(crate) fn boot(&self) {
         self.processes_ended();
+        // Nothing of it runs any more; what it left in circles has its locks.
+        close_left_open(&self.root, &["lock", "data.journal"]);
         self.disk.thaw();
         self.is_dead.store(false, Ordering::Relaxed);
         self.writes_left.store(-1, Ordering::Relaxed);
