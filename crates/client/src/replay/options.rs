@@ -60,8 +60,9 @@ impl FlusherOptions {
             return false;
         };
         last.is_none_or(|last| {
-            let since = now.get().saturating_sub(last.get());
-            u128::from(since) >= interval.as_millis()
+            // A clock that was set back says nothing of how long ago that was.
+            let since = now.get().checked_sub(last.get());
+            since.is_none_or(|since| u128::from(since) >= interval.as_millis())
         })
     }
 }
@@ -86,4 +87,23 @@ pub struct FlushOptions {
     pub give_up_after: Option<Duration>,
     /// What to do about shares that another flusher replays.
     pub held: HeldShares,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_looked_at_again_after_the_interval_or_when_the_clock_was_set_back() {
+        let options = FlusherOptions {
+            check_interval: Some(Duration::from_secs(10)),
+            ..FlusherOptions::default()
+        };
+        let last = Some(UnixMs::new(100_000));
+        let is_due = |now| options.check_is_due(last, UnixMs::new(now));
+        assert!(!is_due(100_000) && !is_due(109_999));
+        assert!(is_due(110_000));
+        assert!(is_due(99_999));
+        assert!(options.check_is_due(None, UnixMs::new(0)));
+    }
 }

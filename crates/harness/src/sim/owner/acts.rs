@@ -59,7 +59,8 @@ impl Owner {
     async fn give(&mut self, to: &str, rights: Rights, expires_at: Option<UnixMs>) {
         let mut above = self.reference();
         if self.world.plan.has("delegate") && self.chance.permille(400) {
-            let Some(between) = self.mint(&above, rights, None).await else {
+            // Only who administers gives grants on.
+            let Some(between) = self.mint(&above, Rights::ALL, None).await else {
                 return;
             };
             self.given.push(Given {
