@@ -14,29 +14,20 @@ use crate::history::{Call, What};
 
 /// What a folder knows of a lane, by seq.
 type Known = BTreeMap<Seq, Fingerprint>;
+/// What each folder knows of each lane.
+type Lanes = HashMap<(String, OutboxId), Known>;
 
 pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
     let finding = Finding {
         index,
         check: "foreign-chain",
     };
-    let mut known: HashMap<(String, OutboxId), Known> = HashMap::new();
+    let mut known = Lanes::new();
     let mut foreign: HashMap<Call, usize> = HashMap::new();
     let mut told: HashSet<Call> = HashSet::new();
     let mut folders: HashMap<&str, &str> = HashMap::new();
     for event in index.events {
-        match &event.what {
-            What::Began { folder } => {
-                folders.insert(&event.actor, folder);
-            }
-            What::Copied { from, to } => {
-                let lanes = known.iter().filter(|((folder, _), _)| folder == from);
-                let lanes = lanes.map(|((_, outbox), lane)| ((to.clone(), *outbox), lane.clone()));
-                let lanes: Vec<_> = lanes.collect();
-                known.extend(lanes);
-            }
-            _ => {}
-        }
+        note(&event.what, &event.actor, (&mut folders, &mut known));
         // Who has no outbox sends what it likes.
         let Some(folder) = folders.get(event.actor.as_str()).copied() else {
             continue;
@@ -89,6 +80,26 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
             }
             _ => {}
         }
+    }
+}
+
+/// Which folder an actor has, and what a copy of one knows.
+fn note<'a>(
+    what: &'a What,
+    actor: &'a str,
+    (folders, known): (&mut HashMap<&'a str, &'a str>, &mut Lanes),
+) {
+    match what {
+        What::Began { folder } => {
+            folders.insert(actor, folder);
+        }
+        What::Copied { from, to } => {
+            let lanes = known.iter().filter(|((folder, _), _)| folder == from);
+            let lanes = lanes.map(|((_, outbox), lane)| ((to.clone(), *outbox), lane.clone()));
+            let lanes: Vec<_> = lanes.collect();
+            known.extend(lanes);
+        }
+        _ => {}
     }
 }
 
