@@ -1,7 +1,7 @@
 //! Says whether the promises held in a run, from its history alone.
 //!
 //! Nothing here knows how server and client work: each rule is one of `docs/design.md`'s promises,
-//! said about what those who took part saw. The document has an algebra of its own ([`algebra`]).
+//! said about what those who took part saw. The document has an algebra of its own (`algebra`).
 //! Where a history does not allow a judgement, a rule is silent: what it says is wrong, is wrong.
 
 mod acked_lost;

@@ -6,7 +6,7 @@
 //! seed do not see the same bytes; a seed that fails is run again some times to see it again.
 //!
 //! A process is killed by SIGKILL, verified gone, and started again on the same data. What it knows
-//! dies with it, but not what it noted ([`note`]). In the end everything is started without faults,
+//! dies with it, but not what it noted (`note`). In the end everything is started without faults,
 //! every outbox must come to rest within a bound, and a new reader reads what there is.
 
 pub mod agent;
