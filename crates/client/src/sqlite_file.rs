@@ -133,13 +133,10 @@ pub(crate) fn open(
 /// While another process has the file open, nothing is recovered: what failed is not in the index
 /// that all share, and the next transaction is written over it.
 fn keep_recovered(path: &Path, db: &Connection, files: &dyn Files) -> Result<(), FileError> {
-    let log = log_of(path)?;
     // This connection has looked into the file: only what the log holds by now was recovered.
-    match fs::metadata(&log) {
-        Ok(log) if log.len() > 0 => {}
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => return Ok(()),
-    }
+    let Some(log) = log_of(path)? else {
+        return Ok(());
+    };
     let mut begins = 1;
     let transaction = loop {
         match Transaction::new_unchecked(db, TransactionBehavior::Immediate) {
@@ -153,11 +150,16 @@ fn keep_recovered(path: &Path, db: &Connection, files: &dyn Files) -> Result<(),
     Ok(transaction.rollback()?)
 }
 
-/// The write-ahead log of a file: SQLite has it beside the file that a link leads to.
-fn log_of(path: &Path) -> io::Result<PathBuf> {
+/// The write-ahead log of a file, if it holds anything: SQLite has it beside the file that a link
+/// leads to.
+fn log_of(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut log = fs::canonicalize(path)?.into_os_string();
     log.push("-wal");
-    Ok(log.into())
+    match fs::metadata(&log) {
+        Ok(metadata) => Ok((metadata.len() > 0).then(|| log.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The folder that a file is in.
@@ -296,21 +298,11 @@ fn version_of(db: &Connection) -> rusqlite::Result<u32> {
 fn check_length(path: &Path, db: &Connection) -> Result<(), FileError> {
     let page: u32 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let bytes = fs::metadata(path)?.len();
-    if bytes.checked_rem(page.into()).unwrap_or(0) != 0 && !has_log(path)? {
+    if bytes.checked_rem(page.into()).unwrap_or(0) != 0 && log_of(path)?.is_none() {
         let detail = format!("{bytes} bytes are not a number of pages of {page}");
         return Err(FileError::Damaged(detail));
     }
     Ok(())
-}
-
-fn has_log(path: &Path) -> Result<bool, FileError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    match fs::metadata(log) {
-        Ok(metadata) => Ok(metadata.len() > 0),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(unix)]

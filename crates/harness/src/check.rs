@@ -37,7 +37,7 @@ pub(crate) mod fixture;
 
 use share_model::ShareId;
 
-pub use tally::{Tally, tally};
+pub use tally::{Numbers, Tally, tally};
 
 use crate::history::{Bounds, Event};
 use index::Index;

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use share_client::{Outcome, Recovery, Row};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use share_client::{ClientError, Outcome, Recovery, Row};
 use share_model::{
     Chain, Cursor, Epoch, Fingerprint, GrantId, HistoryId, Identity, Incarnation, LogPosition,
     LoggedOp, Mutation, OpId, OpOutcome, OutboxId, RefusalCode, RequestId, Rights, Seq, ShareId,
@@ -31,7 +33,7 @@ pub struct Event {
 }
 
 /// An op as an agent made it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MadeOp {
     /// Chosen by the agent, unique in the run.
     pub id: OpId,
@@ -42,7 +44,7 @@ pub struct MadeOp {
 }
 
 /// How ops of one call belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Group {
     /// Each by itself.
     Loose,
@@ -54,7 +56,7 @@ pub enum Group {
 }
 
 /// An entry of a batch as it was sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SentEntry {
     /// In the lane of the batch.
     pub seq: Seq,
@@ -76,15 +78,58 @@ pub enum Authority {
 }
 
 /// Why a call came to nothing that is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
     /// The server refused: it changed nothing.
-    Refused(RefusalCode),
+    Refused(#[serde(serialize_with = "write_code", deserialize_with = "read_code")] RefusalCode),
     /// The connection, the process or the answer was lost, or it made no sense: it may have been done
     /// or not.
     Lost(String),
-    /// The server had no room for it, or could not be reached at all: it changed nothing.
+    /// The server could not be reached at all: it changed nothing.
     NotSent(String),
+}
+
+impl Trouble {
+    /// What an error says about whether the call was done.
+    pub(crate) fn of(error: &ClientError) -> Self {
+        match error {
+            ClientError::Refused(refusal) => Self::Refused(refusal.code),
+            ClientError::Unreachable { .. }
+            | ClientError::WrongCertificate { .. }
+            | ClientError::NotTrusted { .. } => Self::NotSent(error.to_string()),
+            error => Self::Lost(error.to_string()),
+        }
+    }
+
+    /// As [`Trouble::of`], of a call that may have been in flight when its authority ended: such a
+    /// refusal cuts the call, and says nothing of what it did (`docs/design.md` §5).
+    pub(crate) fn of_cut(error: &ClientError) -> Self {
+        match error {
+            ClientError::Refused(refusal) if ends_sessions(refusal.code) => {
+                Self::Lost(format!("cut: {}", refusal.code.name()))
+            }
+            error => Self::of(error),
+        }
+    }
+}
+
+fn ends_sessions(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::Revoked | RefusalCode::StaleEpoch | RefusalCode::Expired | RefusalCode::Gone
+    )
+}
+
+fn write_code<S: Serializer>(code: &RefusalCode, serializer: S) -> Result<S::Ok, S::Error> {
+    code.name().serialize(serializer)
+}
+
+fn read_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RefusalCode, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = RefusalCode::ALL.iter().find(|code| code.name() == name);
+    known
+        .copied()
+        .ok_or_else(|| D::Error::custom(format!("no refusal is called {name}")))
 }
 
 /// What happened.

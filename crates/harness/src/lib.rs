@@ -15,6 +15,7 @@ pub mod disk;
 pub mod history;
 pub mod panics;
 pub mod real;
+mod recording;
 pub mod report;
 pub mod sim;
 pub mod story;

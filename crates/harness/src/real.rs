@@ -23,7 +23,6 @@ mod note;
 mod plan;
 mod play;
 mod reader;
-mod recording;
 mod refs;
 mod stage;
 mod story;

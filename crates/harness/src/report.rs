@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::verdict::{Numbers, Verdict};
+use crate::check::Numbers;
+use crate::verdict::Verdict;
 
 /// What a person types to see a run again, in a checkout.
 pub fn replay_command(seed: u64, scenario: &str) -> String {

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::ops::AddAssign;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{self, Tally, Violation};
+use crate::check::{self, Numbers, Violation};
 use crate::history::{Bounds, Event};
 use crate::panics;
 use crate::real;
@@ -31,67 +30,6 @@ impl Broken {
         Self {
             check: check.to_owned(),
             text: text.into(),
-        }
-    }
-}
-
-/// What runs were made of, in numbers ([`Tally`] says what each counts).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbers {
-    /// Ops that agents asked their outboxes to keep.
-    pub ops: u64,
-    /// Ops in the final logs.
-    pub applied: u64,
-    /// Repeats that changed nothing.
-    pub duplicates: u64,
-    /// Calls of which nobody knows what came.
-    pub ambiguous: u64,
-    /// Calls of any kind.
-    pub calls: u64,
-    /// Answers `rejected`.
-    pub rejected: u64,
-    /// Ops in doubt in the end.
-    pub in_doubt: u64,
-    /// Ops given up in the end.
-    pub dead_letters: u64,
-    /// Ops that readers were told.
-    pub told: u64,
-    /// Restores of the server.
-    pub restores: u64,
-    /// Copies of outboxes.
-    pub copies: u64,
-}
-
-impl AddAssign for Numbers {
-    fn add_assign(&mut self, more: Self) {
-        self.ops += more.ops;
-        self.applied += more.applied;
-        self.duplicates += more.duplicates;
-        self.ambiguous += more.ambiguous;
-        self.calls += more.calls;
-        self.rejected += more.rejected;
-        self.in_doubt += more.in_doubt;
-        self.dead_letters += more.dead_letters;
-        self.told += more.told;
-        self.restores += more.restores;
-        self.copies += more.copies;
-    }
-}
-
-impl From<&Tally> for Numbers {
-    fn from(tally: &Tally) -> Self {
-        Self {
-            ops: tally.ops,
-            applied: tally.applied,
-            duplicates: tally.duplicates,
-            ambiguous: tally.ambiguous,
-            calls: tally.calls,
-            rejected: tally.rejected,
-            in_doubt: tally.in_doubt,
-            dead_letters: tally.dead_letters,
-            told: tally.told,
-            restores: tally.restores,
-            copies: tally.copies,
         }
     }
 }
@@ -230,7 +168,7 @@ pub fn judge(
         scenario: scenario.to_owned(),
         broken,
         story,
-        numbers: Numbers::from(&tally),
+        numbers: tally.numbers,
         faults: faults
             .map(|(kind, count)| ((*kind).to_owned(), *count))
             .collect(),

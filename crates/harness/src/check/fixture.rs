@@ -436,34 +436,35 @@ impl Run {
     }
 
     pub(crate) fn claims_as(&mut self, agent: u8, standing: (Seq, Seq)) {
-        self.claimed_by(&agent_name(agent), agent, (standing, Chain::EMPTY));
+        self.claimed_by(&agent_name(agent), agent, (standing, None));
     }
 
     /// An agent claims its lane, and is told this chain.
     pub(crate) fn claims_and_is_told(&mut self, agent: u8, chain: Chain) {
         let next = self.next_seq.get(&agent).copied().unwrap_or(1);
         let standing = (Seq::ZERO, Seq::new(next - 1));
-        self.claimed_by(&agent_name(agent), agent, (standing, chain));
+        self.claimed_by(&agent_name(agent), agent, (standing, Some(chain)));
     }
 
     /// Another actor claims the lane of an agent.
     pub(crate) fn claims_by(&mut self, actor: &str, agent: u8) {
         let next = self.next_seq.get(&agent).copied().unwrap_or(1);
         let standing = (Seq::ZERO, Seq::new(next - 1));
-        self.claimed_by(actor, agent, (standing, Chain::EMPTY));
+        self.claimed_by(actor, agent, (standing, None));
     }
 
     fn claimed_by(
         &mut self,
         actor: &str,
         agent: u8,
-        ((floor, highest), chain): ((Seq, Seq), Chain),
+        ((floor, highest), chain): ((Seq, Seq), Option<Chain>),
     ) {
         let call = self.events.call();
         let lane = self.lanes.entry(agent).or_insert((agent, call));
         lane.1 = call;
-        let outbox = outbox(lane.0);
-        let incarnation = self.incarnations.entry(lane.0).or_default();
+        let lane = lane.0;
+        let outbox = outbox(lane);
+        let incarnation = self.incarnations.entry(lane).or_default();
         let before = *incarnation;
         *incarnation += 1;
         let what = What::Claim {
@@ -482,9 +483,21 @@ impl Run {
             history: history(self.history),
             floor,
             highest,
-            chain,
+            chain: chain.unwrap_or_else(|| self.chain_of(lane, highest)),
         };
         self.push(actor, what);
+    }
+
+    /// The chain of a lane, by what was kept or sent on it last.
+    fn chain_of(&self, lane: u8, highest: Seq) -> Chain {
+        (1..=highest.get()).fold(Chain::EMPTY, |chain, seq| {
+            let sent = self.places.iter().find(|(_, place)| **place == (lane, seq));
+            let kept = self.rows.iter().map(|held| &held.row);
+            let kept = kept.filter(|row| row.outbox == outbox(lane) && row.seq.get() == seq);
+            let kept = kept.map(|row| row.op_id.to_bytes()[0]).last();
+            let op = sent.map(|(op, _)| *op).or(kept);
+            op.map_or(chain, |op| chain.then(fingerprint(op)))
+        })
     }
 
     /// One without an outbox begins, with a lane of its own.

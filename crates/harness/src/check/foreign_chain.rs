@@ -67,9 +67,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
                 chain,
                 ..
             } => {
-                // An empty chain stands for no op, whoever tells it.
-                let of = index.claims.get(call).filter(|_| *chain != Chain::EMPTY);
-                let Some(of) = of else {
+                let Some(of) = index.claims.get(call) else {
                     continue;
                 };
                 let lane = known.get(&(folder.to_owned(), of.outbox));

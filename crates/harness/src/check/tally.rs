@@ -1,15 +1,17 @@
 //! What a run was made of, in numbers.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
 use share_client::{Outcome, RowState};
 use share_model::{OpId, OpOutcome};
 
 use crate::history::{Call, Event, Trouble, What};
 
-/// What a run was made of, in numbers: what it did, and what was done to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
+/// What runs were made of, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
     /// Ops that agents asked their outboxes to keep.
     pub ops: u64,
     /// Ops in the final logs.
@@ -33,6 +35,29 @@ pub struct Tally {
     pub restores: u64,
     /// Copies of outboxes.
     pub copies: u64,
+}
+
+impl AddAssign for Numbers {
+    fn add_assign(&mut self, more: Self) {
+        self.ops += more.ops;
+        self.applied += more.applied;
+        self.duplicates += more.duplicates;
+        self.ambiguous += more.ambiguous;
+        self.calls += more.calls;
+        self.rejected += more.rejected;
+        self.in_doubt += more.in_doubt;
+        self.dead_letters += more.dead_letters;
+        self.told += more.told;
+        self.restores += more.restores;
+        self.copies += more.copies;
+    }
+}
+
+/// What a run was made of: what it did, and what was done to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// What it did.
+    pub numbers: Numbers,
     /// Faults that fired, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -46,8 +71,8 @@ pub fn tally(events: &[Event]) -> Tally {
         tally.answers(&event.what);
         tally.world(&event.what);
     }
-    tally.ambiguous += open.len() as u64;
-    tally.duplicates += told_only(events);
+    tally.numbers.ambiguous += open.len() as u64;
+    tally.numbers.duplicates += told_only(events);
     tally
 }
 
@@ -60,7 +85,7 @@ impl Tally {
             | What::End { call, .. }
             | What::Freeze { call, .. }
             | What::Delete { call, .. } => {
-                self.calls += 1;
+                self.numbers.calls += 1;
                 open.insert(*call);
             }
             What::Enqueued { call, .. }
@@ -76,7 +101,7 @@ impl Tally {
             | What::NotAcked { call, why }
             | What::NotDone { call, why } => {
                 let is_open = open.remove(call);
-                self.ambiguous += u64::from(is_open && matches!(why, Trouble::Lost(_)));
+                self.numbers.ambiguous += u64::from(is_open && matches!(why, Trouble::Lost(_)));
             }
             _ => {}
         }
@@ -84,32 +109,32 @@ impl Tally {
 
     fn answers(&mut self, what: &What) {
         match what {
-            What::Enqueue { ops, .. } => self.ops += ops.len() as u64,
+            What::Enqueue { ops, .. } => self.numbers.ops += ops.len() as u64,
             What::Acked { outcomes, .. } => {
                 for outcome in outcomes {
                     match outcome {
-                        OpOutcome::Duplicate(_) => self.duplicates += 1,
-                        OpOutcome::Rejected(_) => self.rejected += 1,
+                        OpOutcome::Duplicate(_) => self.numbers.duplicates += 1,
+                        OpOutcome::Rejected(_) => self.numbers.rejected += 1,
                         OpOutcome::Applied(_) | OpOutcome::InDoubt | OpOutcome::Abandoned => {}
                     }
                 }
             }
             What::Rows { rows, .. } => {
                 for row in rows {
-                    self.in_doubt += u64::from(row.state == RowState::InDoubt);
-                    self.dead_letters += u64::from(row.state == RowState::DeadLetter);
+                    self.numbers.in_doubt += u64::from(row.state == RowState::InDoubt);
+                    self.numbers.dead_letters += u64::from(row.state == RowState::DeadLetter);
                 }
             }
-            What::Final { log, .. } => self.applied += log.len() as u64,
+            What::Final { log, .. } => self.numbers.applied += log.len() as u64,
             _ => {}
         }
     }
 
     fn world(&mut self, what: &What) {
         match what {
-            What::Saw { ops, .. } => self.told += ops.len() as u64,
-            What::Restored { .. } => self.restores += 1,
-            What::Copied { .. } => self.copies += 1,
+            What::Saw { ops, .. } => self.numbers.told += ops.len() as u64,
+            What::Restored { .. } => self.numbers.restores += 1,
+            What::Copied { .. } => self.numbers.copies += 1,
             What::Fault { kind, .. } => *self.faults.entry(kind).or_default() += 1,
             _ => {}
         }
@@ -183,10 +208,10 @@ mod tests {
         }
         run.finish();
         let tally = tally(&run.events.events());
-        assert_eq!((tally.ops, tally.applied), (3, 2));
-        assert_eq!((tally.duplicates, tally.ambiguous), (1, 2));
+        assert_eq!((tally.numbers.ops, tally.numbers.applied), (3, 2));
+        assert_eq!((tally.numbers.duplicates, tally.numbers.ambiguous), (1, 2));
         // Two claims to begin with; three enqueues; four sends.
-        assert_eq!(tally.calls, 9);
+        assert_eq!(tally.numbers.calls, 9);
         assert_eq!(tally.faults, BTreeMap::from([("cut", 2)]));
     }
 }

@@ -18,9 +18,9 @@ use tokio::task::LocalSet;
 
 use super::error::RealError;
 use super::machine::{Machine, MachineArgs};
-use super::note::{Calls, Note, Notes};
-use super::recording::RecordingLink;
+use super::note::{Calls, Note, Notes, Noting};
 use super::workload::{Work, Workload};
+use crate::recording::RecordingLink;
 
 /// The outbox's file in an agent's folder.
 pub(super) const OUTBOX: &str = "share.sqlite";
@@ -134,8 +134,10 @@ async fn run(args: AgentArgs) -> Result<(), RealError> {
     let calls = Rc::new(Calls::default());
     let link = RecordingLink {
         link: Rc::new(RpcLink::new(Arc::new(TcpConnector::default()))),
-        notes: notes.clone(),
-        calls: Rc::clone(&calls),
+        recorder: Rc::new(Noting {
+            notes: notes.clone(),
+            calls: Rc::clone(&calls),
+        }),
     };
     tokio::task::spawn_local(tell_outcomes(outbox.clone(), notes.clone()));
     let options = flusher_options(args.in_flight);

@@ -9,9 +9,8 @@ use share_model::{
 
 use super::connector;
 use super::error::RealError;
-use super::note::NotedTrouble;
 use super::stage::{Shared, Stage};
-use crate::history::{Authority, What};
+use crate::history::{Authority, Trouble, What};
 
 /// More than the owner's name has.
 const ORIGIN_BYTES_MAX: u32 = 64;
@@ -33,7 +32,7 @@ fn request_id(entropy: &dyn Entropy) -> RequestId {
 /// A result as the history has it.
 enum Done<T> {
     Acked(T),
-    Failed(NotedTrouble),
+    Failed(Trouble),
 }
 
 impl Stage {
@@ -163,9 +162,9 @@ impl Stage {
     }
 
     /// Tells that a call came to nothing; whether it is no use to try again.
-    fn failed(&self, call: crate::history::Call, why: &NotedTrouble) -> bool {
-        let is_final = matches!(why, NotedTrouble::Refused(_));
-        let why = why.clone().told();
+    fn failed(&self, call: crate::history::Call, why: &Trouble) -> bool {
+        let is_final = matches!(why, Trouble::Refused(_));
+        let why = why.clone();
         self.story.tell("owner", What::NotDone { call, why });
         is_final
     }
@@ -289,10 +288,7 @@ impl Stage {
                     return Ok(());
                 }
                 Done::Failed(why) => {
-                    let is_gone = matches!(
-                        &why,
-                        NotedTrouble::Refused(name) if name == RefusalCode::Gone.name()
-                    );
+                    let is_gone = why == Trouble::Refused(RefusalCode::Gone);
                     let is_final = self.failed(call, &why);
                     self.shares[share].is_deleted |= is_gone;
                     if is_final {
@@ -325,14 +321,14 @@ impl Bumping {
 fn told<T>(answer: Result<T, ClientError>) -> Done<T> {
     match answer {
         Ok(done) => Done::Acked(done),
-        Err(error) => Done::Failed(NotedTrouble::of(&error)),
+        Err(error) => Done::Failed(Trouble::of(&error)),
     }
 }
 
 /// The call itself was never made.
-fn not_sent(error: &ClientError) -> NotedTrouble {
-    match NotedTrouble::of(error) {
-        NotedTrouble::Lost(why) => NotedTrouble::NotSent(why),
+fn not_sent(error: &ClientError) -> Trouble {
+    match Trouble::of(error) {
+        Trouble::Lost(why) => Trouble::NotSent(why),
         why => why,
     }
 }

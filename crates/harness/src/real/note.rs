@@ -8,18 +8,17 @@ use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use share_client::{ClientError, Outcome};
-use share_model::{
-    Chain, Cursor, Epoch, Fingerprint, GrantId, HistoryId, Identity, Incarnation, Mutation, OpId,
-    OpOutcome, OutboxId, RefusalCode, Seq, ShareId,
-};
+use share_client::Outcome;
+use share_model::{Identity, OpId, Seq, ShareId};
 
 use super::error::RealError;
 use super::moment::Moment;
-use crate::history::{Call, Group, MadeOp, SentEntry, Trouble, What};
+use crate::history::{Call, Group, MadeOp, What};
+use crate::recording::{OnWire, Recorder};
 
 /// Kinds of faults that a process notes of itself.
 pub(super) const KINDS: &[&str] = &[
@@ -41,8 +40,8 @@ pub(super) enum Note {
     Enqueue {
         call: Call,
         share: ShareId,
-        ops: Vec<NotedOp>,
-        group: NotedGroup,
+        ops: Vec<MadeOp>,
+        group: Group,
     },
     Enqueued {
         call: Call,
@@ -64,126 +63,6 @@ pub(super) enum Note {
         kind: String,
         detail: String,
     },
-}
-
-/// What is said over a connection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum OnWire {
-    Claim {
-        call: Call,
-        share: ShareId,
-        grant: GrantId,
-        epoch: Epoch,
-        outbox: OutboxId,
-        incarnation: Incarnation,
-        history: Option<HistoryId>,
-    },
-    Claimed {
-        call: Call,
-        incarnation: Incarnation,
-        history: HistoryId,
-        floor: Seq,
-        highest: Seq,
-        chain: Chain,
-    },
-    NotClaimed {
-        call: Call,
-        why: NotedTrouble,
-    },
-    Append {
-        call: Call,
-        claim: Call,
-        atomic: bool,
-        expected: Option<Cursor>,
-        entries: Vec<NotedEntry>,
-        settled_through: Seq,
-    },
-    Acked {
-        call: Call,
-        cursor: Cursor,
-        outcomes: Vec<OpOutcome>,
-    },
-    NotAcked {
-        call: Call,
-        why: NotedTrouble,
-    },
-}
-
-/// A [`MadeOp`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct NotedOp {
-    pub(super) id: OpId,
-    pub(super) mutation: Mutation,
-    pub(super) depends_on: Vec<OpId>,
-}
-
-/// A [`Group`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) enum NotedGroup {
-    Loose,
-    Atomic { expected: Option<Cursor> },
-}
-
-/// A [`SentEntry`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct NotedEntry {
-    pub(super) seq: Seq,
-    pub(super) op: Option<OpId>,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) requeued: bool,
-}
-
-/// A [`Trouble`], with a refusal by its name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum NotedTrouble {
-    Refused(String),
-    Lost(String),
-    NotSent(String),
-}
-
-impl NotedTrouble {
-    /// What an error says about whether the call was done.
-    pub(super) fn of(error: &ClientError) -> Self {
-        match error {
-            ClientError::Refused(refusal) => Self::Refused(refusal.code.name().to_owned()),
-            ClientError::Unreachable { .. }
-            | ClientError::WrongCertificate { .. }
-            | ClientError::NotTrusted { .. } => Self::NotSent(error.to_string()),
-            error => Self::Lost(error.to_string()),
-        }
-    }
-
-    /// As [`NotedTrouble::of`], of a call that may have been in flight when its authority ended: such
-    /// a refusal cuts the call, and says nothing of what it did (`docs/design.md` §5).
-    pub(super) fn of_cut(error: &ClientError) -> Self {
-        match error {
-            ClientError::Refused(refusal) if ends_sessions(refusal.code) => {
-                Self::Lost(format!("cut: {}", refusal.code.name()))
-            }
-            error => Self::of(error),
-        }
-    }
-
-    pub(super) fn told(self) -> Trouble {
-        match self {
-            Self::Refused(name) => {
-                let known = RefusalCode::ALL.iter().find(|code| code.name() == name);
-                known.map_or_else(
-                    || Trouble::Lost(name.clone()),
-                    |code| Trouble::Refused(*code),
-                )
-            }
-            Self::Lost(why) => Trouble::Lost(why),
-            Self::NotSent(why) => Trouble::NotSent(why),
-        }
-    }
-}
-
-fn ends_sessions(code: RefusalCode) -> bool {
-    matches!(
-        code,
-        RefusalCode::Revoked | RefusalCode::StaleEpoch | RefusalCode::Expired | RefusalCode::Gone
-    )
 }
 
 impl Note {
@@ -210,11 +89,8 @@ impl Note {
             } => What::Enqueue {
                 call: base + call,
                 share,
-                ops: ops.into_iter().map(NotedOp::told).collect(),
-                group: match group {
-                    NotedGroup::Loose => Group::Loose,
-                    NotedGroup::Atomic { expected } => Group::Atomic { expected },
-                },
+                ops,
+                group,
             },
             Self::Enqueued { call, identities } => What::Enqueued {
                 call: base + call,
@@ -247,109 +123,6 @@ impl Note {
     }
 }
 
-impl OnWire {
-    fn call(&self) -> Call {
-        match self {
-            Self::Claim { call, .. }
-            | Self::Claimed { call, .. }
-            | Self::NotClaimed { call, .. }
-            | Self::Append { call, .. }
-            | Self::Acked { call, .. }
-            | Self::NotAcked { call, .. } => *call,
-        }
-    }
-
-    fn told(self, base: Call) -> What {
-        match self {
-            Self::Claim {
-                call,
-                share,
-                grant,
-                epoch,
-                outbox,
-                incarnation,
-                history,
-            } => What::Claim {
-                call: base + call,
-                share,
-                grant,
-                epoch,
-                outbox,
-                incarnation,
-                history,
-            },
-            Self::Claimed {
-                call,
-                incarnation,
-                history,
-                floor,
-                highest,
-                chain,
-            } => What::Claimed {
-                call: base + call,
-                incarnation,
-                history,
-                floor,
-                highest,
-                chain,
-            },
-            Self::NotClaimed { call, why } => What::NotClaimed {
-                call: base + call,
-                why: why.told(),
-            },
-            Self::Append {
-                call,
-                claim,
-                atomic,
-                expected,
-                entries,
-                settled_through,
-            } => What::Append {
-                call: base + call,
-                claim: base + claim,
-                atomic,
-                expected,
-                entries: entries.into_iter().map(NotedEntry::told).collect(),
-                settled_through,
-            },
-            Self::Acked {
-                call,
-                cursor,
-                outcomes,
-            } => What::Acked {
-                call: base + call,
-                cursor,
-                outcomes,
-            },
-            Self::NotAcked { call, why } => What::NotAcked {
-                call: base + call,
-                why: why.told(),
-            },
-        }
-    }
-}
-
-impl NotedOp {
-    fn told(self) -> MadeOp {
-        MadeOp {
-            id: self.id,
-            mutation: self.mutation,
-            depends_on: self.depends_on,
-        }
-    }
-}
-
-impl NotedEntry {
-    fn told(self) -> SentEntry {
-        SentEntry {
-            seq: self.seq,
-            op: self.op,
-            fingerprint: self.fingerprint,
-            requeued: self.requeued,
-        }
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct Line {
     at: Moment,
@@ -373,11 +146,6 @@ impl Notes {
             file: Arc::new(Mutex::new(file)),
             path: path.to_owned(),
         })
-    }
-
-    /// Writes what is said over a connection.
-    pub(super) fn wire(&self, said: OnWire) {
-        self.write(Note::Wire(said));
     }
 
     /// Writes a note.
@@ -411,6 +179,22 @@ impl Calls {
     }
 }
 
+/// Notes what is said over the connections of a process.
+pub(super) struct Noting {
+    pub(super) notes: Notes,
+    pub(super) calls: Rc<Calls>,
+}
+
+impl Recorder for Noting {
+    fn call(&self) -> Call {
+        self.calls.next()
+    }
+
+    fn said(&self, said: OnWire) {
+        self.notes.write(Note::Wire(said));
+    }
+}
+
 /// The notes of a process that has ended; none if it ended before it began any.
 pub(super) fn read(path: &Path) -> Result<Vec<(Moment, Note)>, RealError> {
     let bytes = match fs::read(path) {
@@ -440,7 +224,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(Moment, Note)>, RealError> {
 #[cfg(test)]
 mod tests {
     use share_client::Failure;
-    use share_model::{Refusal, RejectReason};
+    use share_model::{Cursor, Fingerprint, OpOutcome, OutboxId, RejectReason};
 
     use super::*;
 
@@ -483,14 +267,5 @@ mod tests {
         assert_eq!(noted(&written, b""), written);
         assert_eq!(noted(&written, br#"{"at":1,"no"#), written);
         assert_eq!(noted(&[], b"{"), []);
-    }
-
-    #[test]
-    fn a_call_that_was_cut_with_its_authority_is_in_doubt_and_another_refused_one_is_not() {
-        let refused = |code| ClientError::Refused(Refusal::new(code, "no"));
-        let cut = NotedTrouble::of_cut(&refused(RefusalCode::Revoked)).told();
-        assert_eq!(cut, Trouble::Lost("cut: revoked".to_owned()));
-        let fenced = NotedTrouble::of_cut(&refused(RefusalCode::WriterFenced)).told();
-        assert_eq!(fenced, Trouble::Refused(RefusalCode::WriterFenced));
     }
 }

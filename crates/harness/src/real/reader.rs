@@ -8,9 +8,8 @@ use share_model::{LogPosition, LoggedOp, RefusalCode, ShareRef};
 
 use super::connector;
 use super::error::RealError;
-use super::note::NotedTrouble;
 use super::story::Story;
-use crate::history::What;
+use crate::history::{Trouble, What};
 
 /// Follows a share from its beginning until it is refused, or dropped. Needs a
 /// [`tokio::task::LocalSet`].
@@ -48,7 +47,7 @@ pub(super) async fn follow(reference: ShareRef, story: Story, actor: String) {
             // It comes back by itself, and so does whatever is new.
             Ok(_) => {}
             Err(error) => {
-                let why = NotedTrouble::of(&error).told();
+                let why = Trouble::of(&error);
                 story.tell(&actor, What::FollowEnded { share, why });
                 return;
             }

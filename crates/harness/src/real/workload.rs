@@ -4,7 +4,7 @@ use share_client::{DependsOn, Grouping, NewOp};
 use share_model::seam::{Clock, Entropy};
 use share_model::{Mutation, OpId};
 
-use super::note::{NotedGroup, NotedOp};
+use crate::history::{Group, MadeOp};
 
 /// Keys that all agents write to: another's `put` or `remove` comes between.
 const SHARED_KEYS: u64 = 3;
@@ -25,8 +25,8 @@ pub(super) struct Workload<'a> {
 /// What is enqueued in one call.
 #[derive(Debug)]
 pub(super) struct Work {
-    pub(super) ops: Vec<NotedOp>,
-    pub(super) group: NotedGroup,
+    pub(super) ops: Vec<MadeOp>,
+    pub(super) group: Group,
 }
 
 impl Work {
@@ -38,8 +38,8 @@ impl Work {
             mutation: op.mutation.clone(),
         });
         let grouping = match self.group {
-            NotedGroup::Loose => Grouping::Loose,
-            NotedGroup::Atomic { expected } => Grouping::Atomic {
+            Group::Loose => Grouping::Loose,
+            Group::Atomic { expected } => Grouping::Atomic {
                 expected_cursor: expected,
             },
         };
@@ -69,7 +69,7 @@ impl<'a> Workload<'a> {
             json: r#"{"text":"","items":[]}"#.to_owned(),
         });
         let mutations: Vec<_> = std::iter::once(own).chain(shared).collect();
-        self.work(mutations, NotedGroup::Loose)
+        self.work(mutations, Group::Loose)
     }
 
     /// What it does next.
@@ -78,28 +78,28 @@ impl<'a> Workload<'a> {
             0 | 1 => {
                 let ops = 2 + self.entropy.below(GROUP_OPS - 1);
                 let mutations = (0..ops).map(|_| self.mutation()).collect();
-                self.work(mutations, NotedGroup::Atomic { expected: None })
+                self.work(mutations, Group::Atomic { expected: None })
             }
             2..=4 => {
                 let last = self.last;
                 let mutation = self.mutation();
-                let mut work = self.work(vec![mutation], NotedGroup::Loose);
+                let mut work = self.work(vec![mutation], Group::Loose);
                 work.ops[0].depends_on.extend(last);
                 work
             }
             5 => {
                 let mutations = (0..4).map(|_| self.mutation()).collect();
-                self.work(mutations, NotedGroup::Loose)
+                self.work(mutations, Group::Loose)
             }
             _ => {
                 let mutation = self.mutation();
-                self.work(vec![mutation], NotedGroup::Loose)
+                self.work(vec![mutation], Group::Loose)
             }
         }
     }
 
-    fn work(&mut self, mutations: Vec<Mutation>, group: NotedGroup) -> Work {
-        let ops = mutations.into_iter().map(|mutation| NotedOp {
+    fn work(&mut self, mutations: Vec<Mutation>, group: Group) -> Work {
+        let ops = mutations.into_iter().map(|mutation| MadeOp {
             id: OpId::new(self.clock, self.entropy),
             mutation,
             depends_on: Vec::new(),

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use share_client::{
     Backoff, FlushOptions, Flusher, FlusherError, FlusherOptions, Heard, Outbox, OutboxError,
-    OutboxOptions, Outcomes, Retention, RetryPolicy, RowFilter, RpcLink,
+    OutboxOptions, Outcomes, Retention, RetryPolicy, RowFilter,
 };
 use share_model::seam::{Clock, Executor};
 use share_model::{ShareId, ShareRef};
 
-use super::link::RecordingLink;
+use super::link::link;
 use super::machine::Machine;
 use super::net::SimConnector;
 use super::work::Work;
@@ -155,7 +155,7 @@ impl Life {
             idle_timeout: IDLE,
             ..FlusherOptions::default()
         };
-        let link = RecordingLink::new(RpcLink::new(connector), &self.world, &self.agent.name);
+        let link = link(connector, &self.world, &self.agent.name);
         let (flusher, flushing) = Flusher::run_local_over(outbox, options, Rc::new(link));
         let flushing = tokio::task::spawn_local(flushing);
         let hearing = hear(

@@ -5,18 +5,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_client::{Answer, ClientError, LaneRequest, Link, LinkedLane, RpcLink};
+use share_client::{Answer, ClientError, LaneRequest, Link, LinkedLane};
 use share_model::seam::Clock;
 use share_model::{
     Ack, Batch, BatchId, Claimed, Entry, EntryBody, Envelope, Epoch, Incarnation, Mutation, Nonce,
     Op, OutboxKey, Seq, ShareRef,
 };
 
-use super::link::RecordingLink;
+use super::link::link;
 use super::net::SimConnector;
 use super::world::World;
 use crate::chance::Chance;
 use crate::history::{Group, MadeOp, What};
+use crate::recording::RecordingLink;
 
 /// Its name, and its machine's.
 pub(crate) const PROBER: &str = "prober-1";
@@ -29,7 +30,7 @@ pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
     let _process = machine.begin(&world.processes, PROBER);
     let connector = SimConnector::of(&world, &machine);
     let mut prober = Prober {
-        link: RecordingLink::new(RpcLink::new(connector), &world, PROBER),
+        link: link(connector, &world, PROBER),
         chance: world.chance(PROBER),
         clock: machine.clock(),
         world,

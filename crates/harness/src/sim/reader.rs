@@ -8,10 +8,9 @@ use share_client::{Backoff, ClientError, FollowEvent, Follower};
 use share_model::seam::Clock;
 use share_model::{GrantId, LogPosition, ShareRef};
 
-use super::link::trouble;
 use super::net::SimConnector;
 use super::world::World;
-use crate::history::What;
+use crate::history::{Trouble, What};
 
 /// One life of a reader. It begins anew with each ref that it is given.
 pub(crate) async fn run(world: Arc<World>, name: String) -> turmoil::Result {
@@ -79,7 +78,7 @@ async fn follow(
         let event = match told {
             Ok(event) => event,
             Err(error) => {
-                let why = trouble(&error);
+                let why = Trouble::of(&error);
                 world.push(name, What::FollowEnded { share, why });
                 break;
             }

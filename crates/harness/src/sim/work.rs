@@ -199,24 +199,18 @@ impl Work {
 
 /// On a text that all agents write to, and that somebody has to begin.
 fn shared(chance: &Chance, token: String) -> Mutation {
-    let key = "shared".to_owned();
-    match chance.permille(100) {
-        true => Mutation::Put {
-            key,
-            json: format!("\"{token}\""),
-        },
-        false => Mutation::AppendText {
-            key,
-            pointer: String::new(),
-            text: token,
-        },
-    }
+    of_all("shared".to_owned(), chance.permille(100), token)
 }
 
 /// On a text that nobody has begun yet, or that somebody begins too late.
 fn late(chance: &Chance, token: String) -> Mutation {
     let key = format!("late/{}", chance.below(12));
-    match chance.permille(150) {
+    of_all(key, chance.permille(150), token)
+}
+
+/// Begins a text, or goes on with it.
+fn of_all(key: String, begins: bool, token: String) -> Mutation {
+    match begins {
         true => Mutation::Put {
             key,
             json: format!("\"{token}\""),

@@ -7,7 +7,6 @@ use share_model::{
 
 use super::{Given, OWNER, Owner, origin};
 use crate::history::{Authority, Trouble, What};
-use crate::sim::link::trouble;
 
 /// An act, by the operation that switches it on.
 const ACTS: &[&str] = &[
@@ -290,7 +289,7 @@ impl Owner {
     }
 
     fn not_done(&self, call: u64, error: &ClientError) {
-        let why: Trouble = trouble(error);
+        let why = Trouble::of(error);
         self.world.push(OWNER, What::NotDone { call, why });
     }
 }
