@@ -494,7 +494,7 @@ impl Run {
             let sent = self.places.iter().find(|(_, place)| **place == (lane, seq));
             let kept = self.rows.iter().map(|held| &held.row);
             let kept = kept.filter(|row| row.outbox == outbox(lane) && row.seq.get() == seq);
-            let kept = kept.map(|row| row.op_id.to_bytes()[0]).last();
+            let kept = kept.map(|row| row.op_id.to_bytes()[0]).next_back();
             let op = sent.map(|(op, _)| *op).or(kept);
             op.map_or(chain, |op| chain.then(fingerprint(op)))
         })
