@@ -204,6 +204,10 @@ struct FactoryRedeemed {
 
   tls @4 :Tls;
   # What it puts there as `ShareRef.tls`.
+
+  httpUrl @5 :Text;
+  # Under which URL people reach the server's HTTP face, as "https://shares.example.org", with no slash at its end: the page of a
+  # share's slug is this, "/share/" and the slug. Empty: there is none. At most 1024 bytes.
 }
 
 struct Limits {
@@ -234,6 +238,9 @@ interface ShareFactory {
   createShare @0 (request :CreateShare) -> (outcome :CreateOutcome);
   # Creates a share with its owner's grant.
   #
+  # The ids follow from the request, so that a client that can't reach the server now can make the ref already: SHA-256 of the 16
+  # bytes of the factory's grant and the 16 bytes of the request id; its first half is the share's id and its second half the owner
+  # grant's, each with the version and variant bits of a UUID of version 8 set. The epoch is 1.
   # The caller makes the owner's secret and stores it, with the request id, before the call; only the secret's hash is sent.
   # Durable: the share and its grant are on stable storage before this returns.
   # Retry: safe without limit and for ever. The same request id and hash give the same share.

@@ -28,8 +28,12 @@ macro_rules! uuid_id {
             /// both, shaped as a UUID of version 8.
             pub fn derived(domain: &[u8], parts: &[&[u8]]) -> Self {
                 let hash = sha256(&[&[domain], parts].concat());
-                let half = std::array::from_fn(|at| hash[at]);
-                Self(uuid::Builder::from_custom_bytes(half).into_uuid())
+                Self::shaped(std::array::from_fn(|at| hash[at]))
+            }
+
+            /// These bytes, shaped as a UUID of version 8.
+            pub(crate) fn shaped(bytes: [u8; 16]) -> Self {
+                Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
             }
 
             /// The id with these 16 bytes, in network order.

@@ -9,7 +9,7 @@ use crate::ids::{
 };
 use crate::limits::Limits;
 use crate::op::Op;
-use crate::secret::SecretHash;
+use crate::secret::{SecretHash, sha256};
 use crate::security::Security;
 
 /// A place in a share's log; a cursor means something only within its history.
@@ -69,6 +69,8 @@ pub struct FactoryRedeemed {
     pub history: HistoryId,
     /// The server's program and version, for people.
     pub server: String,
+    /// Under which URL people reach its HTTP face, with no slash at its end; `None`: there is none.
+    pub http_url: Option<String>,
 }
 
 /// A request for a new share. Repeatable.
@@ -82,6 +84,18 @@ pub struct CreateShare {
     pub title: String,
     /// Who asks.
     pub origin: Origin,
+}
+
+impl CreateShare {
+    /// The ids of the share that this request makes at a factory's grant, and of its owner's grant:
+    /// the halves of SHA-256 over the grant and the request, shaped as UUIDs of version 8. So a
+    /// client can make the owner's ref before the server has answered, and repeating the request
+    /// finds the share again however long it was. Persisted by what they name: keep stable.
+    pub fn ids(&self, factory: GrantId) -> (ShareId, GrantId) {
+        let hash = sha256(&[&factory.to_bytes(), &self.request.to_bytes()]);
+        let half = |from: usize| std::array::from_fn(|at| hash[from + at]);
+        (ShareId::shaped(half(0)), GrantId::shaped(half(16)))
+    }
 }
 
 /// A share that was created, now or by the same request before.
@@ -181,5 +195,27 @@ impl LoggedOp {
     /// Bytes of the mutation and of the origin's id.
     pub fn bytes(&self) -> u64 {
         self.op.bytes_from(self.origin.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::OriginKind;
+
+    #[test]
+    fn the_ids_of_a_new_share_follow_from_the_factorys_grant_and_the_request() {
+        let request = |id: u8| CreateShare {
+            request: RequestId::from_bytes([id; 16]),
+            owner_secret_hash: SecretHash::from_bytes([0; 32]),
+            title: String::new(),
+            origin: Origin::new(OriginKind::User, "ann".into(), 1024).unwrap(),
+        };
+        let grant = GrantId::from_bytes([1; 16]);
+        let (share, owner) = request(2).ids(grant);
+        // SHA-256 of sixteen 0x01 and sixteen 0x02, by sha256sum; version and variant set.
+        assert_eq!(share.to_string(), "f03f702d6016819c96ff011ea60a8f81");
+        assert_eq!(owner.to_string(), "081446624f4c82249e099030e36c1f7c");
+        assert_ne!(request(3).ids(grant).0, share);
     }
 }

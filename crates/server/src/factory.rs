@@ -53,6 +53,8 @@ pub(crate) struct ServedAt {
     pub(crate) addresses: Vec<String>,
     /// How the connection is protected.
     pub(crate) security: Security,
+    /// Under which URL people reach the HTTP face; `None`: there is none.
+    pub(crate) http_url: Option<String>,
 }
 
 /// Who may create shares.

@@ -324,6 +324,7 @@ fn served(
     let served = ServedAt {
         addresses,
         security,
+        http_url: None,
     };
     Ok((served, protecting))
 }

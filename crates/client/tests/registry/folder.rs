@@ -73,6 +73,7 @@ pub(crate) fn served() -> FactoryRedeemed {
         security: share_model::Security::ByAddress,
         history: HistoryId::from_bytes([3; 16]),
         server: "a server".into(),
+        http_url: None,
     }
 }
 

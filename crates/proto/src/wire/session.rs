@@ -20,6 +20,9 @@ use crate::share_capnp::{
     redeemed, writer,
 };
 
+/// Bytes of the URL of a server's HTTP face.
+const HTTP_URL_BYTES_MAX: u32 = 1024;
+
 /// Reads the answer to a ref that opens its share.
 ///
 /// # Errors
@@ -108,6 +111,12 @@ pub fn read_factory_redeemed(
         security: read_security(reader.get_pin(), reader.get_tls(), &names)?,
         history: HistoryId::from_bytes(history),
         server: short_text(reader.get_server(), label_max, "factoryRedeemed.server")?,
+        http_url: Some(short_text(
+            reader.get_http_url(),
+            HTTP_URL_BYTES_MAX,
+            "factoryRedeemed.httpUrl",
+        )?)
+        .filter(|url| !url.is_empty()),
     })
 }
 
@@ -130,6 +139,9 @@ pub fn write_factory_redeemed(
     builder.set_tls(tls(redeemed.security));
     builder.set_history(&redeemed.history.to_bytes());
     builder.set_server(&redeemed.server);
+    if let Some(url) = &redeemed.http_url {
+        builder.set_http_url(url);
+    }
 }
 
 /// Reads the answer to a request for a new share.

@@ -125,6 +125,7 @@ fn factory_redeemed(values: &Values) -> FactoryRedeemed {
         security: values.security(),
         history: values.history(),
         server: values.text(),
+        http_url: Some(values.text()).filter(|url| !url.is_empty()),
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn served(advertise: &[String], factory: Option<&FactoryRef>) -> Serv
     ServedAt {
         addresses,
         security: factory.map_or(Security::ByAddress, |factory| factory.security),
+        http_url: None,
     }
 }
 

@@ -141,6 +141,7 @@ impl Bootstrap {
             security: served.security,
             history: door.hub.history(),
             server: server_name().to_owned(),
+            http_url: served.http_url,
         };
         let factory = ShareFactory::new(Rc::clone(&self.connection), grant);
         Ok(Ok((capnp_rpc::new_client(factory), redeemed)))

@@ -187,6 +187,7 @@ impl bootstrap::Server for Double {
             security: share_model::Security::ByAddress,
             history: HistoryId::from_bytes([3; 16]),
             server: "s".into(),
+            http_url: None,
         };
         let mut results = results.get();
         wire::write_factory_outcome(&Ok(redeemed), results.reborrow().init_outcome());

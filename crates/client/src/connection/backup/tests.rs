@@ -37,6 +37,7 @@ impl bootstrap::Server for Sends {
             security: share_model::Security::ByAddress,
             history: self.told.history,
             server: "test".to_owned(),
+            http_url: None,
         };
         let mut results = results.get();
         wire::write_factory_outcome(&Ok(redeemed), results.reborrow().init_outcome());

@@ -93,5 +93,6 @@ fn served() -> FactoryRedeemed {
         security: Security::default(),
         history: HistoryId::from_bytes([3; 16]),
         server: "a server".into(),
+        http_url: None,
     }
 }
