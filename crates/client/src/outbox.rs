@@ -27,6 +27,7 @@ mod prune;
 mod record;
 mod recoveries;
 mod refused;
+mod repeats;
 mod replan;
 mod replaying;
 mod requeue;

@@ -105,6 +105,7 @@ const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("processes", &["lease-stolen"]),
+    ("put-back", &["repeats-not-asked-again"]),
 ];
 
 /// The scenario in which a bug is looked for.

@@ -6,6 +6,7 @@ mod disk {
     mod failed_sync;
     mod faults;
     mod files;
+    mod log;
     mod machine;
     mod power;
     mod real_code;

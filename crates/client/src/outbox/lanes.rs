@@ -31,7 +31,8 @@ pub(crate) struct Lane {
     pub(crate) next_seq: Seq,
     /// Over every op of the lane.
     pub(crate) chain: Chain,
-    /// Every seq up to here has a final outcome. Never falls.
+    /// Every seq up to here has a final outcome. Falls only when ops that had ended are asked about
+    /// again.
     pub(crate) settled_through: Seq,
     /// The highest seq that any answer covered: the server has seen it. Never falls.
     pub(crate) answered_through: Seq,

@@ -147,6 +147,20 @@ pub(crate) fn between(
     )
 }
 
+/// The ops with seqs from `first` to `last` that have ended, applied or given up, and were sent more
+/// than once: what the last answer changed may have been a hole before.
+pub(crate) fn ended_by_a_repeat(
+    db: &Connection,
+    lane: i64,
+    (first, last): (Seq, Seq),
+) -> Result<Vec<Member>, OutboxError> {
+    members(
+        db,
+        select!("seq BETWEEN ?2 AND ?3 AND state IN (10, 11) AND attempts > 1 ORDER BY seq"),
+        &[&lane, &int(first.get()), &int(last.get())],
+    )
+}
+
 /// The ops whose current batch is `batch`, by seq.
 pub(crate) fn of_batch(
     db: &Connection,

@@ -9,8 +9,8 @@ use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::members;
 use super::ops;
-use super::progress::{self, Reopened, RowState};
 use super::recoveries::{self, LostOps, Recovery};
+use super::repeats;
 use super::requeue::{self, NewLane};
 
 /// Where a server stands with a lane.
@@ -113,6 +113,7 @@ pub(crate) fn carry_out(
             if lane.history != Some(standing.history) && planted!("restore-not-noticed") {
                 lanes::set_history(db, &lane, standing.history)?;
             }
+            repeats::ask_again(db, lane, standing, planner.now)?;
             return Ok(None);
         }
         Verdict::NotOurs(reason) => requeue(db, &lane, reason, &new)?,
@@ -215,28 +216,12 @@ fn feed_again(
 ) -> Result<Recovery, OutboxError> {
     let Standing { floor, highest, .. } = *standing;
     batches::delete_open(db, lane.number)?;
-    let mut ops = 0;
-    for member in members::between(db, lane.number, (floor.next(), lane.last_seq()))? {
-        if member.state.is_final() {
-            ops += 1;
-        }
-        if member.state == RowState::Settled {
-            lane.settled_ops = lane.settled_ops.saturating_sub(1);
-            lane.settled_bytes = lane.settled_bytes.saturating_sub(member.entry_bytes);
-        }
-        let reopened = Reopened {
-            give_up: requeue::given_up(&member),
-            fed: member.state == RowState::Settled,
-            to: (lane.number, member.seq),
-        };
-        progress::reopen(db, (lane.number, member.seq), &reopened)?;
-    }
-    let first_open = progress::first_unsettled(db, lane.number)?.unwrap_or(lane.next_seq);
-    lane.settled_through = Seq::new(first_open.get() - 1);
+    let held = members::between(db, lane.number, (floor.next(), lane.last_seq()))?;
+    let ops = held.iter().filter(|member| member.state.is_final()).count() as u64;
     lane.answered_through = highest;
     lane.cursor = standing.cursor;
     lanes::set_history(db, &lane, standing.history)?;
-    lanes::set_settled(db, &lane)?;
+    repeats::reopen(db, &mut lane, &held)?;
     Ok(Recovery::FedAgain {
         reason,
         after: floor,

@@ -14,6 +14,7 @@ use super::lanes::{self, Lane};
 use super::lease::Turn;
 use super::outcome::OutcomeEvent;
 use super::recoveries::Recovery;
+use super::repeats;
 use super::replan::{self, Planner, Standing};
 use super::send::{self, Taken};
 use super::stop::Stop;
@@ -134,6 +135,15 @@ impl Outbox {
         .await
     }
 
+    /// Takes up to `room` batches to be pipelined behind a claim, and marks them as sent.
+    pub(crate) async fn take_behind_claim(
+        &self,
+        turn: Turn,
+        room: usize,
+    ) -> Result<Taken, OutboxError> {
+        self.take_as(turn, (Vec::new(), room), false).await
+    }
+
     /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
     pub(crate) async fn take(
         &self,
@@ -141,10 +151,22 @@ impl Outbox {
         in_flight: Vec<i64>,
         room: usize,
     ) -> Result<Taken, OutboxError> {
+        self.take_as(turn, (in_flight, room), true).await
+    }
+
+    async fn take_as(
+        &self,
+        turn: Turn,
+        (in_flight, room): (Vec<i64>, usize),
+        is_claimed: bool,
+    ) -> Result<Taken, OutboxError> {
         let options = self.options().clone();
         self.run(move |db| {
-            let lane = turn.lane(db)?;
+            let mut lane = turn.lane(db)?;
             let limits = lane.limits.unwrap_or(options.limits);
+            if !is_claimed {
+                lane.settled_through = repeats::told_before_claim(db, &lane, &limits)?;
+            }
             let cutter = cutter(&options, &limits);
             mind_the_clock(db, &lane, &options)?;
             let taken = send::take(db, &lane, &cutter, &limits, (&in_flight, room))?;

@@ -114,10 +114,17 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
     let Some(first) = progress::first_unsettled(db, lane.number)? else {
         return Ok(false);
     };
+    if first > lane.settled_through.next() {
+        // What holds the window has ended, and is only not told as settled yet.
+        return Ok(false);
+    }
     let rows = members::between(db, lane.number, (first, first))?;
     let waiting = rows
         .into_iter()
-        .find(|member| member.state == RowState::Rejected && !member.give_up);
+        // One without a rejection is only asked about again.
+        .find(|member| {
+            member.state == RowState::Rejected && !member.give_up && member.rejections > 0
+        });
     let Some(member) = waiting else {
         return Ok(false);
     };

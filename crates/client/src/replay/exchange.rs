@@ -99,6 +99,10 @@ impl<'a> Exchange<'a> {
         self.told = self.told.max(floor);
         // Seen from before the first look, so that no enqueue falls between look and wait.
         let mut changes = self.replay.outbox.changes();
+        if self.flights.is_empty() {
+            // The claim's answer may have brought more than could go out behind the claim.
+            self.fill(epoch).await?;
+        }
         loop {
             if self.flights.is_empty() {
                 self.settle(epoch).await?;
@@ -131,15 +135,20 @@ impl<'a> Exchange<'a> {
                     return Ok(Some(next));
                 }
             }
-            let room = self.room();
-            if room > 0 {
+            if self.room() > 0 {
                 changes.mark_unchanged();
-                let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
-                let turn = self.replay.turn;
-                let taken = self.replay.outbox.take(turn, in_flight, room).await?;
-                self.send(taken, epoch);
+                self.fill(epoch).await?;
             }
         }
+    }
+
+    /// Sends what there is, as far as there is room for it.
+    async fn fill(&mut self, epoch: Epoch) -> Result<(), OutboxError> {
+        let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
+        let (turn, room) = (self.replay.turn, self.room());
+        let taken = self.replay.outbox.take(turn, in_flight, room).await?;
+        self.send(taken, epoch);
+        Ok(())
     }
 
     /// Says so to who waits for a flush: this may take as long as another outbox is away.

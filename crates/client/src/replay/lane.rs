@@ -134,7 +134,7 @@ impl LaneReplay {
         } = linked;
         // Pipelined behind the claim, whose answer is not waited for.
         let room = self.options.in_flight.max(1);
-        let taken = self.outbox.take(self.turn, Vec::new(), room).await?;
+        let taken = self.outbox.take_behind_claim(self.turn, room).await?;
         let mut exchange = Exchange::new(self, appender, taken.wake_at);
         // Before the capability's epoch is known, the envelope says 0.
         exchange.send(taken, Epoch::ZERO);

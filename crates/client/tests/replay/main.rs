@@ -9,6 +9,7 @@ mod flushing;
 mod leases;
 mod letters;
 mod refusals;
+mod repeats;
 mod replan;
 mod server;
 #[path = "../outbox/version_1.rs"]

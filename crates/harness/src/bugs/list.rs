@@ -99,6 +99,10 @@ pub const PLANTED: &[(&str, &str)] = &[
         "the client goes on as if the server had not gone back in time",
     ),
     (
+        "repeats-not-asked-again",
+        "the client takes a hole that it filled for filled, whatever the server's floor",
+    ),
+    (
         "abandonment-by-client",
         "the client makes a dead letter by itself, without asking the server to abandon",
     ),

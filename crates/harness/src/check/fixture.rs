@@ -453,17 +453,17 @@ impl Run {
         self.claimed_by(actor, agent, (standing, None));
     }
 
-    fn claimed_by(
-        &mut self,
-        actor: &str,
-        agent: u8,
-        ((floor, highest), chain): ((Seq, Seq), Option<Chain>),
-    ) {
+    fn claimed_by(&mut self, actor: &str, agent: u8, told: ((Seq, Seq), Option<Chain>)) {
+        self.asks_for_lane(actor, agent);
+        self.holds_lane(actor, agent, told);
+    }
+
+    /// A claim of an agent's lane sets out.
+    pub(crate) fn asks_for_lane(&mut self, actor: &str, agent: u8) {
         let call = self.events.call();
         let lane = self.lanes.entry(agent).or_insert((agent, call));
         lane.1 = call;
         let lane = lane.0;
-        let outbox = outbox(lane);
         let incarnation = self.incarnations.entry(lane).or_default();
         let before = *incarnation;
         *incarnation += 1;
@@ -472,14 +472,24 @@ impl Run {
             share: share(1),
             grant: grant(self.grants[&agent]),
             epoch: Epoch::new(1),
-            outbox,
+            outbox: outbox(lane),
             incarnation: Incarnation::new(before),
             history: None,
         };
         self.push(actor, what);
+    }
+
+    /// The newest claim of an agent's lane is answered.
+    pub(crate) fn holds_lane(
+        &mut self,
+        actor: &str,
+        agent: u8,
+        ((floor, highest), chain): ((Seq, Seq), Option<Chain>),
+    ) {
+        let (lane, call) = self.lanes[&agent];
         let what = What::Claimed {
             call,
-            incarnation: Incarnation::new(before + 1),
+            incarnation: Incarnation::new(self.incarnations[&lane]),
             history: history(self.history),
             floor,
             highest,

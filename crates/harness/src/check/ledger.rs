@@ -46,8 +46,8 @@ pub(super) fn check(index: &Index<'_>, bounds: &Bounds, found: &mut Vec<Violatio
                     continue;
                 };
                 let lane = lanes.entry((sent.share, sent.outbox)).or_default();
-                let timeline = index.timeline(sent.number);
-                if timeline == index.timeline(event.number) {
+                let timeline = index.timeline_of_call(sent.number, event.number);
+                if let Some(timeline) = timeline {
                     let acked = lane.acked.entry(timeline).or_default();
                     acked.push((event.number, highest));
                 }
@@ -123,7 +123,9 @@ fn claimed(
         );
         found.push(finding.of(Some(claim.share), number, text, vec![claim.number]));
     }
-    let acked = lane.acked.get(&index.timeline(claim.number));
+    // One that was under way while the server went back in time was answered on either side of it.
+    let timeline = index.timeline_of_call(claim.number, number);
+    let acked = timeline.and_then(|timeline| lane.acked.get(&timeline));
     let before = acked.into_iter().flatten();
     let before = before.filter(|(at, seq)| *at < claim.number && *seq > highest);
     if let Some((at, seq)) = before.max_by_key(|(_, seq)| *seq) {
@@ -179,6 +181,30 @@ mod tests {
     #[test]
     fn a_ledger_that_forgot_an_acked_seq_is_found() {
         let mut run = Run::new();
+        run.put(1, 1);
+        run.claims_as(1, (Seq::ZERO, Seq::ZERO));
+        run.finish();
+        assert_eq!(names(&run.check()), ["ledger-forgot"]);
+    }
+
+    /// It waited for its connection while the machine was put back.
+    #[test]
+    fn a_claim_that_was_under_way_at_a_restore_may_be_answered_on_either_side() {
+        let mut run = Run::new();
+        run.put(1, 1);
+        run.asks_for_lane("agent-1", 1);
+        run.log.clear();
+        run.restored(false);
+        run.holds_lane("agent-1", 1, ((Seq::ZERO, Seq::ZERO), None));
+        run.requeues(1, &[1]);
+        run.finish();
+        assert_eq!(run.check(), []);
+    }
+
+    #[test]
+    fn a_ledger_that_forgot_after_a_restore_is_found() {
+        let mut run = Run::new();
+        run.restored(false);
         run.put(1, 1);
         run.claims_as(1, (Seq::ZERO, Seq::ZERO));
         run.finish();

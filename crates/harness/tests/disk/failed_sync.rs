@@ -144,7 +144,7 @@ async fn an_op_whose_enqueue_failed_is_taken_once_under_its_id_after_reopening()
 }
 
 /// One process meets the failed sync, the other one has the outbox open all the while: it sees
-/// nothing of what failed, and writes over it.
+/// nothing of what failed, and writes over it. A third one may come, which writes the log again.
 #[tokio::test]
 async fn another_process_loses_nothing_by_a_sync_that_failed_in_the_first() {
     for seed in 0..SEEDS {
@@ -166,14 +166,17 @@ async fn another_process_loses_nothing_by_a_sync_that_failed_in_the_first() {
             false => Some(first),
         };
         assert_eq!(pending(&second).await, WORK);
-        let third = open_outbox(&machine, &path).unwrap();
-        assert_eq!(enqueue(&second).await, WORK);
-        assert_eq!(enqueue(&third).await, WORK);
+        let mut told = WORK;
+        let third = (seed % 4 < 2).then(|| open_outbox(&machine, &path).unwrap());
+        told += enqueue(&second).await;
+        if let Some(third) = &third {
+            told += enqueue(third).await;
+        }
         machine.disk.freeze();
         drop((first, second, third));
         machine.restart();
         let outbox = open_outbox(&machine, &path).unwrap();
-        assert_eq!(pending(&outbox).await, 3 * WORK, "seed {seed}");
+        assert_eq!(pending(&outbox).await, told, "seed {seed}");
     }
 }
 
