@@ -6,6 +6,7 @@
 mod append;
 mod door;
 mod hostile;
+mod http;
 mod load;
 mod network;
 mod probe;
@@ -47,6 +48,8 @@ enum Scenario {
     Door(door::Args),
     /// What a client that behaves notices of peers that do not
     Hostile(hostile::Args),
+    /// Syncs of agent sessions through the HTTP face and through a bridge
+    Http(http::Args),
     /// Calls over share-network beside the RPC library's own connection
     Network(network::Args),
     /// From a revocation to the end of what it cuts
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Scenario::Append(args) => measure(append::run(args)),
         Scenario::Door(args) => measure(door::run(args)),
         Scenario::Hostile(args) => measure(hostile::run(args)),
+        Scenario::Http(args) => measure(http::run(args)),
         Scenario::Network(args) => measure(network::run(args)),
         Scenario::Revoke(args) => measure(revoke::run(args)),
     };

@@ -115,15 +115,13 @@ impl Line {
         load: crate::load::Load,
         samples: Samples,
     ) -> Self {
-        let nanos = samples.elapsed.as_nanos().max(1);
-        let ops_s = u128::from(samples.ops) * 1_000_000_000 / nanos;
         Self {
             scenario: scenario.to_owned(),
             subject,
             writers: load.writers,
             batch_ops: load.batch_ops,
             op_bytes: load.op_bytes,
-            ops_s: u64::try_from(ops_s).unwrap_or(u64::MAX),
+            ops_s: rate(&samples),
             calls: samples.latencies.len(),
             spread: samples.spread(),
             elapsed_ms: u64::try_from(samples.elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -159,6 +157,13 @@ pub(crate) struct Found<L> {
     pub(crate) lines: Vec<L>,
     /// What follows from the lines, for people; goes to stderr.
     pub(crate) verdict: Option<String>,
+}
+
+/// Ops in a second.
+pub(crate) fn rate(samples: &Samples) -> u64 {
+    let nanos = samples.elapsed.as_nanos().max(1);
+    let ops_s = u128::from(samples.ops) * 1_000_000_000 / nanos;
+    u64::try_from(ops_s).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds.

@@ -22,8 +22,14 @@ pub(crate) struct Server {
     share: PathBuf,
     data: PathBuf,
     child: Child,
-    address: String,
+    served: Served,
     factory: FactoryRef,
+}
+
+/// Where it serves, each `HOST:PORT`.
+struct Served {
+    address: String,
+    http: String,
 }
 
 impl Server {
@@ -41,7 +47,7 @@ impl Server {
             return Err(BenchError::Unexpected(message));
         }
         let data = folder.join("data");
-        let (child, address) = serve(&share, &data, "127.0.0.1:0").await?;
+        let (child, served) = serve(&share, &data, ("127.0.0.1:0", "127.0.0.1:0")).await?;
         let text = std::fs::read_to_string(data.join("factory.ref"))?;
         let factory = text.trim().parse::<FactoryRef>();
         let factory = factory.map_err(|error| BenchError::Unexpected(error.to_string()))?;
@@ -49,14 +55,19 @@ impl Server {
             share,
             data,
             child,
-            address,
+            served,
             factory,
         })
     }
 
     /// `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        &self.served.address
+    }
+
+    /// `HOST:PORT` of the HTTP face.
+    pub(crate) fn http(&self) -> &str {
+        &self.served.http
     }
 
     pub(crate) fn factory(&self) -> &FactoryRef {
@@ -75,7 +86,8 @@ impl Server {
     /// Kills the server and starts it again at its address: no share is loaded then.
     pub(crate) async fn restart(&mut self) -> Result<(), BenchError> {
         self.child.sigkill().await?;
-        (self.child, self.address) = serve(&self.share, &self.data, &self.address).await?;
+        let at = (self.served.address.as_str(), self.served.http.as_str());
+        (self.child, self.served) = serve(&self.share, &self.data, at).await?;
         Ok(())
     }
 
@@ -138,14 +150,56 @@ pub(crate) fn origin() -> Result<Origin, BenchError> {
         .map_err(|error| BenchError::Unexpected(error.to_string()))
 }
 
-async fn serve(share: &Path, data: &Path, listen: &str) -> Result<(Child, String), BenchError> {
+async fn serve(
+    share: &Path,
+    data: &Path,
+    (listen, http): (&str, &str),
+) -> Result<(Child, Served), BenchError> {
     let mut command = Command::new(share);
     command.arg("serve").arg("--data").arg(data);
-    command.args(["--listen", listen]);
+    command.args(["--listen", listen, "--http", http]);
     let mut child = Child::start(command, &KillCount::default())?;
+    let address = told(&mut child, "listening on ").await?;
+    let http = told(&mut child, "http on http://").await?;
+    Ok((child, Served { address, http }))
+}
+
+/// A running bridge; dropping it kills it.
+pub(crate) struct Bridge {
+    child: Child,
+    http: String,
+}
+
+impl Bridge {
+    /// Runs a bridge to `server`, with its state in `folder`.
+    pub(crate) async fn start(server: &Server, folder: &Path) -> Result<Self, BenchError> {
+        let mut command = Command::new(&server.share);
+        let factory = format!("@{}", server.data.join("factory.ref").display());
+        command.args(["bridge", "--to", &factory, "--listen", "127.0.0.1:0"]);
+        command
+            .arg("--state")
+            .arg(folder.join("bridge/share.sqlite"));
+        command.env("SHARE_REGISTRY", folder.join("registry/registry.sqlite"));
+        let mut child = Child::start(command, &KillCount::default())?;
+        let http = told(&mut child, "http on http://").await?;
+        Ok(Self { child, http })
+    }
+
+    /// `HOST:PORT`.
+    pub(crate) fn http(&self) -> &str {
+        &self.http
+    }
+
+    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
+        self.child.sigterm_and_wait(PATIENCE).await?;
+        Ok(())
+    }
+}
+
+/// What a process prints behind these words.
+async fn told(child: &mut Child, words: &str) -> Result<String, BenchError> {
     let line = child
-        .wait_for_line(|line| line.starts_with("listening on "), PATIENCE)
+        .wait_for_line(|line| line.starts_with(words), PATIENCE)
         .await?;
-    let address = line.trim_start_matches("listening on ").to_owned();
-    Ok((child, address))
+    Ok(line[words.len()..].to_owned())
 }
