@@ -13,6 +13,7 @@ mod backup;
 mod factory;
 mod fault;
 mod feed;
+mod http;
 mod hub;
 mod journal;
 mod owner;
@@ -23,6 +24,7 @@ mod seams;
 mod server;
 
 pub use feed::RingLimits;
+pub use http::{HttpCreate, HttpLimits, HttpOptions};
 pub use hub::HubLimits;
 pub use journal::JournalError;
 pub use owner::OwnerLimits;

@@ -47,7 +47,7 @@ pub(crate) use floor::level;
 pub(crate) use patience::Trust;
 pub(crate) use publishing::publish;
 pub(crate) use reading::Reading;
-pub(crate) use redeems::RedeemRates;
+pub(crate) use redeems::{Asking, RedeemRates};
 
 /// Bounds of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
