@@ -14,5 +14,5 @@ mod recording;
 pub use compare::{Difference, Discrepancy, compare};
 pub use convert::Converter;
 pub use expected::{ExpectedError, expected};
-pub use item::{Item, ItemError, items};
+pub use item::{Item, ItemError, items, kind_at};
 pub use recording::{Counts, Malformation, Recording, RecordingError, Request, RequestKind};
