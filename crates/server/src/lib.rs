@@ -32,7 +32,7 @@ pub use restore::{RestoreError, RestoreJournal, RestoreOptions, Restored, restor
 pub use rpc::RpcLimits;
 pub use seams::Seams;
 pub use server::{
-    CertificateSource, Incoming, Io, Listener, Listeners, Listening, PipeConnector, PipeListener,
-    Reach, Reloaded, RunningServer, Server, ServerError, ServerLimits, ServerOptions, TcpListener,
-    TlsMode, TlsOptions, Transport, UnixListener, default_journal, pipes,
+    CertificateSource, Doors, Incoming, Io, Listener, Listeners, Listening, PipeConnector,
+    PipeListener, Reach, Reloaded, RunningServer, Server, ServerError, ServerLimits, ServerOptions,
+    TcpListener, TlsMode, TlsOptions, Transport, UnixListener, default_journal, pipes,
 };

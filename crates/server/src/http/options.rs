@@ -20,8 +20,6 @@ pub struct HttpOptions {
     /// Under which URL people reach the face, `https?://HOST[:PORT]`; `None`: that of the first
     /// address on which it listens.
     pub public_url: Option<String>,
-    /// Bounds of what is kept of its shares.
-    pub limits: HttpLimits,
 }
 
 /// Bounds of what the HTTP face keeps of its shares, and of what one request may ask of them.

@@ -79,8 +79,10 @@ impl Writer {
         let turn = door.within(async { Ok(Ok(self.lane.lock().await)) });
         let mut lane = accepted(turn.await)?;
         let mut tries = 0;
-        while !items.is_empty() {
+        // Once also for no item at all: authority is checked there.
+        loop {
             match self.bring_first(door, limits, (&mut lane, items)).await? {
+                Appended::Done if items.is_empty() => return Ok(()),
                 Appended::Done => tries = 0,
                 Appended::Moved | Appended::Lost => tries += 1,
             }
@@ -88,7 +90,6 @@ impl Writer {
                 return Err(Stop::Fault(Fault::Contended { tries }));
             }
         }
-        Ok(())
     }
 
     async fn bring_first(
