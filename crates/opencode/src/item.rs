@@ -86,40 +86,46 @@ impl Item {
     ///
     /// If one of its keys can't be made, or is longer than `limits` allow.
     pub fn into_entries(self, limits: &Limits) -> Result<Vec<(String, Value)>, ItemError> {
+        let keys = self.keys(limits)?;
+        let values = match (self.kind.as_str(), self.data) {
+            ("model", Value::Array(models)) => models,
+            (_, data) => vec![data],
+        };
+        Ok(keys.into_iter().zip(values).collect())
+    }
+
+    /// The keys of those entries, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// If one of them can't be made, or is longer than `limits` allow.
+    pub fn keys(&self, limits: &Limits) -> Result<Vec<String>, ItemError> {
         let Self { kind, data } = self;
-        let entries = match (kind.as_str(), data) {
+        let keys = match (kind.as_str(), data) {
             ("", _) => return Err(ItemError::TypeEmpty),
-            ("session" | "session_diff", data) => vec![(kind, data)],
-            ("message", data) => {
-                let key = key(["message", id(&data, "message", "id")?]);
-                vec![(key, data)]
-            }
+            ("session" | "session_diff", _) => vec![kind.clone()],
+            ("message", data) => vec![key(["message", id(data, "message", "id")?])],
             ("part", data) => {
-                let message = id(&data, "part", "messageID")?;
-                let key = key(["part", message, id(&data, "part", "id")?]);
-                vec![(key, data)]
+                let message = id(data, "part", "messageID")?;
+                vec![key(["part", message, id(data, "part", "id")?])]
             }
             ("model", Value::Array(models)) => models
-                .into_iter()
+                .iter()
                 .map(|model| {
-                    let provider = id(&model, "model", "providerID")?;
-                    let key = key(["model", provider, id(&model, "model", "id")?]);
-                    Ok((key, model))
+                    let provider = id(model, "model", "providerID")?;
+                    Ok(key(["model", provider, id(model, "model", "id")?]))
                 })
                 .collect::<Result<_, _>>()?,
             ("model", _) => return Err(ItemError::ModelNotAList),
-            (unknown, data) => {
-                let key = match data.get("id").and_then(Value::as_str) {
-                    Some(id) => key([unknown, id]),
-                    None => key([unknown]),
-                };
-                vec![(key, data)]
-            }
+            (unknown, data) => match data.get("id").and_then(Value::as_str) {
+                Some(id) => vec![key([unknown, id])],
+                None => vec![key([unknown])],
+            },
         };
         let max = u64::from(limits.key_bytes_max);
-        match entries.iter().map(|(key, _)| key.len() as u64).max() {
+        match keys.iter().map(|key| key.len() as u64).max() {
             Some(bytes) if bytes > max => Err(ItemError::KeyTooLong { bytes, max }),
-            _ => Ok(entries),
+            _ => Ok(keys),
         }
     }
 

@@ -8,11 +8,13 @@
 mod compare;
 mod convert;
 mod expected;
+mod guard;
 mod item;
 mod recording;
 
 pub use compare::{Difference, Discrepancy, compare};
 pub use convert::Converter;
 pub use expected::{ExpectedError, expected};
+pub use guard::is_older;
 pub use item::{Item, ItemError, items};
 pub use recording::{Counts, Malformation, Recording, RecordingError, Request, RequestKind};

@@ -15,6 +15,7 @@ mod factory;
 mod floor;
 mod page;
 mod patience;
+mod publishing;
 mod pump;
 mod quota;
 mod reading;
@@ -39,8 +40,13 @@ use crate::owner::Outcome;
 use crate::seams::Seams;
 
 pub(crate) use abort::abort_message;
+pub(crate) use bootstrap::NO_SHARE;
 pub(crate) use connection::serve_connection;
+pub(crate) use exception::told;
+pub(crate) use floor::level;
 pub(crate) use patience::Trust;
+pub(crate) use publishing::publish;
+pub(crate) use reading::Reading;
 pub(crate) use redeems::RedeemRates;
 
 /// Bounds of a connection.
@@ -124,7 +130,7 @@ pub(crate) struct Door {
 
 impl Door {
     /// The outcome, if it comes before the deadline. What was asked for goes on all the same.
-    async fn within<T>(&self, outcome: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    pub(crate) async fn within<T>(&self, outcome: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         in_time(self.limits.call_deadline, outcome).await
     }
 

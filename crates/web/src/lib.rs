@@ -6,5 +6,7 @@
 //! it leaves.
 
 mod backend;
+mod token;
 
 pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
+pub use token::HttpToken;

@@ -24,7 +24,7 @@ use super::session::{Opened, Session};
 use crate::owner::{Outcome, RedeemCall, server_name};
 
 /// No share has this id: the server's own are UUIDs of version 8.
-const NO_SHARE: ShareId = ShareId::from_bytes([0; 16]);
+pub(crate) const NO_SHARE: ShareId = ShareId::from_bytes([0; 16]);
 
 /// Redeems refs for one connection.
 #[derive(Debug)]
