@@ -17,7 +17,9 @@ pub use authority::{attenuate_share, bump_epoch, delete_share, publish_share};
 pub use backup::{BackupError, backup};
 pub use connector::{ConnectError, Connector, Stream, TcpConnector};
 pub use error::ClientError;
-pub use factory::{attenuate_factory, create_share, factory_grants, probe, revoke_factory_grant};
+pub use factory::{
+    attenuate_factory, create_share, factory_grants, factory_served, probe, revoke_factory_grant,
+};
 pub use follower::{FollowEvent, Follower};
 pub use lane::RpcLink;
 pub use own_thread::on_own_thread;

@@ -39,6 +39,20 @@ pub async fn create_share(
     Ok((created, redeemed))
 }
 
+/// What a factory's server tells of itself. Needs a [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes.
+pub async fn factory_served(
+    connector: &dyn Connector,
+    factory: &FactoryRef,
+) -> Result<FactoryRedeemed, ClientError> {
+    let redeeming = Redeeming::start(connector, factory).await?;
+    let (_peer, redeemed) = redeeming.answer().await?;
+    Ok(redeemed)
+}
+
 /// Makes a factory grant that may create shares within quotas, and nothing else; also gives what the
 /// server told of itself, which goes into the new ref. As [`create_share`] otherwise.
 ///
