@@ -9,9 +9,10 @@
 # as its root, framed alike and of the same type. Refusals are in the answer. Any other status says only how to react, as the kinds
 # of exception do (`refusal.capnp`):
 #
-#   503            later, and the same: `overloaded`, or whether it took effect is not known. `Retry-After` is in seconds.
-#   404, 405, 501  no share server answers HTTP there: `unimplemented`.
-#   others         a bug, or somebody else answers: `failed`.
+#   503, 429            later, and the same: `overloaded`, or whether it took effect is not known. `Retry-After` is in seconds.
+#   404, 405, 421, 501  no share server answers HTTP there, or not now: as if nobody did.
+#   408, 502, 504       lost between here and the server: `disconnected`, go back to redeeming.
+#   others              a bug, or somebody else answers: `failed`.
 #
 # A call stands for itself: the server keeps nothing of one for the next, and every call may be repeated without limit, with the same
 # body. HTTP is reached at the addresses `http:HOST:PORT` and `https:HOST:PORT` of a ref. What goes there is protected as RPC is, so

@@ -33,6 +33,12 @@ pub fn http(address: &str) -> Option<&str> {
     http_parts(address).map(|(_, rest)| rest)
 }
 
+/// Reads an address where HTTP is spoken, as it stands in a ref.
+pub fn parse_http(text: &str) -> Option<String> {
+    http_parts(text)?;
+    from_text(text)
+}
+
 /// Whether the address asks for HTTP over TLS, with a certificate that an authority vouches for.
 pub fn is_https(address: &str) -> bool {
     http_parts(address).is_some_and(|(form, _)| form == HTTPS)
