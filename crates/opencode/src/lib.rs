@@ -5,6 +5,7 @@
 //! other means what document a recording must end with, and [`compare`] where two differ: neither
 //! knows the converter or the document that they check.
 
+mod check;
 mod compare;
 mod convert;
 mod expected;
@@ -16,5 +17,5 @@ pub use compare::{Difference, Discrepancy, compare};
 pub use convert::Converter;
 pub use expected::{ExpectedError, expected};
 pub use guard::is_older;
-pub use item::{Item, ItemError, items};
+pub use item::{Item, ItemError, items, kind_at};
 pub use recording::{Counts, Malformation, Recording, RecordingError, Request, RequestKind};

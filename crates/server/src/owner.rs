@@ -73,7 +73,7 @@ pub(crate) use revoke::RevokeCall;
 pub(crate) use sessions::SessionTicket;
 pub(crate) use subscribe::{Start, SubscribeCall, Subscribed};
 pub(crate) use subscribers::{Progress, Registration};
-pub(crate) use values::{ValuesAt, ValuesCall};
+pub(crate) use values::ValuesCall;
 
 use call::Waiting;
 use checkpoint::Checkpoints;

@@ -49,7 +49,7 @@ pub(crate) use patience::Trust;
 pub(crate) use posted::{PostedError, answer_posted};
 pub(crate) use publishing::publish;
 pub(crate) use reading::Reading;
-pub(crate) use redeems::RedeemRates;
+pub(crate) use redeems::{Asking, RedeemRates};
 
 /// Bounds of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

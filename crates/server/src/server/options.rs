@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use share_network::BudgetLimits;
+use share_web::WebLimits;
 
+use crate::http::{HttpLimits, HttpOptions};
 use crate::hub::HubLimits;
 use crate::rpc::RpcLimits;
 use crate::seams::Seams;
@@ -28,6 +30,8 @@ pub struct ServerOptions {
     pub advertise: Vec<String>,
     /// How connections are protected.
     pub tls: TlsOptions,
+    /// How HTTP is served, where the server has a listener for it.
+    pub http: HttpOptions,
     /// Threads that serve connections; at least one.
     pub rpc_threads: usize,
     /// How the store is opened.
@@ -48,6 +52,7 @@ impl ServerOptions {
             data,
             advertise: Vec::new(),
             tls: TlsOptions::default(),
+            http: HttpOptions::default(),
             rpc_threads: 1,
             store: SqliteStoreOptions::default(),
             limits: ServerLimits::default(),
@@ -128,6 +133,10 @@ pub struct ServerLimits {
     pub rpc: RpcLimits,
     /// What the messages of all connections together may take.
     pub messages: BudgetLimits,
+    /// Bounds of the HTTP face.
+    pub web: WebLimits,
+    /// Bounds of what is kept of the shares that are synced over HTTP.
+    pub http: HttpLimits,
     /// How long a connection's handshake of TLS may take.
     pub tls_handshake: Duration,
     /// How long each part of the server has to end in a drain.
@@ -142,6 +151,8 @@ impl Default for ServerLimits {
             hub: HubLimits::default(),
             rpc: RpcLimits::default(),
             messages: BudgetLimits::server(),
+            web: WebLimits::DEFAULT,
+            http: HttpLimits::default(),
             tls_handshake: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(20),
         }
