@@ -5,7 +5,7 @@ use share_web::BackendError;
 use tracing::{debug, error};
 
 use crate::fault::{Fault, Reaction as ToFault};
-use crate::rpc::told;
+use crate::rpc::{PostedError, told};
 
 /// What a refusal is told as. By what one can do about it, so that a code that is added later is told
 /// as well.
@@ -54,6 +54,16 @@ pub(super) fn failed(fault: &Fault) -> BackendError {
             error!(cause, "request failed");
             BackendError::Unknown { reason }
         }
+    }
+}
+
+/// What a call of a client library is told as that has no answer; refusals are in answers.
+pub(super) fn unanswered(error: &PostedError) -> BackendError {
+    match error {
+        PostedError::Malformed(_) | PostedError::OtherShare => BackendError::Invalid {
+            reason: error.to_string(),
+        },
+        PostedError::Fault(fault) => failed(fault),
     }
 }
 

@@ -6,9 +6,11 @@ use share_model::{Secret, ShareId, Slug};
 use share_opencode::Item;
 use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
 
+use super::answers::unanswered;
 use super::options::{HttpCreate, HttpLimits};
 use super::writers::Writers;
-use crate::rpc::Door;
+use crate::rpc::{Door, answer_posted};
+use crate::server::Source;
 
 /// Keeps the HTTP face's shares.
 #[derive(Debug)]
@@ -85,10 +87,10 @@ impl Backend for HttpBackend {
         self.end(asker, id, secret).await
     }
 
-    async fn ops(&self, _: &Asker, _: ShareId, _: Bytes) -> Result<Bytes, BackendError> {
-        Err(BackendError::Unsupported {
-            what: "appending batches over HTTP",
-        })
+    async fn ops(&self, asker: &Asker, share: ShareId, call: Bytes) -> Result<Bytes, BackendError> {
+        let source = asker.address.map(Source::of_address);
+        let answered = answer_posted(&self.door, source, share, call).await;
+        answered.map_err(|error| unanswered(&error))
     }
 
     async fn ready(&self) -> Result<(), String> {

@@ -109,9 +109,14 @@ fn read_params(
 ) -> Result<(Batch, Envelope), Refusal> {
     let params = params.get().map_err(malformed)?;
     let batch = wire::read_batch(params.get_batch().map_err(malformed)?, limits)?;
-    let mut envelope = wire::read_envelope(params.get_envelope().map_err(malformed)?);
+    let envelope = wire::read_envelope(params.get_envelope().map_err(malformed)?);
+    Ok((batch, with_epoch(envelope, epoch)))
+}
+
+/// The envelope of a batch that was sent before its sender knew the epoch, which is `epoch`.
+pub(super) fn with_epoch(mut envelope: Envelope, epoch: Epoch) -> Envelope {
     if envelope.capability_epoch == Epoch::ZERO {
         envelope.capability_epoch = epoch;
     }
-    Ok((batch, envelope))
+    envelope
 }
