@@ -53,12 +53,14 @@ impl HttpFace {
         if let Some(url) = &options.public_url {
             hosts = public(hosts, url)?;
         }
-        let first = || listening.first().map(|it| url_of(it, protecting));
-        let url = options.public_url.clone().or_else(first);
+        let first = || match urls(listening, protecting).into_iter().next() {
+            Some(url) if address::unix_path(&url).is_none() => url,
+            Some(_) | None => LOCAL_URL.to_owned(),
+        };
         Ok(Self {
             create,
             hosts,
-            url: url.unwrap_or_else(|| LOCAL_URL.to_owned()),
+            url: options.public_url.clone().unwrap_or_else(first),
         })
     }
 
@@ -90,16 +92,17 @@ fn public(hosts: Hosts, url: &str) -> Result<Hosts, ServerError> {
     hosts.public(url).map_err(ServerError::PublicUrl)
 }
 
-/// The URL of an address on which the face listens.
-fn url_of(listening: &Listening, protecting: &Protecting) -> String {
-    let address = &listening.address;
-    if address::unix_path(address).is_some() {
-        return LOCAL_URL.to_owned();
-    }
-    match protecting.is_plain_allowed(listening.reach) {
-        true => format!("http://{address}"),
-        false => format!("https://{address}"),
-    }
+/// Where the face listens, as it is asked there; a Unix socket has no URL.
+pub(super) fn urls(listening: &[Listening], protecting: &Protecting) -> Vec<String> {
+    let urls = listening.iter().map(|Listening { address, reach }| {
+        let is_plain = protecting.is_plain_allowed(*reach);
+        match (address::unix_path(address), is_plain) {
+            (Some(_), _) => address.clone(),
+            (None, true) => format!("http://{address}"),
+            (None, false) => format!("https://{address}"),
+        }
+    });
+    urls.collect()
 }
 
 /// The HTTP face, and what it is served with.
