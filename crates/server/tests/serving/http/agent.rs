@@ -7,10 +7,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use share_model::{Limits, Secret, Slug};
+use share_model::{Epoch, GrantId, Limits, Secret, Security, ShareRef, Slug};
 use share_opencode::Item;
 use share_server::Io;
 
+use super::super::client::Client;
 use super::super::world::World;
 
 /// Status and body of an answer; a body that is no JSON is a string.
@@ -69,6 +70,20 @@ impl Shared {
         Secret::from_text(&self.secret).unwrap()
     }
 
+    /// What opens the share by RPC: its secret is the owner's.
+    pub(crate) async fn owner_ref(&self, client: &Client) -> ShareRef {
+        let redeemed = client.redeem_slug(self.slug().expose()).1.await;
+        let secret = self.secret();
+        ShareRef {
+            addresses: vec!["pipe:1".to_owned()],
+            share: redeemed.unwrap().unwrap().share,
+            grant: GrantId::derived(b"share-http-owner-1", &[&secret.hash().to_bytes()]),
+            epoch: Epoch::new(1),
+            security: Security::ByAddress,
+            secret,
+        }
+    }
+
     pub(crate) fn from_answer((status, body): Answer) -> Self {
         assert_eq!(status, 200, "{body}");
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
@@ -83,6 +98,29 @@ impl Shared {
 /// An item as it is sent.
 pub(crate) fn item(kind: &str, data: Value) -> Value {
     json!({"type": kind, "data": data})
+}
+
+/// A part of message `m`, with some text.
+pub(crate) fn text_part(id: &str, text: &str) -> Value {
+    item(
+        "part",
+        json!({"id": id, "messageID": "m", "type": "text", "text": text}),
+    )
+}
+
+/// A call of a tool.
+pub(crate) fn tool_part(id: &str, status: &str) -> Value {
+    let state = json!({"status": status});
+    item(
+        "part",
+        json!({"id": id, "messageID": "m", "type": "tool", "state": state}),
+    )
+}
+
+/// An item without rules of its own.
+pub(crate) fn todo(id: &str, value: impl Into<Value>) -> Value {
+    let value: Value = value.into();
+    item("todo", json!({"id": id, "value": value}))
 }
 
 /// The body of a sync.
