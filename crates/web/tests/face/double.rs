@@ -138,7 +138,12 @@ impl Backend for Memory {
         self.begin("create").await?;
         assert!(!session.is_empty());
         let needed = self.lock().token;
-        if needed.is_some_and(|needed| asker.token.as_ref().is_none_or(|it| it.hash() != needed)) {
+        if needed.is_some_and(|needed| {
+            asker
+                .token
+                .as_ref()
+                .is_none_or(|it| it.secret.hash() != needed)
+        }) {
             let hint = "ask for one".into();
             return Err(BackendError::TokenNeeded { hint });
         }

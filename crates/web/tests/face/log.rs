@@ -36,7 +36,7 @@ async fn nothing_that_is_sent_reaches_the_log() {
     let scene = Scene::new().await;
     let (slug, secret) = scene.backend.share(&[]);
     let token = Secret::from_bytes([9; 32]).to_text();
-    let bearer = format!("Bearer {token}");
+    let bearer = format!("Bearer afef6c89cb748db6af8ac9cf6143a966.{token}");
     let canary = "CANARY";
     let item = format!(r#"[{{"type":"session","data":"{canary}"}}]"#);
     let headers = [

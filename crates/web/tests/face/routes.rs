@@ -326,9 +326,10 @@ async fn a_token_reaches_the_backend_and_what_is_none_counts_as_none() {
     let scene = Scene::new().await;
     let token = Secret::from_bytes([7; 32]);
     scene.backend.ask_for(&token);
-    let right = format!("Bearer {}", token.to_text());
-    let wrong = format!("Bearer {}", Secret::from_bytes([8; 32]).to_text());
-    let basic = format!("Basic {}", token.to_text());
+    let grant = "afef6c89cb748db6af8ac9cf6143a966";
+    let right = format!("Bearer {grant}.{}", token.to_text());
+    let wrong = format!("Bearer {grant}.{}", Secret::from_bytes([8; 32]).to_text());
+    let basic = format!("Basic {grant}.{}", token.to_text());
     for (values, status) in [
         (vec![right.as_str()], 200),
         (vec![&right.replace("Bearer", "bearer")], 200),
