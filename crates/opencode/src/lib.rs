@@ -16,5 +16,5 @@ pub use compare::{Difference, Discrepancy, compare};
 pub use convert::Converter;
 pub use expected::{ExpectedError, expected};
 pub use guard::is_older;
-pub use item::{Item, ItemError, items};
+pub use item::{Item, ItemError, items, kind_at};
 pub use recording::{Counts, Malformation, Recording, RecordingError, Request, RequestKind};
