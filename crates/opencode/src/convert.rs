@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use share_model::{Document, Limits, Mutation, json_bytes, json_depth, json_has_reserved_name};
+use share_model::{Document, Limits, Mutation};
 
+use crate::check::check_value;
 use crate::guard::is_older;
 use crate::item::{Item, ItemError};
 use edits::Edits;
@@ -183,24 +184,6 @@ fn bytes(mutations: &[Mutation]) -> usize {
 
 fn cost(mutations: &[Mutation]) -> usize {
     bytes(mutations) + mutations.len() * OP_BYTES
-}
-
-fn check_value(key: &str, value: &Value, limits: &Limits) -> Result<(), ItemError> {
-    let (levels, max) = (json_depth(value), u64::from(limits.depth_max));
-    if levels > max {
-        let key = key.to_owned();
-        return Err(ItemError::TooDeep { key, levels, max });
-    }
-    if json_has_reserved_name(value) {
-        let key = key.to_owned();
-        return Err(ItemError::ReservedName { key });
-    }
-    let (bytes, max) = (json_bytes(value), limits.value_bytes_max);
-    if bytes > max {
-        let key = key.to_owned();
-        return Err(ItemError::ValueTooLarge { key, bytes, max });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

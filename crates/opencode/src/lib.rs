@@ -5,6 +5,7 @@
 //! other means what document a recording must end with, and [`compare`] where two differ: neither
 //! knows the converter or the document that they check.
 
+mod check;
 mod compare;
 mod convert;
 mod expected;

@@ -21,8 +21,10 @@ mod request;
 mod routes;
 mod source;
 mod stall;
+mod token;
 
 pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
 pub use face::{Face, FaceOptions};
 pub use hosts::{Hosts, PublicUrlError};
 pub use limits::WebLimits;
+pub use token::HttpToken;

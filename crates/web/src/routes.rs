@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
-use share_model::{Secret, ShareId, Slug};
+use share_model::{ShareId, Slug};
 
 use crate::answer::{self, Refusal, json, of_type};
 use crate::backend::{Asker, BackendError, Data};
@@ -20,6 +20,7 @@ use crate::budget::Room;
 use crate::face::{Inner, Peer};
 use crate::items::Items;
 use crate::request::{Create, Delete, Shape, Sync};
+use crate::token::HttpToken;
 use crate::{body, gate, page, request};
 
 /// What client libraries send and are answered with.
@@ -210,10 +211,10 @@ fn asker(peer: Peer, headers: &HeaderMap) -> Asker {
 }
 
 /// What is no token of ours counts as none.
-fn bearer(value: &HeaderValue) -> Option<Secret> {
+fn bearer(value: &HeaderValue) -> Option<HttpToken> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    is_bearer.then(|| Secret::from_text(token.trim()))?
+    is_bearer.then(|| HttpToken::from_text(token.trim()))?
 }
 
 /// What is no slug is the address of no share.

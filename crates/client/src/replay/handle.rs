@@ -14,7 +14,7 @@ use super::flusher::{Command, Supervisor};
 use super::options::{FlushOptions, FlusherOptions};
 use super::progress::Progress;
 use super::report::FlushReport;
-use crate::connection::RpcLink;
+use crate::connection::{FallbackLink, Route};
 use crate::link::Link;
 use crate::outbox::{Outbox, OutboxError};
 
@@ -94,7 +94,7 @@ impl Flusher {
         let (mut flusher, ends) = Self::channels();
         let outbox = outbox.clone();
         let run = move || {
-            let link = wrap(Rc::new(rpc_link(&options)));
+            let link = wrap(Rc::new(usual_link(&options)));
             LocalSet::new().block_on(&runtime, ends.run(outbox, options, link));
         };
         let thread = thread::Builder::new()
@@ -113,7 +113,7 @@ impl Flusher {
         outbox: &Outbox,
         options: FlusherOptions,
     ) -> (Self, impl Future<Output = ()> + use<>) {
-        let link = Rc::new(rpc_link(&options));
+        let link = Rc::new(usual_link(&options));
         Self::run_local_over(outbox, options, link)
     }
 
@@ -235,7 +235,11 @@ impl Ends {
     }
 }
 
-/// Cap'n Proto, as the options say.
-fn rpc_link(options: &FlusherOptions) -> RpcLink {
-    RpcLink::new(Arc::clone(&options.connector)).with_owner(options.owner.clone())
+/// Cap'n Proto or HTTP, as the options say.
+fn usual_link(options: &FlusherOptions) -> FallbackLink {
+    let route = Route {
+        transport: options.transport,
+        http: options.http.clone(),
+    };
+    FallbackLink::new(Arc::clone(&options.connector), route).with_owner(options.owner.clone())
 }

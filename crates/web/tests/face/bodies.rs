@@ -225,7 +225,7 @@ async fn texts_pass_unchanged() {
             200
         );
         // Not by `assert_eq`: who wants to see ten million characters?
-        assert!(scene.data(&slug).await == items, "{:.40}", text);
+        assert!(scene.data(&slug).await == items, "{text:.40}");
     }
     let body = sync(
         &secret,

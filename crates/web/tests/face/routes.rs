@@ -127,24 +127,27 @@ async fn unknown_paths_are_404_and_wrong_methods_are_405_with_those_that_are_all
     assert_eq!(scene.backend.all_calls(), 0);
 }
 
-#[tokio::test]
-async fn each_error_of_a_backend_has_its_status_and_says_what_to_do() {
-    let scene = Scene::new().await;
-    let (slug, secret) = scene.backend.share(&[]);
+/// Errors of a backend, each with its status and a part of its words.
+fn errors() -> Vec<(BackendError, u16, &'static str)> {
     let reason = || "of the moon".to_owned();
-    let item = |source| BackendError::Item { index: 3, source };
     let key = || "message/of-a-secret-kind".to_owned();
-    let too_deep = ItemError::TooDeep {
+    let item = |source| BackendError::Item { index: 3, source };
+    let (levels, bytes) = (101, 9);
+    let too_deep = item(ItemError::TooDeep {
         key: key(),
-        levels: 101,
+        levels,
         max: 100,
-    };
-    let too_large = ItemError::ValueTooLarge {
+    });
+    let too_large = item(ItemError::ValueTooLarge {
         key: key(),
-        bytes: 9,
+        bytes,
         max: 8,
-    };
-    for (error, status, words) in [
+    });
+    let reserved = item(ItemError::ReservedName { key: key() });
+    let deep = "item 3: tooDeep: the value has 101 levels, limit is 100";
+    let large = "item 3: valueTooLarge: the value has 9 bytes, limit is 8";
+    let unsupported = BackendError::Unsupported { what: "this" };
+    vec![
         (BackendError::NotFound, 404, "there is no such share"),
         (
             BackendError::Gone { reason: reason() },
@@ -166,21 +169,9 @@ async fn each_error_of_a_backend_has_its_status_and_says_what_to_do() {
             422,
             "item 3: the item's type is empty",
         ),
-        (
-            item(too_deep),
-            422,
-            "item 3: tooDeep: the value has 101 levels, limit is 100",
-        ),
-        (
-            item(too_large),
-            422,
-            "item 3: valueTooLarge: the value has 9 bytes, limit is 8",
-        ),
-        (
-            item(ItemError::ReservedName { key: key() }),
-            422,
-            "item 3: a member has a name",
-        ),
+        (too_deep, 422, deep),
+        (too_large, 422, large),
+        (reserved, 422, "item 3: a member has a name"),
         (
             BackendError::Invalid { reason: reason() },
             400,
@@ -196,20 +187,19 @@ async fn each_error_of_a_backend_has_its_status_and_says_what_to_do() {
             503,
             "no answer: of the moon",
         ),
-        (
-            BackendError::Unsupported { what: "this" },
-            501,
-            "this is not to be had here",
-        ),
-    ] {
+        (unsupported, 501, "this is not to be had here"),
+    ]
+}
+
+#[tokio::test]
+async fn each_error_of_a_backend_has_its_status_and_says_what_to_do() {
+    let scene = Scene::new().await;
+    let (slug, secret) = scene.backend.share(&[]);
+    for (error, status, words) in errors() {
         scene.backend.fail(Some(error.clone()));
         let answer = scene.post(&path(&slug, "/sync"), sync(&secret, "[]")).await;
         assert_eq!(answer.status, status, "{error}");
-        assert!(
-            answer.error().contains(words),
-            "{error} is told as {}",
-            answer.error()
-        );
+        assert!(answer.error().contains(words), "{error}: {}", answer.text());
         assert!(!answer.text().contains("secret-kind"), "{error}");
         let challenge = answer.header("www-authenticate");
         assert_eq!(challenge, (status == 401).then_some("Bearer"), "{error}");
@@ -222,17 +212,12 @@ async fn each_error_of_a_backend_has_its_status_and_says_what_to_do() {
         assert_eq!(created.status, status, "{error}");
         // Who only reads is not told that there was something once.
         let read = if status == 410 { 404 } else { status };
-        assert_eq!(
-            scene.get(&path(&slug, "/data")).await.status,
-            read,
-            "{error}"
-        );
+        let data = scene.get(&path(&slug, "/data")).await;
+        assert_eq!(data.status, read, "{error}");
         let page = scene.get(&format!("/share/{}", slug.to_text())).await;
         assert_eq!(page.status, read, "{error}");
-        assert_eq!(
-            page.header("content-type"),
-            Some("text/html; charset=utf-8")
-        );
+        let html = page.header("content-type");
+        assert_eq!(html, Some("text/html; charset=utf-8"));
     }
 }
 
