@@ -29,6 +29,8 @@
 #
 # A server that wants TLS where the client began without answers with the RPC message `abort`, whose reason says so.
 #
+# Where RPC is blocked, what a writing client needs is to be had by HTTP: `http.capnp`.
+#
 # Where a method returns a capability beside an `outcome`, the capability comes first, so that calls are pipelined on it before the
 # outcome is known.
 
@@ -95,6 +97,11 @@ struct ShareRef {
   addresses @0 :List(Text);
   # HOST:PORT of each server, in the order in which to try them; an IPv6 address stands in brackets. Or unix:/PATH of a Unix socket
   # on the same machine, at most 103 bytes of path. 1 to 16 where a server gives the ref. Not looked at by `redeemShare`.
+  #
+  # Two forms more are for HTTP (`http.capnp`), where RPC can't be had, in the order in which to try them: http:HOST:PORT, protected as
+  # `pin` and `tls` say of HOST:PORT, which need not be plain; and https:HOST:PORT, with TLS and a certificate that the machine's
+  # authorities vouch for, whatever `pin` and `tls` say. No ALPN protocol is offered there. Who wants RPC passes them over; so does who
+  # does not know them.
 
   share @1 :Ids.ShareId;
   grant @2 :Ids.GrantId;

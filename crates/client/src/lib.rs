@@ -60,10 +60,11 @@ mod sqlite_file;
 
 pub use backoff::Backoff;
 pub use connection::{
-    BackupError, ClientError, ConnectError, Connector, DocumentEntry, FollowEvent, Follower,
-    RpcLink, Session, Stream, Subscription, SubscriptionEvent, TcpConnector, attenuate_factory,
-    attenuate_share, backup, bump_epoch, create_share, delete_share, factory_grants, on_own_thread,
-    probe, publish_share, revoke_factory_grant,
+    BackupError, ClientError, ConnectError, Connector, DocumentEntry, FallbackLink, FollowEvent,
+    Follower, HttpLink, HttpServer, HttpServerError, Route, RpcLink, Session, Stream, Subscription,
+    SubscriptionEvent, TcpConnector, Transport, attenuate_factory, attenuate_share, backup,
+    bump_epoch, create_share, delete_share, factory_grants, factory_served, on_own_thread, probe,
+    publish_share, revoke_factory_grant,
 };
 pub use json_line::JsonLineError;
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};
@@ -78,7 +79,7 @@ pub use outbox::{
 pub use registry::{
     NameError, OpenAnswer, OpenError, OpenSession, OpenedSession, PendingShare, RefUpdate,
     Registry, RegistryEntry, RegistryError, RegistryFilter, RegistryOptions, RegistryPosition,
-    Reserved, SessionName, Sighting,
+    Reserved, SessionName, ShareAhead, Sighting,
 };
 pub use replay::{
     BlockedShare, FlushOptions, FlushReport, Flusher, FlusherError, FlusherOptions, HeldShares,

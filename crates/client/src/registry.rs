@@ -4,6 +4,7 @@
 //! SQL stands in [`schema`] and [`table`]. Everything that touches the file runs on one storage
 //! thread; other processes may have the same file open.
 
+mod ahead;
 mod entry;
 mod error;
 mod name;
@@ -24,6 +25,7 @@ use share_model::{
     ShareId, ShareRef,
 };
 
+pub use ahead::ShareAhead;
 pub use entry::{
     OpenAnswer, OpenSession, OpenedSession, PendingShare, RefUpdate, RegistryEntry, RegistryFilter,
     RegistryPosition, Reserved, Sighting,

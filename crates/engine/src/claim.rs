@@ -1,7 +1,7 @@
 //! Claiming a writer: compare-and-set on its incarnation (`docs/design.md` §3).
 
 use share_model::{
-    Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Seq, WriterId, planted,
+    Chain, HistoryId, Incarnation, Nonce, OutboxId, Refusal, Right, Seq, WriterId, planted,
 };
 
 use crate::appender::Appender;
@@ -126,6 +126,23 @@ impl ShareState {
             },
         };
         Ok((answer, record))
+    }
+
+    /// The incarnation that an outbox's lane has; zero if the share knows no such lane. For a writer
+    /// that stores nothing of its own: the next claim with it holds.
+    ///
+    /// # Errors
+    ///
+    /// What [`ShareState::authorize`] refuses for `append`.
+    pub fn incarnation(
+        &self,
+        context: &Context,
+        by: &Authority,
+        outbox: OutboxId,
+    ) -> Result<Incarnation, Refusal> {
+        self.check_right(by, Right::Append, context.now)?;
+        let lane = self.head.ledger.lane(outbox);
+        Ok(lane.map_or(Incarnation::ZERO, |lane| lane.claim().incarnation))
     }
 
     fn plan_claim(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json::{has_reserved_name, json_bytes, json_depth};
+use crate::json::{json_bytes, json_depth, json_text_has_reserved_name};
 use crate::limits::Limits;
 use crate::op::Mutation;
 use crate::planted;
@@ -137,7 +137,7 @@ impl Document {
     ///
     /// The rule that the mutation breaks.
     pub fn apply(&mut self, mutation: &Mutation, limits: &Limits) -> Result<(), MutationError> {
-        if mutation.json().is_some_and(has_reserved_name) {
+        if mutation.json().is_some_and(json_text_has_reserved_name) {
             return Err(MutationError::NotJson);
         }
         self.apply_again(mutation, limits)

@@ -44,7 +44,7 @@ const RESERVED_NAMES: [&str; 2] = [
 
 /// Whether an object in the text has a member that the JSON reader takes for its own. The value would
 /// not be the one that was sent, and its levels would be more than those that the reader counts.
-pub(crate) fn has_reserved_name(json: &str) -> bool {
+pub fn json_text_has_reserved_name(json: &str) -> bool {
     let mut rest = json;
     while let Some(start) = rest.find('"') {
         let (string, after) = split_string(&rest[start..]);
@@ -108,7 +108,7 @@ mod tests {
             r#"{"a":1,"\u0024serde_json::private::Number":"1"}"#,
             r#"{"x\"":0,"$serde_json\u003a:private::RawValue":"1"}"#,
         ] {
-            assert!(has_reserved_name(json), "{json}");
+            assert!(json_text_has_reserved_name(json), "{json}");
         }
         for json in [
             r#"{"a":"$serde_json::private::Number"}"#,
@@ -118,7 +118,7 @@ mod tests {
             "\"",
             "\"\\",
         ] {
-            assert!(!has_reserved_name(json), "{json}");
+            assert!(!json_text_has_reserved_name(json), "{json}");
         }
     }
 }

@@ -77,6 +77,12 @@ impl Secret {
 }
 
 impl OutboxKey {
+    /// The key that follows from a secret within `domain`: of a writer that keeps nothing but the
+    /// secret.
+    pub fn derived(domain: &[u8], secret: &Secret) -> Self {
+        Self(sha256(&[domain, secret.expose()]))
+    }
+
     /// The public name of the outbox: the first 16 bytes of SHA-256 over the key.
     pub fn outbox_id(&self) -> OutboxId {
         let hash = sha256(&[&self.0]);
@@ -153,6 +159,16 @@ mod tests {
         assert_eq!(back.expose(), secret.expose());
         assert!(Secret::from_text("__________________________________________").is_none());
         assert!(Secret::from_text("_________________________________________+8").is_none());
+    }
+
+    #[test]
+    fn a_key_follows_from_domain_and_secret() {
+        let secret = Secret::from_bytes([0; 32]);
+        // SHA-256 of `a`, `b` and 32 zero bytes, by sha256sum.
+        let expected = "ce4e607f49517e8fc03f26ddab84a33be674328e1f7ef00d2a953097071786b5";
+        let key = OutboxKey::derived(b"ab", &secret);
+        let shown: String = key.expose().iter().map(|it| format!("{it:02x}")).collect();
+        assert_eq!(shown, expected);
     }
 
     #[test]

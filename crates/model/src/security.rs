@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::address::is_local;
+use crate::address::{is_https, is_local};
 
 /// SHA-256 of a server's certificate in DER form. Shown as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,9 +41,11 @@ pub enum Protection {
 }
 
 impl Security {
-    /// How a connection to `address` is protected.
+    /// How a connection to `address` is protected. At `https:HOST:PORT` authorities vouch for the server,
+    /// whatever the ref says: it is reached as a browser reaches it.
     pub fn at(self, address: &str) -> Protection {
         match self {
+            _ if is_https(address) => Protection::Authorities,
             Self::Pinned(pin) => Protection::Pinned(pin),
             Self::Authorities => Protection::Authorities,
             Self::Plain => Protection::Plain,
@@ -134,7 +136,22 @@ mod tests {
             assert_eq!(Security::Pinned(pin).at(address), Protection::Pinned(pin));
             assert_eq!(Security::Authorities.at(address), Protection::Authorities);
             assert_eq!(Security::Plain.at(address), Protection::Plain);
+            let http = format!("http:{address}");
+            assert_eq!(Security::Pinned(pin).at(&http), Protection::Pinned(pin));
         }
+    }
+
+    #[test]
+    fn authorities_vouch_for_https_whatever_the_ref_says() {
+        let pinned = Security::Pinned(CertificatePin::of(b""));
+        for security in [Security::ByAddress, pinned, Security::Plain] {
+            for address in ["https:127.0.0.1:1", "https:example.org:1"] {
+                assert_eq!(security.at(address), Protection::Authorities);
+            }
+        }
+        let by_address = Security::ByAddress;
+        assert_eq!(by_address.at("http:127.0.0.1:1"), Protection::Plain);
+        assert_eq!(by_address.at("http:example.org:1"), Protection::Authorities);
     }
 
     #[test]

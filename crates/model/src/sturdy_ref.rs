@@ -2,8 +2,8 @@
 //!
 //! `share://ADDRESS[,ADDRESS…]/SHARE/GRANT?epoch=N[&pin=HEX | &tls=off | &tls=ca]#SECRET` and
 //! `share-factory://ADDRESS[,…]/GRANT[?pin=HEX | ?tls=off | ?tls=ca]#SECRET`. An address is
-//! `HOST:PORT`, or `unix:` and the percent-encoded path of a Unix socket. The secret stands in the
-//! fragment so that no log sees it.
+//! `HOST:PORT`, or `unix:` and the percent-encoded path of a Unix socket; `http:HOST:PORT` or
+//! `https:HOST:PORT` where HTTP is spoken. The secret stands in the fragment so that no log sees it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,8 @@ const ADDRESSES_BYTES_MAX: usize = TEXT_BYTES_MAX - 512;
 /// Opens a share: where it is served, which grant, and what proves it.
 #[derive(Clone)]
 pub struct ShareRef {
-    /// `HOST:PORT` or `unix:/PATH` of each server, in the order in which to try them; at least one.
+    /// `HOST:PORT` or `unix:/PATH` of each server, in the order in which to try them, and those at which
+    /// it is reached by HTTP where none answers, `http:HOST:PORT` or `https:HOST:PORT`; at least one.
     pub addresses: Vec<String>,
     /// The share.
     pub share: ShareId,
@@ -45,7 +46,8 @@ pub struct ShareRef {
 /// Opens a factory: the right to create shares.
 #[derive(Clone)]
 pub struct FactoryRef {
-    /// `HOST:PORT` or `unix:/PATH` of each server, in the order in which to try them; at least one.
+    /// `HOST:PORT` or `unix:/PATH` of each server, in the order in which to try them, and those at which
+    /// it is reached by HTTP where none answers, `http:HOST:PORT` or `https:HOST:PORT`; at least one.
     pub addresses: Vec<String>,
     /// The factory's grant.
     pub grant: GrantId,
@@ -64,8 +66,11 @@ pub enum RefError {
     /// It is longer than any ref.
     #[error("the ref is longer than {TEXT_BYTES_MAX} bytes")]
     TooLong,
-    /// An address is neither `HOST:PORT` nor the path of a Unix socket.
-    #[error("an address in the ref is not of the form HOST:PORT, or unix:%2FPATH%2FOF%2FSOCKET")]
+    /// An address has none of the forms that addresses have.
+    #[error(
+        "an address in the ref is not of the form HOST:PORT, unix:%2FPATH%2FOF%2FSOCKET, \
+         http:HOST:PORT or https:HOST:PORT"
+    )]
     Address,
     /// There are too many addresses.
     #[error("the ref has more than {ADDRESSES_MAX} addresses")]
@@ -336,6 +341,20 @@ mod tests {
             let factory: FactoryRef = text.parse().unwrap();
             assert_eq!((factory.security, factory.expose()), (security, text));
         }
+    }
+
+    #[test]
+    fn addresses_where_http_is_spoken_stand_in_the_text_as_in_the_ref() {
+        let text = SHARE.replace(
+            "[::1]:7421,example.org:1",
+            "http:[::1]:80,https:example.org:443",
+        );
+        let share: ShareRef = text.parse().unwrap();
+        assert_eq!(
+            share.addresses[1..],
+            ["http:[::1]:80", "https:example.org:443"]
+        );
+        assert_eq!(share.expose(), text);
     }
 
     #[test]

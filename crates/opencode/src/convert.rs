@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use share_model::{Document, Limits, Mutation, json_bytes, json_depth, json_has_reserved_name};
+use share_model::{Document, Limits, Mutation};
 
+use crate::check::check_value;
+use crate::guard::is_older;
 use crate::item::{Item, ItemError};
 use edits::Edits;
 
@@ -67,6 +69,23 @@ impl Converter {
         Self { values, limits }
     }
 
+    /// Goes on from what stands at some keys, all else being absent: for whoever converts items
+    /// of which it knows the keys ([`Item::keys`]).
+    pub fn from_values(values: impl IntoIterator<Item = (String, Value)>, limits: Limits) -> Self {
+        let values = values.into_iter().collect();
+        Self { values, limits }
+    }
+
+    /// What stands at `key`, once every mutation returned so far is applied.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// What stands at each key, once every mutation returned so far is applied.
+    pub fn into_values(self) -> BTreeMap<String, Value> {
+        self.values
+    }
+
     /// The mutations, in order, after which the document says what `item` says; none if it does
     /// already. Their JSON is compact.
     ///
@@ -78,6 +97,25 @@ impl Converter {
     ///
     /// If the item has no place in a document; the converter is then as before.
     pub fn convert(&mut self, item: Item) -> Result<Vec<Mutation>, ItemError> {
+        self.convert_unless(item, |_, _, _| false)
+    }
+
+    /// Like [`convert`](Self::convert), of what `item` says that is not older than what stands there
+    /// ([`is_older`]): for items whose order of arrival says nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the item has no place in a document; the converter is then as before.
+    pub fn convert_guarded(&mut self, item: Item) -> Result<Vec<Mutation>, ItemError> {
+        self.convert_unless(item, is_older)
+    }
+
+    /// Leaves an entry out where `is_left_out` says so of its key, what stands there and what comes.
+    fn convert_unless(
+        &mut self,
+        item: Item,
+        is_left_out: impl Fn(&str, &Value, &Value) -> bool,
+    ) -> Result<Vec<Mutation>, ItemError> {
         let entries = item.into_entries(&self.limits)?;
         for (key, value) in &entries {
             check_value(key, value, &self.limits)?;
@@ -85,6 +123,7 @@ impl Converter {
         let mut mutations = Vec::new();
         for (key, value) in entries {
             match self.values.get_mut(&key) {
+                Some(old) if is_left_out(&key, old, &value) => {}
                 Some(old) => {
                     mutations.extend(smallest(&key, old, &value));
                     *old = value;
@@ -145,24 +184,6 @@ fn bytes(mutations: &[Mutation]) -> usize {
 
 fn cost(mutations: &[Mutation]) -> usize {
     bytes(mutations) + mutations.len() * OP_BYTES
-}
-
-fn check_value(key: &str, value: &Value, limits: &Limits) -> Result<(), ItemError> {
-    let (levels, max) = (json_depth(value), u64::from(limits.depth_max));
-    if levels > max {
-        let key = key.to_owned();
-        return Err(ItemError::TooDeep { key, levels, max });
-    }
-    if json_has_reserved_name(value) {
-        let key = key.to_owned();
-        return Err(ItemError::ReservedName { key });
-    }
-    let (bytes, max) = (json_bytes(value), limits.value_bytes_max);
-    if bytes > max {
-        let key = key.to_owned();
-        return Err(ItemError::ValueTooLarge { key, bytes, max });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

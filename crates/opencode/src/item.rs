@@ -86,56 +86,55 @@ impl Item {
     ///
     /// If one of its keys can't be made, or is longer than `limits` allow.
     pub fn into_entries(self, limits: &Limits) -> Result<Vec<(String, Value)>, ItemError> {
+        let keys = self.keys(limits)?;
+        let values = match (self.kind.as_str(), self.data) {
+            ("model", Value::Array(models)) => models,
+            (_, data) => vec![data],
+        };
+        Ok(keys.into_iter().zip(values).collect())
+    }
+
+    /// The keys of those entries, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// If one of them can't be made, or is longer than `limits` allow.
+    pub fn keys(&self, limits: &Limits) -> Result<Vec<String>, ItemError> {
         let Self { kind, data } = self;
-        let entries = match (kind.as_str(), data) {
-            ("", _) => return Err(ItemError::TypeEmpty),
-            ("session" | "session_diff", data) => vec![(kind, data)],
-            ("message", data) => {
-                let key = key(["message", id(&data, "message", "id")?]);
-                vec![(key, data)]
-            }
-            ("part", data) => {
-                let message = id(&data, "part", "messageID")?;
-                let key = key(["part", message, id(&data, "part", "id")?]);
-                vec![(key, data)]
-            }
+        let keys = match (kind.as_str(), data) {
             ("model", Value::Array(models)) => models
-                .into_iter()
-                .map(|model| {
-                    let provider = id(&model, "model", "providerID")?;
-                    let key = key(["model", provider, id(&model, "model", "id")?]);
-                    Ok((key, model))
-                })
+                .iter()
+                .map(|model| key_of("model", model))
                 .collect::<Result<_, _>>()?,
             ("model", _) => return Err(ItemError::ModelNotAList),
-            (unknown, data) => {
-                let key = match data.get("id").and_then(Value::as_str) {
-                    Some(id) => key([unknown, id]),
-                    None => key([unknown]),
-                };
-                vec![(key, data)]
-            }
+            (kind, data) => vec![key_of(kind, data)?],
         };
         let max = u64::from(limits.key_bytes_max);
-        match entries.iter().map(|(key, _)| key.len() as u64).max() {
+        match keys.iter().map(|key| key.len() as u64).max() {
             Some(bytes) if bytes > max => Err(ItemError::KeyTooLong { bytes, max }),
-            _ => Ok(entries),
+            _ => Ok(keys),
         }
     }
 
     /// The item that stands at `key`; `None` if no item would stand there with that value.
     pub fn of_entry(key: &str, value: &Value) -> Option<Self> {
-        let first = key.split('/').next().unwrap_or(key);
-        let kind = first.replace("%2F", "/").replace("%25", "%");
+        let kind = kind_at(key, value)?;
         let data = match kind.as_str() {
             "model" => Value::Array(vec![value.clone()]),
             _ => value.clone(),
         };
-        let item = Self { kind, data };
-        // Making the key again is the whole check: ids of the value must be those of the key.
-        let again = item.clone().into_entries(&Limits::DEFAULT).ok()?;
-        matches!(&again[..], [(same, _)] if same == key).then_some(item)
+        Some(Self { kind, data })
     }
+}
+
+/// The type of the item that stands at `key`, alone or, as a model, with others; `None` if no item
+/// would stand there with that value.
+pub fn kind_at(key: &str, value: &Value) -> Option<String> {
+    let first = key.split('/').next().unwrap_or(key);
+    let kind = first.replace("%2F", "/").replace("%25", "%");
+    // Making the key again is the whole check: ids of the value must be those of the key.
+    let is_same = key_of(&kind, value).is_ok_and(|again| again == key);
+    (is_same && key.len() <= Limits::DEFAULT.key_bytes_max as usize).then_some(kind)
 }
 
 /// A document's entries as opencode's items, in the same order; all models make one item.
@@ -157,6 +156,27 @@ pub fn items<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Vec
         }
     }
     items
+}
+
+/// The key of a value; of a model of its list.
+fn key_of(kind: &str, data: &Value) -> Result<String, ItemError> {
+    match kind {
+        "" => Err(ItemError::TypeEmpty),
+        "session" | "session_diff" => Ok(kind.into()),
+        "message" => Ok(key(["message", id(data, "message", "id")?])),
+        "part" => {
+            let message = id(data, "part", "messageID")?;
+            Ok(key(["part", message, id(data, "part", "id")?]))
+        }
+        "model" => {
+            let provider = id(data, "model", "providerID")?;
+            Ok(key(["model", provider, id(data, "model", "id")?]))
+        }
+        unknown => Ok(match data.get("id").and_then(Value::as_str) {
+            Some(id) => key([unknown, id]),
+            None => key([unknown]),
+        }),
+    }
 }
 
 fn id<'a>(data: &'a Value, kind: &'static str, member: &'static str) -> Result<&'a str, ItemError> {

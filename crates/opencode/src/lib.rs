@@ -5,14 +5,17 @@
 //! other means what document a recording must end with, and [`compare`] where two differ: neither
 //! knows the converter or the document that they check.
 
+mod check;
 mod compare;
 mod convert;
 mod expected;
+mod guard;
 mod item;
 mod recording;
 
 pub use compare::{Difference, Discrepancy, compare};
 pub use convert::Converter;
 pub use expected::{ExpectedError, expected};
-pub use item::{Item, ItemError, items};
+pub use guard::is_older;
+pub use item::{Item, ItemError, items, kind_at};
 pub use recording::{Counts, Malformation, Recording, RecordingError, Request, RequestKind};

@@ -14,6 +14,10 @@ generated! {
     authority_capnp
 }
 generated! {
+    /// Calls by HTTP: `schema/http.capnp`.
+    http_capnp
+}
+generated! {
     /// Ids and counters: `schema/ids.capnp`.
     ids_capnp
 }

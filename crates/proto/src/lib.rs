@@ -17,5 +17,5 @@ pub mod wire;
 mod generated;
 
 pub use generated::{
-    authority_capnp, ids_capnp, op_capnp, persistent_capnp, refusal_capnp, share_capnp,
+    authority_capnp, http_capnp, ids_capnp, op_capnp, persistent_capnp, refusal_capnp, share_capnp,
 };

@@ -24,6 +24,7 @@ mod log;
 mod mutation_error;
 mod op;
 mod outcome;
+mod posted;
 mod refusal;
 mod request;
 mod security;
@@ -69,6 +70,11 @@ pub use log::{
 };
 pub use op::{read_op, write_op};
 pub use outcome::{read_ack, write_ack};
+pub use posted::{
+    POSTED_BATCHES_MAX, POSTED_BYTES_MAX, Part, Posted, PostedAnswer, PostedAppend, PostedAppended,
+    PostedCall, Proven, posted_answer_bytes, posted_answer_of, posted_call_bytes, posted_call_of,
+    read_posted_answer, read_posted_call, write_posted_answer, write_posted_call,
+};
 pub use refusal::{read_refusal, write_refusal};
 pub use request::{
     ClaimRequest, read_bump_epoch, read_claim_request, read_client_name, read_create_share,

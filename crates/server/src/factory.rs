@@ -107,6 +107,12 @@ impl Factory {
         &self.served
     }
 
+    /// The root whose ref lies in the data folder: under which the server itself creates shares for
+    /// whoever it lets.
+    pub(crate) fn newest_root(&self) -> Option<GrantId> {
+        self.grants().roots.last().map(|root| root.id)
+    }
+
     /// What the shares of each grant use.
     pub(crate) fn uses(&self) -> &Arc<FactoryUses> {
         &self.uses

@@ -143,6 +143,11 @@ impl Hub {
         &self.store
     }
 
+    /// Whether the store has stopped for good.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stopped.borrow().is_some()
+    }
+
     /// Waits until the store has stopped for good, and says why.
     pub(crate) async fn stopped(&self) -> StoreError {
         let mut stopped = self.stopped.clone();

@@ -13,6 +13,7 @@ mod backup;
 mod factory;
 mod fault;
 mod feed;
+mod http;
 mod hub;
 mod journal;
 mod owner;
@@ -23,6 +24,7 @@ mod seams;
 mod server;
 
 pub use feed::RingLimits;
+pub use http::{HttpCreate, HttpLimits, HttpOptions};
 pub use hub::HubLimits;
 pub use journal::JournalError;
 pub use owner::OwnerLimits;
@@ -30,7 +32,7 @@ pub use restore::{RestoreError, RestoreJournal, RestoreOptions, Restored, restor
 pub use rpc::RpcLimits;
 pub use seams::Seams;
 pub use server::{
-    CertificateSource, Incoming, Io, Listener, Listeners, Listening, PipeConnector, PipeListener,
-    Reach, Reloaded, RunningServer, Server, ServerError, ServerLimits, ServerOptions, TcpListener,
-    TlsMode, TlsOptions, Transport, UnixListener, default_journal, pipes,
+    CertificateSource, Doors, Incoming, Io, Listener, Listeners, Listening, PipeConnector,
+    PipeListener, Reach, Reloaded, RunningServer, Server, ServerError, ServerLimits, ServerOptions,
+    TcpListener, TlsMode, TlsOptions, Transport, UnixListener, default_journal, pipes,
 };

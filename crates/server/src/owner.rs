@@ -18,6 +18,7 @@ mod delete;
 mod erasing;
 mod freeze;
 mod handle;
+mod lane;
 mod listing;
 mod load;
 mod mint;
@@ -33,6 +34,7 @@ mod subscribe;
 mod subscribers;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,7 @@ pub(crate) use delete::DeleteCall;
 pub(crate) use erasing::erase_deleted;
 pub(crate) use freeze::FreezeCall;
 pub(crate) use handle::{Budget, ShareHandle};
+pub(crate) use lane::LaneCall;
 pub(crate) use listing::{AuditCall, GrantsCall};
 pub(crate) use load::load_state;
 pub(crate) use mint::{CheckMintCall, MintCall};
@@ -70,6 +73,7 @@ pub(crate) use revoke::RevokeCall;
 pub(crate) use sessions::SessionTicket;
 pub(crate) use subscribe::{Start, SubscribeCall, Subscribed};
 pub(crate) use subscribers::{Progress, Registration};
+pub(crate) use values::ValuesCall;
 
 use call::Waiting;
 use checkpoint::Checkpoints;

@@ -15,6 +15,8 @@ mod factory;
 mod floor;
 mod page;
 mod patience;
+mod posted;
+mod publishing;
 mod pump;
 mod quota;
 mod reading;
@@ -39,9 +41,15 @@ use crate::owner::Outcome;
 use crate::seams::Seams;
 
 pub(crate) use abort::abort_message;
+pub(crate) use bootstrap::NO_SHARE;
 pub(crate) use connection::serve_connection;
+pub(crate) use exception::told;
+pub(crate) use floor::level;
 pub(crate) use patience::Trust;
-pub(crate) use redeems::RedeemRates;
+pub(crate) use posted::{PostedError, answer_posted};
+pub(crate) use publishing::publish;
+pub(crate) use reading::Reading;
+pub(crate) use redeems::{Asking, RedeemRates};
 
 /// Bounds of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +132,7 @@ pub(crate) struct Door {
 
 impl Door {
     /// The outcome, if it comes before the deadline. What was asked for goes on all the same.
-    async fn within<T>(&self, outcome: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    pub(crate) async fn within<T>(&self, outcome: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         in_time(self.limits.call_deadline, outcome).await
     }
 

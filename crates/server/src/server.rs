@@ -3,12 +3,16 @@
 mod accept;
 pub(crate) mod certificate;
 mod connections;
+mod doors;
+mod doorway;
 mod error;
+mod http;
 mod listener;
 mod listeners;
 mod opening;
 mod options;
 mod place;
+mod rpc;
 mod running;
 mod security;
 mod source;
@@ -19,10 +23,10 @@ use std::sync::Arc;
 
 use share_model::seam::Executor;
 use share_network::Budget;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tracing::{Instrument, error, info, info_span};
+use tokio::sync::watch;
+use tracing::{error, info};
 
+pub use doors::Doors;
 pub use error::ServerError;
 pub use listener::{
     Incoming, Io, Listener, Listening, PipeConnector, PipeListener, Reach, TcpListener, Transport,
@@ -41,18 +45,14 @@ use crate::backup::Backups;
 use crate::factory::{Factory, ServedAt};
 use crate::hub::Hub;
 use crate::journal::{JournalUse, JournaledStore, bind};
-use crate::rpc::{Door, RedeemRates, Trust, serve_connection};
+use crate::rpc::{Door, RedeemRates};
 use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
-use accept::{Accepted, Acceptor, HEARING, unheard};
-use connections::Connections;
-use opening::Opening;
+use doorway::Doorway;
+use http::{HttpFace, urls};
 use place::{Place, Placement};
 use security::Protecting;
-
-/// Connections that may wait for an RPC thread.
-const HANDOVER_MAX: usize = 64;
 
 /// Starts servers.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct Server;
 
 impl Server {
     /// Starts a server on the threads of its own: opens the store in the data folder, writes the
-    /// factory's ref there, and serves what `listener` accepts. Needs a tokio runtime, on which
+    /// factory's ref there, and serves what comes by `doors`. Needs a tokio runtime, on which
     /// only connections are accepted.
     ///
     /// # Errors
@@ -68,10 +68,10 @@ impl Server {
     /// If the folder can't be used, or something of it can't be opened; nothing runs then.
     pub async fn start(
         options: ServerOptions,
-        listener: impl Listener + 'static,
+        doors: impl Into<Doors>,
     ) -> Result<RunningServer, ServerError> {
         let store = open_store(&options)?;
-        Self::start_on(store, options, listener).await
+        Self::start_on(store, options, doors).await
     }
 
     /// As [`Server::start`], on a store that is open already.
@@ -82,9 +82,9 @@ impl Server {
     pub async fn start_on(
         store: Arc<dyn Store>,
         options: ServerOptions,
-        listener: impl Listener + 'static,
+        doors: impl Into<Doors>,
     ) -> Result<RunningServer, ServerError> {
-        start(store, options, Box::new(listener), Placement::Threads).await
+        start(store, options, doors.into(), Placement::Threads).await
     }
 
     /// Runs a server entirely on the `LocalSet` that this is called on: with paused time, a store
@@ -96,9 +96,9 @@ impl Server {
     pub async fn start_local(
         store: Arc<dyn Store>,
         options: ServerOptions,
-        listener: impl Listener + 'static,
+        doors: impl Into<Doors>,
     ) -> Result<RunningServer, ServerError> {
-        start(store, options, Box::new(listener), Placement::Caller).await
+        start(store, options, doors.into(), Placement::Caller).await
     }
 }
 
@@ -113,12 +113,12 @@ fn open_store(options: &ServerOptions) -> Result<Arc<dyn Store>, ServerError> {
 async fn start(
     store: Arc<dyn Store>,
     options: ServerOptions,
-    listener: Box<dyn Listener>,
+    doors: Doors,
     placement: Placement,
 ) -> Result<RunningServer, ServerError> {
-    let listening = listener.listening();
+    let (listening, http_listening) = doors.listening();
     create_folder(&options.seams, &options.data)?;
-    let (served, protecting) = served(&options, &listening)?;
+    let served = served(&options, &listening, &http_listening)?;
     let (journaled, backups) = guard_store(store, &options, placement).await?;
     let ServerOptions {
         data,
@@ -128,74 +128,53 @@ async fn start(
         ..
     } = options;
     let store: Arc<dyn Store> = Arc::clone(&journaled) as _;
-    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, served).await?;
+    let http_url = served.at.http_url.clone();
+    let factory = Factory::open(Arc::clone(&journaled), &seams, &data, served.at).await?;
     let uses = Arc::clone(factory.uses());
     let drain_hub = watch::Sender::new(false);
     let drain_doors = watch::Sender::new(false);
     let hub_drain = drain_hub.subscribe();
-    let (hub, task) = Hub::start(store, (seams.clone(), uses), limits.hub, hub_drain).await?;
+    let hub_limits = limits.hub.clone();
+    let (hub, task) = Hub::start(store, (seams.clone(), uses), hub_limits, hub_drain).await?;
     let door = Door {
         hub: hub.clone(),
         factory: Arc::new(factory),
         backups,
         seams: seams.clone(),
         redeem_rates: RedeemRates::new(limits.rpc.redeems_per_second, Arc::clone(&seams.clock)),
-        limits: Arc::new(limits.rpc),
+        limits: Arc::new(limits.rpc.clone()),
         budget: Arc::new(Budget::new(&limits.messages)),
         drain: drain_doors.subscribe(),
     };
     let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
-    let opening = Opening {
-        protecting: protecting.clone(),
-        deadline: limits.tls_handshake,
+    let protecting = served.protecting;
+    let doorway = Doorway {
+        placement,
+        protecting: &protecting,
+        door: &door,
+        limits: &limits,
     };
-    let (rpc_places, lines) = start_doors(placement, rpc_threads, (&door, &opening))?;
-    let acceptor = Acceptor {
-        listener,
-        lines,
-        connections: Connections::new(limits.connections_max, limits.connections_per_address_max),
-        unheard: unheard(),
-        clock: Arc::clone(&seams.clock),
-        drain: drain_doors.subscribe(),
-    };
-    let accepting = match placement {
-        Placement::Threads => tokio::spawn(acceptor.run()),
-        Placement::Caller => tokio::task::spawn_local(acceptor.run()),
-    };
+    let mut open = doorway.open_rpc(doors.rpc, rpc_threads)?;
+    if let (Some(face), Some(listener)) = (served.face, doors.http) {
+        open.add(doorway.open_http(listener, face)?);
+    }
     let addresses: Vec<String> = listening.into_iter().map(|it| it.address).collect();
-    info!(?addresses, data = %data.display(), "server started");
+    let http_urls = urls(&http_listening, &protecting);
+    info!(?addresses, ?http_urls, data = %data.display(), "server started");
     Ok(RunningServer {
         addresses,
+        http_url,
+        http_urls,
         protecting,
         seams,
         store: journaled,
         hub,
         drain_doors,
         drain_hub,
-        accepting,
-        rpc_places,
+        open,
         hub_place,
         deadline: limits.drain_deadline,
     })
-}
-
-/// Starts what serves connections; who accepts one hands it over by a line.
-fn start_doors(
-    placement: Placement,
-    threads: usize,
-    (door, opening): (&Door, &Opening),
-) -> Result<(Vec<Place>, Vec<mpsc::Sender<Accepted>>), ServerError> {
-    let mut places = Vec::new();
-    let mut lines = Vec::new();
-    for number in 1..=threads.max(1) {
-        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
-        let (door, opening) = (door.clone(), opening.clone());
-        let make = move || Box::pin(serve_connections(door, opening, incoming)) as place::Part;
-        let name = format!("share-rpc-{number}");
-        places.push(Place::start(placement, &name, make)?);
-        lines.push(line);
-    }
-    Ok((places, lines))
 }
 
 /// Binds the store to its journal, and makes what makes backups of it.
@@ -222,111 +201,39 @@ async fn guard_store(
     Ok((journaled, backups))
 }
 
-/// Serves the connections of one RPC thread.
-async fn serve_connections(door: Door, opening: Opening, mut incoming: mpsc::Receiver<Accepted>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(ended) = connections.join_next() => report(ended),
-            accepted = incoming.recv() => {
-                let Some(accepted) = accepted else {
-                    break;
-                };
-                let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
-                let (door, opening) = (door.clone(), opening.clone());
-                connections.spawn_local(serve(accepted, opening, door).instrument(span));
-            }
-        }
-    }
-    while let Some(ended) = connections.join_next().await {
-        report(ended);
-    }
+/// What others are told of the way to the server, and how its connections are protected.
+struct Served {
+    at: ServedAt,
+    protecting: Protecting,
+    face: Option<HttpFace>,
 }
 
-/// Serves one connection to its end.
-async fn serve(accepted: Accepted, opening: Opening, door: Door) {
-    let Accepted {
-        transport,
-        reach,
-        seat,
-        unheard,
-        ..
-    } = accepted;
-    let clock = Arc::clone(&door.seams.clock);
-    let hearing = async move {
-        if let Some(unheard) = unheard {
-            clock.sleep(HEARING).await;
-            drop(unheard);
-        }
-        std::future::pending::<()>().await;
-    };
-    let trust = Trust {
-        source: seat.source(),
-        standing: seat.standing().clone(),
-        gives_way: seat.gives_way().clone(),
-    };
-    let serving = async {
-        let opened = tokio::select! {
-            biased;
-            () = trust.gives_way.cancelled() => {
-                info!("connection not served, it gives way to another");
-                return;
-            }
-            opened = opened(transport, reach, &opening, &door) => opened,
-        };
-        if let Some(io) = opened {
-            serve_connection(io, door, trust.clone()).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = serving => {}
-        () = hearing => {}
-    }
-}
-
-/// The connection, once it has its TLS; `None`: it is not served.
-async fn opened(
-    transport: Transport,
-    reach: Reach,
-    opening: &Opening,
-    door: &Door,
-) -> Option<Box<dyn Io>> {
-    let mut drain = door.drain.clone();
-    let opened = tokio::select! {
-        biased;
-        // Fails if the server is gone: then this drains too.
-        _ = drain.wait_for(|drain| *drain) => return None,
-        opened = opening.open(transport, reach) => opened,
-    };
-    match opened {
-        Ok(io) => Some(io),
-        Err(error) => {
-            info!(%error, "connection not served");
-            None
-        }
-    }
-}
-
-/// What refs will say of the way to the server, and how its connections are protected.
 fn served(
     options: &ServerOptions,
     listening: &[Listening],
-) -> Result<(ServedAt, Protecting), ServerError> {
+    http_listening: &[Listening],
+) -> Result<Served, ServerError> {
     let addresses = match options.advertise.as_slice() {
         [] => listening.iter().map(|it| it.address.clone()).collect(),
         advertise => advertise.to_vec(),
     };
     let of = (options.data.clone(), options.tls.clone());
-    let protecting = Protecting::open(of, listening, &addresses, &options.seams)?;
-    let security = protecting.advertised();
-    let served = ServedAt {
-        addresses,
-        security,
-        http_url: None,
+    let everywhere = [listening, http_listening].concat();
+    let protecting = Protecting::open(of, &everywhere, &addresses, &options.seams)?;
+    let face = match http_listening {
+        [] => None,
+        listening => Some(HttpFace::at(listening, &options.http, &protecting)?),
     };
-    Ok((served, protecting))
+    let at = ServedAt {
+        addresses,
+        security: protecting.advertised(),
+        http_url: face.as_ref().map(|face| face.url.clone()),
+    };
+    Ok(Served {
+        at,
+        protecting,
+        face,
+    })
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

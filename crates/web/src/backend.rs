@@ -8,13 +8,15 @@ use bytes::Bytes;
 use share_model::{Document, Secret, ShareId, Slug};
 use share_opencode::{Item, ItemError};
 
+use crate::token::HttpToken;
+
 /// Who makes a request, as far as that is known.
 #[derive(Debug, Clone, Default)]
 pub struct Asker {
     /// Where the connection comes from; `None`: it does not count, as a Unix socket's.
     pub address: Option<IpAddr>,
-    /// What the request brings as `Authorization: Bearer`. Not to be logged.
-    pub token: Option<Secret>,
+    /// What the request brings as `Authorization: Bearer`.
+    pub token: Option<HttpToken>,
 }
 
 /// A share that was created, as opencode is told of it.

@@ -3,8 +3,28 @@
 //!
 //! Nothing here knows what a share is made of. A request is checked as a whole (who asks, how much,
 //! whether it is what it says) before the backend sees it, and the backend's answer is durable before
-//! it leaves.
+//! it leaves. No id, secret or body is in a log.
 
+mod answer;
 mod backend;
+mod body;
+mod budget;
+mod connections;
+mod counted;
+mod face;
+mod gate;
+mod hosts;
+mod items;
+mod limits;
+mod page;
+mod request;
+mod routes;
+mod source;
+mod stall;
+mod token;
 
 pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
+pub use face::{Face, FaceOptions};
+pub use hosts::{Hosts, PublicUrlError};
+pub use limits::WebLimits;
+pub use token::HttpToken;

@@ -9,6 +9,7 @@ use share_proto::authority_capnp::{
     factory_mint_outcome, factory_revoke_outcome, freeze_outcome, grants_outcome, mint_outcome,
     publish, quotas, rights,
 };
+use share_proto::http_capnp::{answer, call};
 use share_proto::ids_capnp::origin;
 use share_proto::op_capnp::{ack, batch, entry, logged_op, op};
 use share_proto::refusal_capnp::refusal;
@@ -151,4 +152,7 @@ conversions! {
     document_entry::Owned, |reader: document_entry::Reader<'_>| read_client_name(reader.get_key());
     quotas::Owned, |reader| Ok::<_, WireError>(read_quotas(reader)),
         |quotas: &Quotas, builder| write_quotas(*quotas, builder);
+    // What is malformed in a part of a call has no way back.
+    call::Owned, |reader| read_posted_call(reader, LIMITS);
+    answer::Owned, |reader| read_posted_answer(reader, &[ENTRIES; 4]), write_posted_answer;
 }

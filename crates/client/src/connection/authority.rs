@@ -11,6 +11,8 @@ use share_proto::wire;
 
 use super::connector::Connector;
 use super::error::ClientError;
+use super::fallback::rpc_or_http;
+use super::http;
 use super::peer::{Peer, in_time, write_redeem};
 use super::session::Session;
 
@@ -206,7 +208,8 @@ pub async fn attenuate_share(
     Ok(wire::read_mint_outcome(response.get()?.get_outcome()?)??)
 }
 
-/// As [`Session::publish`], in one round trip with the redeem. Needs a [`tokio::task::LocalSet`].
+/// As [`Session::publish`], in one round trip with the redeem: by RPC, or where no server is reached by
+/// that and the ref has an address for it, by HTTP. Needs a [`tokio::task::LocalSet`].
 ///
 /// # Errors
 ///
@@ -217,11 +220,15 @@ pub async fn publish_share(
     owner: Option<&OwnerKey>,
     request: &Publish,
 ) -> Result<Minted, ClientError> {
-    let redeeming = Redeeming::start(connector, reference, owner).await?;
-    let mut publish = redeeming.session().publish_request();
-    wire::write_publish(request, publish.get().init_request());
-    let response = in_time(publish.send().promise).await?;
-    Ok(wire::read_mint_outcome(response.get()?.get_outcome()?)??)
+    let by_rpc = async || {
+        let redeeming = Redeeming::start(connector, reference, owner).await?;
+        let mut publish = redeeming.session().publish_request();
+        wire::write_publish(request, publish.get().init_request());
+        let response = in_time(publish.send().promise).await?;
+        Ok(wire::read_mint_outcome(response.get()?.get_outcome()?)??)
+    };
+    let by_http = async || http::publish(connector, (reference, owner), request).await;
+    rpc_or_http(&reference.addresses, by_rpc, by_http).await
 }
 
 /// As [`Session::bump_epoch`], in one round trip with the redeem. Repeated after a lost answer it still
@@ -244,8 +251,8 @@ pub async fn bump_epoch(
     Ok(wire::read_bump_outcome(response.get()?.get_outcome()?)??)
 }
 
-/// As [`Session::delete`], in one round trip with the redeem. Repeated it still answers, although
-/// `reference` ended with the first call. Needs a [`tokio::task::LocalSet`].
+/// As [`Session::delete`], in one round trip with the redeem, by RPC or HTTP as [`publish_share`].
+/// Repeated it still answers, although `reference` ended with the first call. Needs a [`tokio::task::LocalSet`].
 ///
 /// # Errors
 ///
@@ -256,11 +263,15 @@ pub async fn delete_share(
     owner: Option<&OwnerKey>,
     origin: &Origin,
 ) -> Result<Cut, ClientError> {
-    let redeeming = Redeeming::start(connector, reference, owner).await?;
-    let mut delete = redeeming.session().delete_request();
-    wire::write_origin(origin, delete.get().init_origin());
-    let response = in_time(delete.send().promise).await?;
-    Ok(wire::read_end_outcome(response.get()?.get_outcome()?)??)
+    let by_rpc = async || {
+        let redeeming = Redeeming::start(connector, reference, owner).await?;
+        let mut delete = redeeming.session().delete_request();
+        wire::write_origin(origin, delete.get().init_origin());
+        let response = in_time(delete.send().promise).await?;
+        Ok(wire::read_end_outcome(response.get()?.get_outcome()?)??)
+    };
+    let by_http = async || http::delete(connector, (reference, owner), origin).await;
+    rpc_or_http(&reference.addresses, by_rpc, by_http).await
 }
 
 /// A ref that is being redeemed. Its answer is not asked for: a session that was refused gives that

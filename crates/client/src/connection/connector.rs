@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use share_model::address::unix_path;
+use share_model::address::{http, unix_path};
 use share_model::{Protection, Security};
 use share_network::tls::{Authorities, TlsCheck, TlsError, connect_tls};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,8 +31,8 @@ pub enum ConnectError {
 /// Makes connections. Tests and simulations put in-memory pipes here.
 #[async_trait]
 pub trait Connector: Debug + Send + Sync {
-    /// A connection to `address`, of the form `HOST:PORT` or `unix:/PATH`, protected as `security`
-    /// says.
+    /// A connection to `address`, of the form `HOST:PORT` or `unix:/PATH` for RPC, `http:HOST:PORT` or
+    /// `https:HOST:PORT` for HTTP, protected as `security` says of it.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ async fn open(address: &str) -> io::Result<Box<dyn Stream>> {
     if let Some(path) = unix_path(address) {
         return Ok(Box::new(UnixStream::connect(Path::new(path)).await?));
     }
-    let stream = TcpStream::connect(address).await?;
+    let stream = TcpStream::connect(http(address).unwrap_or(address)).await?;
     share_network::set_tcp_options(&stream)?;
     Ok(Box::new(stream))
 }

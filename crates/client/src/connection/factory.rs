@@ -12,9 +12,12 @@ use share_proto::wire;
 
 use super::connector::{Connector, ProbeConnector};
 use super::error::ClientError;
+use super::fallback::rpc_or_http;
+use super::http;
 use super::peer::{CLIENT, Peer, in_time};
 
-/// Creates a share, in one round trip. Needs a [`tokio::task::LocalSet`]; see
+/// Creates a share, in one round trip: by RPC, or where no server is reached by that and the ref has
+/// an address for it, by HTTP. Needs a [`tokio::task::LocalSet`]; see
 /// [`on_own_thread`](crate::on_own_thread) where there is none.
 ///
 /// Store the request's id and the owner's secret durably before the call: repeated with the same
@@ -28,6 +31,19 @@ pub async fn create_share(
     factory: &FactoryRef,
     request: &CreateShare,
 ) -> Result<(CreatedShare, FactoryRedeemed), ClientError> {
+    rpc_or_http(
+        &factory.addresses,
+        async || create_by_rpc(connector, factory, request).await,
+        async || http::create(connector, factory, request).await,
+    )
+    .await
+}
+
+async fn create_by_rpc(
+    connector: &dyn Connector,
+    factory: &FactoryRef,
+    request: &CreateShare,
+) -> Result<(CreatedShare, FactoryRedeemed), ClientError> {
     let redeeming = Redeeming::start(connector, factory).await?;
     let mut create = redeeming.factory().create_share_request();
     wire::write_create_share(request, create.get().init_request());
@@ -37,6 +53,25 @@ pub async fn create_share(
     let response = in_time(creating.promise).await?;
     let created = wire::read_create_outcome(response.get()?.get_outcome()?)??;
     Ok((created, redeemed))
+}
+
+/// What a factory's server tells of itself: by RPC or HTTP, as [`create_share`]. Needs a
+/// [`tokio::task::LocalSet`].
+///
+/// # Errors
+///
+/// If the server refuses, or no answer comes.
+pub async fn factory_served(
+    connector: &dyn Connector,
+    factory: &FactoryRef,
+) -> Result<FactoryRedeemed, ClientError> {
+    let by_rpc = async || {
+        let redeeming = Redeeming::start(connector, factory).await?;
+        let (_peer, redeemed) = redeeming.answer().await?;
+        Ok(redeemed)
+    };
+    let by_http = async || http::served(connector, factory).await;
+    rpc_or_http(&factory.addresses, by_rpc, by_http).await
 }
 
 /// Makes a factory grant that may create shares within quotas, and nothing else; also gives what the

@@ -7,7 +7,8 @@ use std::time::Duration;
 use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use share_model::{
-    GrantId, OwnerKey, PROTOCOL_VERSION, Redeemed, Security, ShareRef, version_of_server,
+    GrantId, OwnerKey, OwnerProof, PROTOCOL_VERSION, Redeemed, Security, ShareRef,
+    version_of_server,
 };
 use share_network::{Budget, BudgetLimits, NetworkLimits, Standing, VatNetwork};
 use share_proto::share_capnp::{bootstrap, redeem_outcome};
@@ -16,9 +17,13 @@ use tokio::task::JoinHandle;
 
 use super::connector::{ConnectError, Connector, Stream};
 use super::error::ClientError;
+use super::route::{by_http, by_rpc};
 
 /// How long a server may take to answer a call that has no deadline of its own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to connect by RPC while there is another way to the server: a network that drops
+/// what it does not want must not use up the time that the replay gives a connection.
+const RPC_PATIENCE: Duration = Duration::from_secs(10);
 /// What this side calls itself, for the server's logs.
 pub(super) const CLIENT: &str = concat!("share-client/", env!("CARGO_PKG_VERSION"));
 
@@ -29,13 +34,21 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects to the first of `addresses` that answers as `security` asks for. Needs a [`tokio::task::LocalSet`].
+    /// Connects to the first of `addresses` at which RPC is spoken and that answers as `security` asks
+    /// for. Needs a [`tokio::task::LocalSet`].
     pub(super) async fn connect(
         connector: &dyn Connector,
         addresses: &[String],
         security: Security,
     ) -> Result<(Self, bootstrap::Client), ClientError> {
-        let stream = connect_to_one(connector, addresses, security).await?;
+        let connecting = connect_to_one(connector, by_rpc(addresses), security);
+        let (stream, _) = match by_http(addresses).next() {
+            None => connecting.await?,
+            Some(_) => match tokio::time::timeout(RPC_PATIENCE, connecting).await {
+                Ok(connected) => connected?,
+                Err(_) => return Err(blocked(addresses)),
+            },
+        };
         Ok(Self::start(stream))
     }
 
@@ -61,18 +74,20 @@ impl Peer {
     }
 }
 
-/// A connection to the first of `addresses` that answers. Who answers but is the wrong one is said
-/// rather than who is away.
-async fn connect_to_one(
+/// A connection to the first of `addresses` that answers, and which that is. Who answers but is the
+/// wrong one is said rather than who is away.
+pub(super) async fn connect_to_one(
     connector: &dyn Connector,
-    addresses: &[String],
+    addresses: impl Iterator<Item = &str>,
     security: Security,
-) -> Result<Box<dyn Stream>, ClientError> {
+) -> Result<(Box<dyn Stream>, String), ClientError> {
     let mut reason = "the ref names no address".to_owned();
     let mut wrong = None;
+    let mut tried = Vec::new();
     for address in addresses {
+        tried.push(address);
         match connector.connect(address, security).await {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok((stream, address.to_owned())),
             Err(ConnectError::Tls(error)) => {
                 reason = error.to_string();
                 wrong = wrong.or(ClientError::of_identity(address, &error));
@@ -81,9 +96,16 @@ async fn connect_to_one(
         }
     }
     Err(wrong.unwrap_or(ClientError::Unreachable {
-        addresses: addresses.join(", "),
+        addresses: tried.join(", "),
         reason,
     }))
+}
+
+fn blocked(addresses: &[String]) -> ClientError {
+    ClientError::Unreachable {
+        addresses: by_rpc(addresses).collect::<Vec<_>>().join(", "),
+        reason: format!("no connection within {} s", RPC_PATIENCE.as_secs()),
+    }
 }
 
 impl Drop for Peer {
@@ -103,9 +125,13 @@ pub(super) fn write_redeem(
     redeem.set_protocol_version(PROTOCOL_VERSION);
     redeem.set_client(CLIENT);
     if let Some(owner) = owner {
-        let proof = owner.prove(reference.share, reference.grant, &reference.secret.hash());
-        redeem.set_owner_proof(&proof.to_bytes());
+        redeem.set_owner_proof(&proof_of(reference, owner).to_bytes());
     }
+}
+
+/// What proves to be the owner to whom a grant may be sealed.
+pub(super) fn proof_of(reference: &ShareRef, owner: &OwnerKey) -> OwnerProof {
+    owner.prove(reference.share, reference.grant, &reference.secret.hash())
 }
 
 /// What a server tells who redeemed `grant`, in a version that this side speaks.

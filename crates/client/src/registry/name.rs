@@ -57,6 +57,18 @@ impl SessionName {
         })
     }
 
+    /// The same project's session of this name and number: `NAME#2`. Of a name that would be too long
+    /// the end is left out.
+    pub(super) fn numbered(&self, number: u64) -> Self {
+        let end = format!("#{number}");
+        let room = NAME_BYTES_MAX - end.len();
+        let cut = self.session.floor_char_boundary(room);
+        Self {
+            project: self.project.clone(),
+            session: format!("{}{end}", &self.session[..cut]),
+        }
+    }
+
     /// The project, as given: may hold anything, so not for a terminal.
     pub fn project(&self) -> &str {
         &self.project

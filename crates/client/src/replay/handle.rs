@@ -14,7 +14,7 @@ use super::flusher::{Command, Supervisor};
 use super::options::{FlushOptions, FlusherOptions};
 use super::progress::Progress;
 use super::report::FlushReport;
-use crate::connection::RpcLink;
+use crate::connection::{FallbackLink, Route};
 use crate::link::Link;
 use crate::outbox::{Outbox, OutboxError};
 
@@ -72,6 +72,20 @@ impl Flusher {
     ///
     /// If the thread can't be started.
     pub fn spawn(outbox: &Outbox, options: FlusherOptions) -> Result<Self, FlusherError> {
+        Self::spawn_through(outbox, options, |link| link)
+    }
+
+    /// As [`Flusher::spawn`], through a link that is made of the usual one on the flusher's thread,
+    /// where it stays: for who has something to do before a share's lane is opened.
+    ///
+    /// # Errors
+    ///
+    /// If the thread can't be started.
+    pub fn spawn_through(
+        outbox: &Outbox,
+        options: FlusherOptions,
+        wrap: impl FnOnce(Rc<dyn Link>) -> Rc<dyn Link> + Send + 'static,
+    ) -> Result<Self, FlusherError> {
         let failed = |error| FlusherError::Thread(Arc::new(error));
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -80,7 +94,7 @@ impl Flusher {
         let (mut flusher, ends) = Self::channels();
         let outbox = outbox.clone();
         let run = move || {
-            let link = Rc::new(rpc_link(&options));
+            let link = wrap(Rc::new(usual_link(&options)));
             LocalSet::new().block_on(&runtime, ends.run(outbox, options, link));
         };
         let thread = thread::Builder::new()
@@ -99,7 +113,7 @@ impl Flusher {
         outbox: &Outbox,
         options: FlusherOptions,
     ) -> (Self, impl Future<Output = ()> + use<>) {
-        let link = Rc::new(rpc_link(&options));
+        let link = Rc::new(usual_link(&options));
         Self::run_local_over(outbox, options, link)
     }
 
@@ -221,7 +235,11 @@ impl Ends {
     }
 }
 
-/// Cap'n Proto, as the options say.
-fn rpc_link(options: &FlusherOptions) -> RpcLink {
-    RpcLink::new(Arc::clone(&options.connector)).with_owner(options.owner.clone())
+/// Cap'n Proto or HTTP, as the options say.
+fn usual_link(options: &FlusherOptions) -> FallbackLink {
+    let route = Route {
+        transport: options.transport,
+        http: options.http.clone(),
+    };
+    FallbackLink::new(Arc::clone(&options.connector), route).with_owner(options.owner.clone())
 }

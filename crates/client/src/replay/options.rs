@@ -6,13 +6,18 @@ use std::time::Duration;
 use share_model::{OwnerKey, ShareId, UnixMs};
 
 use crate::backoff::Backoff;
-use crate::connection::{Connector, TcpConnector};
+use crate::connection::{Connector, HttpServer, TcpConnector, Transport};
 
 /// How the outbox is drained. The default is right for an agent.
 #[derive(Debug, Clone)]
 pub struct FlusherOptions {
     /// How connections are made.
     pub connector: Arc<dyn Connector>,
+    /// What is spoken with servers. Not looked at where the caller brings a link of its own.
+    pub transport: Transport,
+    /// Where HTTP is spoken besides the addresses of refs: the server of every share that is replayed.
+    /// Likewise.
+    pub http: Option<HttpServer>,
     /// Opens refs that are sealed to its owner; `None`: only those that are not sealed. Not looked at
     /// where the caller brings a link of its own.
     pub owner: Option<OwnerKey>,
@@ -40,6 +45,8 @@ impl Default for FlusherOptions {
     fn default() -> Self {
         Self {
             connector: Arc::new(TcpConnector::default()),
+            transport: Transport::Auto,
+            http: None,
             owner: None,
             in_flight: 8,
             shares_at_once: 16,

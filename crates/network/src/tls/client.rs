@@ -47,7 +47,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let name = server_name(address, check)?;
-    let config = Arc::new(config(check)?);
+    let mut config = config(check)?;
+    // What answers HTTP there may be anybody's, who has never heard of this protocol.
+    if address::http(address).is_none() {
+        config.alpn_protocols = vec![ALPN.to_vec()];
+    }
+    let config = Arc::new(config);
     TlsConnector::from(config)
         .connect(name, stream)
         .await
@@ -76,7 +81,6 @@ fn config(check: &TlsCheck) -> Result<ClientConfig, TlsError> {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     // Who goes by a pin tells no name of the server to who listens on the way.
     config.enable_sni = matches!(check, TlsCheck::Authorities(_));

@@ -132,8 +132,8 @@ pub(super) fn list_len(len: usize) -> u32 {
 
 /// Addresses in a message: as many as the text of a ref may hold.
 const ADDRESSES_MAX: u32 = 16;
-/// Bytes of an address: a host name of 253 bytes, a colon and a port.
-const ADDRESS_BYTES_MAX: u32 = 259;
+/// Bytes of an address: `https:`, a host name of 253 bytes, a colon and a port.
+const ADDRESS_BYTES_MAX: u32 = 265;
 
 /// At least one address.
 pub(super) fn addresses(

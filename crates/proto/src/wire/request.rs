@@ -41,15 +41,34 @@ pub fn read_client_name(name: capnp::Result<capnp::text::Reader<'_>>) -> Result<
 pub fn read_claim_request(
     reader: claim_writer_params::Reader<'_>,
 ) -> Result<ClaimRequest, WireError> {
-    let outbox_key = OutboxKey::from_bytes(bytes(reader.get_outbox_key(), "outboxKey")?);
-    let nonce = Nonce::from_bytes(bytes(reader.get_nonce(), "nonce")?);
-    let history = optional_bytes(reader.get_history(), "history")?;
-    Ok(ClaimRequest {
-        outbox_key,
-        incarnation: Incarnation::new(reader.get_incarnation()),
-        nonce,
-        history: history.map(HistoryId::from_bytes),
-    })
+    ClaimRequest::read(
+        reader.get_outbox_key(),
+        reader.get_incarnation(),
+        reader.get_nonce(),
+        reader.get_history(),
+    )
+}
+
+type Data<'a> = capnp::Result<capnp::data::Reader<'a>>;
+
+impl ClaimRequest {
+    /// Of the fields of a message that has a claim in it.
+    pub(super) fn read(
+        outbox_key: Data<'_>,
+        incarnation: u64,
+        nonce: Data<'_>,
+        history: Data<'_>,
+    ) -> Result<Self, WireError> {
+        let outbox_key = OutboxKey::from_bytes(bytes(outbox_key, "outboxKey")?);
+        let nonce = Nonce::from_bytes(bytes(nonce, "nonce")?);
+        let history = optional_bytes(history, "history")?;
+        Ok(Self {
+            outbox_key,
+            incarnation: Incarnation::new(incarnation),
+            nonce,
+            history: history.map(HistoryId::from_bytes),
+        })
+    }
 }
 
 /// Fills a claim.

@@ -5,14 +5,15 @@ use capnp::serialize;
 use share_model::*;
 
 use share_proto::authority_capnp::*;
+use share_proto::http_capnp::call;
 use share_proto::ids_capnp::*;
 use share_proto::op_capnp::*;
 use share_proto::refusal_capnp::refusal;
 use share_proto::share_capnp::*;
 use share_proto::wire::*;
 
-use crate::authority;
 use crate::values::Values;
+use crate::{authority, posted};
 
 /// One kind of message.
 pub(crate) struct Kind {
@@ -91,14 +92,14 @@ fn claim_parts(claim: &ClaimRequest) -> ([u8; 32], Incarnation, Nonce, Option<Hi
 }
 
 /// An answer, of which one in four is a refusal.
-fn answer<T>(values: &Values, make: impl Fn(&Values) -> T) -> Result<T, Refusal> {
+pub(crate) fn answer<T>(values: &Values, make: impl Fn(&Values) -> T) -> Result<T, Refusal> {
     if values.below(4) == 0 {
         return Err(values.refusal());
     }
     Ok(make(values))
 }
 
-fn redeemed(values: &Values) -> Redeemed {
+pub(crate) fn redeemed(values: &Values) -> Redeemed {
     Redeemed {
         share: ShareId::from_bytes(values.bytes()),
         cursor: Cursor::new(values.number()),
@@ -119,7 +120,7 @@ fn redeemed(values: &Values) -> Redeemed {
     }
 }
 
-fn factory_redeemed(values: &Values) -> FactoryRedeemed {
+pub(crate) fn factory_redeemed(values: &Values) -> FactoryRedeemed {
     FactoryRedeemed {
         addresses: values.addresses(),
         security: values.security(),
@@ -129,7 +130,7 @@ fn factory_redeemed(values: &Values) -> FactoryRedeemed {
     }
 }
 
-fn claimed(values: &Values) -> Claimed {
+pub(crate) fn claimed(values: &Values) -> Claimed {
     Claimed {
         incarnation: Incarnation::new(values.positive()),
         history: values.history(),
@@ -140,7 +141,7 @@ fn claimed(values: &Values) -> Claimed {
     }
 }
 
-fn created(values: &Values) -> CreatedShare {
+pub(crate) fn created(values: &Values) -> CreatedShare {
     CreatedShare {
         share: ShareId::from_bytes(values.bytes()),
         grant: GrantId::from_bytes(values.bytes()),
@@ -184,7 +185,7 @@ fn writer(values: &Values) -> WriterInfo {
     }
 }
 
-fn create_share(values: &Values) -> CreateShare {
+pub(crate) fn create_share(values: &Values) -> CreateShare {
     CreateShare {
         request: RequestId::from_bytes(values.bytes()),
         owner_secret_hash: SecretHash::from_bytes(values.bytes()),
@@ -201,7 +202,7 @@ fn bump_epoch(values: &Values) -> BumpEpoch {
     }
 }
 
-fn claim(values: &Values) -> ClaimRequest {
+pub(crate) fn claim(values: &Values) -> ClaimRequest {
     ClaimRequest {
         outbox_key: OutboxKey::from_bytes(values.bytes()),
         incarnation: Incarnation::new(values.number()),
@@ -344,6 +345,10 @@ kinds! {
         write_factory_grants_outcome, read_factory_grants_outcome, whole;
     "factory revoke outcome": factory_revoke_outcome::Owned, |values| answer(values, Values::flag),
         write_factory_revoke_outcome, read_factory_revoke_outcome, whole;
+    "posted call": call::Owned, posted::call, write_posted_call,
+        |reader| read_posted_call(reader, LIMITS), posted_call_bytes;
+    "posted answer": share_proto::http_capnp::answer::Owned, posted::posted_answer,
+        write_posted_answer, |reader| read_posted_answer(reader, posted::OF_BATCHES), whole;
     // Reading them can't fail, whatever they hold.
     "share ref to redeem": share_ref::Owned, share_ref, write_share_ref,
         |reader| Ok(read_share_ref_to_redeem(reader)), |made: &ShareRef| made.grant;

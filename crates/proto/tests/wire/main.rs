@@ -9,6 +9,7 @@ mod fields;
 mod kinds;
 mod limits;
 mod malformed;
+mod posted;
 mod round_trip;
 mod seeds;
 mod to_redeem;

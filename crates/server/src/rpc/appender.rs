@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use capnp::Error;
-use share_model::{Ack, Batch, Claimed, EntryBody, Envelope, Epoch, Limits, Refusal};
+use share_model::{Ack, Batch, Claimed, Envelope, Epoch, Limits, Refusal};
 use share_proto::share_capnp::appender;
 use share_proto::wire;
 use tokio::sync::Mutex;
@@ -13,7 +13,7 @@ use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::reading::Reading;
-use crate::owner::{AppendCall, AppenderTicket, Outcome, Reply};
+use crate::owner::{AppendCall, AppenderTicket, Outcome};
 
 /// A claimed writer on one connection. It is given out while the claim is being made.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Appender {
         let turn = self.turn.lock().await;
         let submitted = match self.claimed.get().await? {
             Ok((by, _)) => match self.read(by, &params) {
-                Ok((reading, command)) => Ok(submit(&reading, command).await),
+                Ok((reading, command)) => Ok(reading.append(command).await),
                 Err(refusal) => Err(refusal),
             },
             Err(refusal) => Err(refusal),
@@ -88,19 +88,6 @@ impl Appender {
     }
 }
 
-/// Hands the batch to the share's owner, once the caller's subtree of grants and the factory grant of
-/// the share may append its ops.
-async fn submit(reading: &Reading, command: AppendCall) -> Reply<Ack> {
-    let ops = u32::try_from(command.batch.entries.len()).unwrap_or(u32::MAX);
-    let bytes = size_of_batch(&command.batch);
-    let rated = u32::try_from(bytes).unwrap_or(u32::MAX);
-    reading.allotment.take_append(ops, rated).await;
-    if let Some(usage) = reading.handle.factory_use() {
-        usage.take_appends(ops).await;
-    }
-    reading.call(command, bytes)
-}
-
 impl appender::Server for Appender {
     async fn append_ops(
         self: Rc<Self>,
@@ -122,24 +109,14 @@ fn read_params(
 ) -> Result<(Batch, Envelope), Refusal> {
     let params = params.get().map_err(malformed)?;
     let batch = wire::read_batch(params.get_batch().map_err(malformed)?, limits)?;
-    let mut envelope = wire::read_envelope(params.get_envelope().map_err(malformed)?);
+    let envelope = wire::read_envelope(params.get_envelope().map_err(malformed)?);
+    Ok((batch, with_epoch(envelope, epoch)))
+}
+
+/// The envelope of a batch that was sent before its sender knew the epoch, which is `epoch`.
+pub(super) fn with_epoch(mut envelope: Envelope, epoch: Epoch) -> Envelope {
     if envelope.capability_epoch == Epoch::ZERO {
         envelope.capability_epoch = epoch;
     }
-    Ok((batch, envelope))
-}
-
-/// What the batch keeps in memory, about.
-fn size_of_batch(batch: &Batch) -> usize {
-    let entries = batch.entries.iter().map(|entry| {
-        let dependencies = match &entry.body {
-            EntryBody::Op(op) => {
-                let origin = entry.origin.as_ref().map_or(0, |origin| origin.id().len());
-                op.mutation.bytes() + origin + size_of_val(op.depends_on.as_slice())
-            }
-            EntryBody::Abandon(_) => 0,
-        };
-        size_of_val(entry) + dependencies
-    });
-    entries.sum()
+    envelope
 }

@@ -15,16 +15,16 @@ use tracing::info;
 use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
-use super::factory::ShareFactory;
+use super::factory::{ShareFactory, redeemed_of};
 use super::floor::level;
 use super::reading::Reading;
 use super::redeems::Try;
 use super::refused::Refused;
 use super::session::{Opened, Session};
-use crate::owner::{Outcome, RedeemCall, server_name};
+use crate::owner::{Outcome, RedeemCall};
 
 /// No share has this id: the server's own are UUIDs of version 8.
-const NO_SHARE: ShareId = ShareId::from_bytes([0; 16]);
+pub(crate) const NO_SHARE: ShareId = ShareId::from_bytes([0; 16]);
 
 /// Redeems refs for one connection.
 #[derive(Debug)]
@@ -135,14 +135,7 @@ impl Bootstrap {
         trying.proven(party(None, Some(grant)));
         let client = presented.client;
         info!(%grant, client, "factory redeemed");
-        let served = door.factory.served().clone();
-        let redeemed = FactoryRedeemed {
-            addresses: served.addresses,
-            security: served.security,
-            history: door.hub.history(),
-            server: server_name().to_owned(),
-            http_url: served.http_url,
-        };
+        let redeemed = redeemed_of(door);
         let factory = ShareFactory::new(Rc::clone(&self.connection), grant);
         Ok(Ok((capnp_rpc::new_client(factory), redeemed)))
     }
@@ -269,7 +262,7 @@ fn party(share: Option<ShareId>, subtree: Option<GrantId>) -> Party {
 }
 
 /// A client's name, fit for a log: it can't begin a line of its own, nor steer a terminal.
-fn printable(client: &str) -> String {
+pub(super) fn printable(client: &str) -> String {
     client
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

@@ -28,7 +28,7 @@ pub(super) fn exception(fault: &Fault) -> capnp::Error {
 
 /// What the other side is told: no path of this machine, which is the operator's business and in the
 /// log. The same trouble is also told in the same bytes, wherever the data folder is.
-fn told(fault: &Fault) -> String {
+pub(crate) fn told(fault: &Fault) -> String {
     match fault {
         Fault::Store(StoreError::Full { .. }) => {
             "the store is full: make room on the server's disk, or raise its bound".to_owned()

@@ -3,18 +3,20 @@
 use std::rc::Rc;
 
 use capnp::Error;
-use share_model::{BackupMade, CreateShare, CreatedShare, FactoryGrantInfo, GrantId, Refusal};
+use share_model::{
+    BackupMade, CreateShare, CreatedShare, FactoryGrantInfo, FactoryRedeemed, GrantId, Refusal,
+};
 use share_proto::share_capnp::share_factory;
 use share_proto::wire;
 
 use super::backup::Backup;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
-use super::in_time;
 use super::refused::Refused;
+use super::{Door, in_time};
 use crate::backup::OpenBackup;
 use crate::factory::creation;
-use crate::owner::Outcome;
+use crate::owner::{Outcome, server_name};
 
 /// A redeemed factory.
 #[derive(Debug)]
@@ -35,18 +37,7 @@ impl ShareFactory {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let door = &self.connection.door;
-        let create = async {
-            if let Err(refusal) = door.factory.check(self.grant) {
-                return Ok(Err(refusal));
-            }
-            let request = creation(self.grant, request);
-            let usage = door.factory.uses().of(self.grant);
-            match usage.begin_share(request.share).await? {
-                Ok(counted) => door.hub.create(request, counted).await,
-                Err(refusal) => Ok(Err(refusal)),
-            }
-        };
-        door.within(create).await
+        door.within(create_share(door, self.grant, request)).await
     }
 
     async fn attenuate(&self, params: share_factory::AttenuateParams) -> Outcome<GrantId> {
@@ -89,6 +80,35 @@ impl ShareFactory {
             return Ok(Err(refusal));
         }
         in_time(door.limits.backup_deadline, door.backups.make()).await
+    }
+}
+
+/// Creates a share under a grant that was redeemed, within its quotas.
+pub(super) async fn create_share(
+    door: &Door,
+    grant: GrantId,
+    request: CreateShare,
+) -> Outcome<CreatedShare> {
+    if let Err(refusal) = door.factory.check(grant) {
+        return Ok(Err(refusal));
+    }
+    let request = creation(grant, request);
+    let usage = door.factory.uses().of(grant);
+    match usage.begin_share(request.share).await? {
+        Ok(counted) => door.hub.create(request, counted).await,
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// What the server tells of itself to who has redeemed a factory.
+pub(super) fn redeemed_of(door: &Door) -> FactoryRedeemed {
+    let served = door.factory.served().clone();
+    FactoryRedeemed {
+        addresses: served.addresses,
+        security: served.security,
+        history: door.hub.history(),
+        server: server_name().to_owned(),
+        http_url: served.http_url,
     }
 }
 

@@ -15,7 +15,7 @@ const SPAN: Duration = Duration::from_millis(10);
 
 /// The outcome of a redeem; that of one that proved nothing comes at the end of the span in which it
 /// was found, counted from here. Others come at once.
-pub(super) async fn level<T>(
+pub(crate) async fn level<T>(
     clock: &dyn Clock,
     redeeming: impl Future<Output = Outcome<T>>,
 ) -> Outcome<T> {

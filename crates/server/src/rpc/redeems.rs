@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use share_model::seam::Clock;
 use share_network::{Party, Trying};
@@ -27,6 +27,15 @@ pub(crate) struct RedeemRates {
     clock: Arc<dyn Clock>,
     /// Of peers that proved nothing lately. Held for a look or a change only.
     buckets: Mutex<BTreeMap<Source, Bucket>>,
+    /// Of all requests together that count for no address and belong to no connection.
+    uncounted: Mutex<Option<Bucket>>,
+}
+
+/// A redeem for a request that stands alone, whatever connection brought it.
+#[derive(Debug)]
+pub(crate) struct Asking<'a> {
+    rates: &'a RedeemRates,
+    source: Option<Source>,
 }
 
 /// The redeems of one connection.
@@ -56,7 +65,27 @@ impl RedeemRates {
             per_second,
             clock,
             buckets: Mutex::default(),
+            uncounted: Mutex::default(),
         })
+    }
+
+    /// Begins a redeem for a request from there; what it takes is given back only if it proves an
+    /// authority.
+    pub(crate) fn ask(&self, source: Option<Source>) -> Result<Asking<'_>, Fault> {
+        match source {
+            Some(source) => self.take(source)?,
+            None => self.of(self.uncounted().get_or_insert_with(|| self.full()))?,
+        }
+        Ok(Asking {
+            rates: self,
+            source,
+        })
+    }
+
+    fn uncounted(&self) -> MutexGuard<'_, Option<Bucket>> {
+        self.uncounted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn full(&self) -> Bucket {
@@ -95,6 +124,20 @@ impl RedeemRates {
     }
 }
 
+impl Asking<'_> {
+    /// It has proven an authority.
+    pub(crate) fn proven(self) {
+        match self.source {
+            Some(source) => self.rates.give_back(source),
+            None => {
+                if let Some(bucket) = &mut *self.rates.uncounted() {
+                    bucket.give_back(1);
+                }
+            }
+        }
+    }
+}
+
 impl Redeems {
     /// At most `unproven_max` in flight while the peer has proven nothing.
     pub(super) fn new(rates: &Arc<RedeemRates>, unproven_max: usize) -> Self {
@@ -126,7 +169,7 @@ impl Redeems {
         })
     }
 
-    fn own(&self) -> std::sync::MutexGuard<'_, Bucket> {
+    fn own(&self) -> MutexGuard<'_, Bucket> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -206,6 +249,23 @@ mod tests {
             }
             redeems.begin(&trust).unwrap_err();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_stand_alone_share_the_tries_of_their_address_and_of_none() {
+        let rates = RedeemRates::new(1, clock());
+        for from in [Some(source(1)), None] {
+            for _ in 0..20 {
+                rates.ask(from).unwrap().proven();
+            }
+            rates.ask(from).unwrap();
+            rates.ask(from).unwrap();
+            let fault = rates.ask(from).unwrap_err();
+            assert!(matches!(fault, Fault::TooOften { per_second: 1, .. }));
+        }
+        let connection = Redeems::new(&rates, 8);
+        connection.begin(&trust(1)).unwrap_err();
+        rates.ask(Some(source(2))).unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ use super::appender::{Appender, ClaimedBy};
 use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
+use super::posted::claim_of;
 use super::pump::Pump;
 use super::quota::Held;
 use super::reading::Reading;
@@ -371,13 +372,7 @@ impl share_session::Server for Session {
 
 fn read_claim(params: &share_session::ClaimWriterParams) -> Result<ClaimRequest, Refusal> {
     let request = wire::read_claim_request(params.get().map_err(malformed)?)?;
-    Ok(ClaimRequest {
-        // Whoever has the key has the outbox; the key itself goes no further.
-        outbox: request.outbox_key.outbox_id(),
-        incarnation: request.incarnation,
-        nonce: request.nonce,
-        history: request.history,
-    })
+    Ok(claim_of(&request))
 }
 
 fn read_bump(params: &share_session::BumpEpochParams) -> Result<share_model::BumpEpoch, Refusal> {

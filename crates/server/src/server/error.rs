@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use share_engine::RecordError;
 use share_model::{RefError, ShareId};
 use share_network::tls::CertificateError;
+use share_web::PublicUrlError;
 
 use crate::journal::JournalError;
 use crate::store::StoreError;
@@ -100,6 +101,9 @@ pub enum ServerError {
         /// Where its key should be.
         key: PathBuf,
     },
+    /// The URL of the HTTP face is none.
+    #[error("the public URL of the HTTP face: check what `--public-url` says")]
+    PublicUrl(#[source] PublicUrlError),
     /// A file or folder can't be used.
     #[error("{doing} {}: check that it exists and may be written", .path.display())]
     File {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use share_network::BudgetLimits;
+use share_web::WebLimits;
 
+use crate::http::{HttpLimits, HttpOptions};
 use crate::hub::HubLimits;
 use crate::rpc::RpcLimits;
 use crate::seams::Seams;
@@ -28,6 +30,8 @@ pub struct ServerOptions {
     pub advertise: Vec<String>,
     /// How connections are protected.
     pub tls: TlsOptions,
+    /// How HTTP is served, where the server has a listener for it.
+    pub http: HttpOptions,
     /// Threads that serve connections; at least one.
     pub rpc_threads: usize,
     /// How the store is opened.
@@ -48,6 +52,7 @@ impl ServerOptions {
             data,
             advertise: Vec::new(),
             tls: TlsOptions::default(),
+            http: HttpOptions::default(),
             rpc_threads: 1,
             store: SqliteStoreOptions::default(),
             limits: ServerLimits::default(),
@@ -128,6 +133,10 @@ pub struct ServerLimits {
     pub rpc: RpcLimits,
     /// What the messages of all connections together may take.
     pub messages: BudgetLimits,
+    /// Bounds of the HTTP face.
+    pub web: WebLimits,
+    /// Bounds of what is kept of the shares that are synced over HTTP.
+    pub http: HttpLimits,
     /// How long a connection's handshake of TLS may take.
     pub tls_handshake: Duration,
     /// How long each part of the server has to end in a drain.
@@ -142,6 +151,8 @@ impl Default for ServerLimits {
             hub: HubLimits::default(),
             rpc: RpcLimits::default(),
             messages: BudgetLimits::server(),
+            web: WebLimits::DEFAULT,
+            http: HttpLimits::default(),
             tls_handshake: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(20),
         }
@@ -150,12 +161,21 @@ impl Default for ServerLimits {
 
 impl ServerLimits {
     /// No more connections than a process can have that may have so many `files` open, the server's
-    /// own among them; 16 in any case.
+    /// own among them; 16 in any case. Those of HTTP, if it is served, have a quarter at most: an
+    /// eighth that the face serves, and as many that come to it.
     #[must_use]
-    pub fn within_files(self, files: usize) -> Self {
+    pub fn within_files(self, files: usize, serves_http: bool) -> Self {
         let room = files.saturating_sub(OWN_FILES).max(CONNECTIONS_MIN);
+        let http = match serves_http {
+            true => self.web.connections_max.min(room / 8),
+            false => 0,
+        };
         Self {
-            connections_max: self.connections_max.min(room),
+            connections_max: self.connections_max.min(room - 2 * http),
+            web: WebLimits {
+                connections_max: http,
+                ..self.web
+            },
             ..self
         }
     }
@@ -167,7 +187,8 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_the_servers_own_files() {
-        let connections = |files| ServerLimits::default().within_files(files).connections_max;
+        let within = |files, http| ServerLimits::default().within_files(files, http);
+        let connections = |files| within(files, false).connections_max;
         assert_eq!(connections(usize::MAX), 4096);
         assert_eq!(connections(4160), 4096);
         assert_eq!(connections(4159), 4095);
@@ -175,5 +196,12 @@ mod tests {
         assert_eq!(connections(81), 17);
         assert_eq!(connections(79), 16);
         assert_eq!(connections(0), 16);
+        let both = |files| {
+            let limits = within(files, true);
+            (limits.connections_max, limits.web.connections_max)
+        };
+        assert_eq!(both(usize::MAX), (4096, 1024));
+        assert_eq!(both(864), (600, 100));
+        assert_eq!(both(0), (12, 2));
     }
 }

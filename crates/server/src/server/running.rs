@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::doorway::Open;
 use super::error::ServerError;
 use super::place::Place;
 use super::security::{Protecting, Reloaded};
@@ -26,8 +27,10 @@ pub struct RunningServer {
     pub(super) hub: Hub,
     pub(super) drain_doors: watch::Sender<bool>,
     pub(super) drain_hub: watch::Sender<bool>,
-    pub(super) accepting: JoinHandle<()>,
-    pub(super) rpc_places: Vec<Place>,
+    /// Under which URL people reach the HTTP face.
+    pub(super) http_url: Option<String>,
+    pub(super) http_urls: Vec<String>,
+    pub(super) open: Open,
     pub(super) hub_place: Place,
     pub(super) deadline: Duration,
 }
@@ -41,6 +44,16 @@ impl RunningServer {
     /// Each address on which it listens.
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// Where it listens for HTTP: `https?://HOST:PORT`, or `unix:/PATH`.
+    pub fn http_urls(&self) -> &[String] {
+        &self.http_urls
+    }
+
+    /// Under which URL people reach the HTTP face; `None`: there is none.
+    pub fn http_url(&self) -> Option<&str> {
+        self.http_url.as_deref()
     }
 
     /// How the refs that it hands out say that a connection is protected.
@@ -79,25 +92,20 @@ impl RunningServer {
             hub,
             drain_doors,
             drain_hub,
-            accepting,
-            rpc_places,
+            http_url: _,
+            http_urls: _,
+            open,
             hub_place,
             deadline,
         } = self;
         info!(?addresses, "server drains");
         // The hub goes last: calls in flight still need it.
         drain_doors.send_replace(true);
-        let mut result = match tokio::time::timeout(deadline, accepting).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ServerError::Panicked {
-                name: "the acceptor".to_owned(),
-            }),
-            Err(_) => Err(ServerError::Stuck {
-                name: "the acceptor".to_owned(),
-                ms: deadline.as_millis(),
-            }),
-        };
-        for place in rpc_places {
+        let mut result = Ok(());
+        for accepting in open.accepting {
+            result = result.and(end_accepting(accepting, deadline).await);
+        }
+        for place in open.places {
             result = result.and(place.join(deadline).await);
         }
         drain_hub.send_replace(true);
@@ -111,5 +119,17 @@ impl RunningServer {
         drop(store);
         info!(?addresses, "server ended");
         result
+    }
+}
+
+async fn end_accepting(accepting: JoinHandle<()>, deadline: Duration) -> Result<(), ServerError> {
+    let name = "the acceptor".to_owned();
+    match tokio::time::timeout(deadline, accepting).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(ServerError::Panicked { name }),
+        Err(_) => Err(ServerError::Stuck {
+            name,
+            ms: deadline.as_millis(),
+        }),
     }
 }

@@ -78,6 +78,14 @@ impl Protecting {
         })
     }
 
+    /// Whether a client that comes from there may do without TLS.
+    pub(super) fn is_plain_allowed(&self, reach: Reach) -> bool {
+        match (&self.tls, self.mode, reach) {
+            (None, ..) | (_, TlsMode::Never, _) | (_, TlsMode::ByAddress, Reach::Machine) => true,
+            (_, TlsMode::Always, _) | (_, TlsMode::ByAddress, Reach::Network) => false,
+        }
+    }
+
     pub(super) fn advertised(&self) -> Security {
         self.advertised
     }

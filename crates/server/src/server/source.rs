@@ -25,7 +25,8 @@ impl Source {
         }
     }
 
-    fn of_address(address: IpAddr) -> Self {
+    /// What counts as one peer with this address.
+    pub(crate) fn of_address(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => {

@@ -3,18 +3,17 @@
 
 use share_engine::{Authority, MintChild, MintKind};
 use share_model::{
-    Attenuate, AuditEntry, Cut, GrantId, GrantInfo, Minted, OwnerId, Publish, Refusal, Right,
-    Rights, Secret, ShareId, ShareRef, Slug,
+    Attenuate, AuditEntry, Cut, GrantId, GrantInfo, Minted, OwnerId, Publish, Refusal, Secret,
+    ShareId, ShareRef,
 };
 use share_proto::share_capnp::share_session;
 use share_proto::wire;
 
 use super::Session;
 use super::saved_by;
-use crate::owner::{
-    AuditCall, CheckMintCall, DeleteCall, FreezeCall, GrantsCall, MintCall, Outcome, RevokeCall,
-};
+use crate::owner::{AuditCall, DeleteCall, FreezeCall, GrantsCall, MintCall, Outcome, RevokeCall};
 use crate::rpc::exception::malformed;
+use crate::rpc::publishing::publish;
 
 /// What stands before share and request in the hash from which a grant has its id. Persisted by what
 /// it names: keep stable.
@@ -53,42 +52,21 @@ impl Session {
         self.mint(child).await
     }
 
-    /// The index of public addresses has the slug before the grant is made: one that leads to no
-    /// grant opens nothing, and a repeat makes the rest.
     pub(super) async fn publish(&self, params: share_session::PublishParams) -> Outcome<Minted> {
         let read = params.get().and_then(|params| params.get_request());
         let request: Publish = match read_as(read, wire::read_publish) {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let child = MintChild {
-            kind: MintKind::Published,
-            grant: Slug::grant_of(&request.slug_hash),
-            secret_hash: request.slug_hash,
-            rights: Rights::of(&[Right::Read]),
-            expires_at: request.expires_at,
-            label: request.label,
-            sealed_for: None,
-            origin: request.origin,
-        };
-        if let Err(refusal) = self.index_slug(child.clone()).await? {
-            return Ok(Err(refusal));
-        }
-        self.mint(child).await
-    }
-
-    /// Names the share in the index of public addresses, if the grant will be made: else a refused call
-    /// would leave something there.
-    async fn index_slug(&self, child: MintChild) -> Outcome<()> {
-        let grant = child.grant;
-        let may = self.call(|authority| CheckMintCall { authority, child });
-        let reading = match may.await? {
-            Ok((reading, _)) => reading,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let _call = self.connection.begin_call()?;
         let door = &self.connection.door;
-        let indexing = door.hub.publish_index(grant, reading.handle.share());
-        door.within(indexing).await
+        let published = async {
+            match self.opened.get().await? {
+                Ok(opened) => publish(&door.hub, &opened.reading, request).await,
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        door.within(published).await
     }
 
     async fn mint(&self, child: MintChild) -> Outcome<Minted> {
@@ -206,7 +184,7 @@ pub(super) fn read_as<R, T>(
 
 #[cfg(test)]
 mod tests {
-    use share_model::{Origin, OriginKind, RequestId, SecretHash};
+    use share_model::{Origin, OriginKind, RequestId, Rights, SecretHash};
 
     use super::*;
 

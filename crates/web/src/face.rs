@@ -1,0 +1,254 @@
+//! The face: what it is made of, and how it serves a connection.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use share_model::seam::{Clock, SystemClock};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::backend::Backend;
+use crate::budget::Budget;
+use crate::connections::{Connections, Seat};
+use crate::counted::Counted;
+use crate::hosts::Hosts;
+use crate::limits::WebLimits;
+use crate::routes;
+use crate::source::Source;
+use crate::stall::Stalling;
+
+/// How long to let things be after accepting failed: mostly for want of file descriptors, which only
+/// connections that end give back.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Less than this, the HTTP library does not take for a request's head.
+const HEADER_BYTES_MIN: usize = 8 << 10;
+
+/// What a face goes by.
+#[derive(Debug, Clone)]
+pub struct FaceOptions {
+    /// Under which names it is asked.
+    pub hosts: Hosts,
+    /// Its bounds.
+    pub limits: WebLimits,
+    /// Waits for it.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl FaceOptions {
+    /// The defaults, on the machine's clock.
+    pub fn new(hosts: Hosts) -> Self {
+        Self {
+            hosts,
+            limits: WebLimits::DEFAULT,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// The HTTP face of a backend. Cheap to clone; the bounds are those of all clones together.
+#[derive(Debug, Clone)]
+pub struct Face {
+    inner: Arc<Inner>,
+    router: Router,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) options: FaceOptions,
+    pub(crate) budget: Budget,
+    connections: Connections,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Peer {
+    pub(crate) fn source(self) -> Option<Source> {
+        self.address.map(Source::from)
+    }
+}
+
+impl Face {
+    /// The face of `backend`.
+    pub fn new(backend: Arc<dyn Backend>, options: FaceOptions) -> Self {
+        let limits = &options.limits;
+        let budget = Budget::new(limits.bodies_bytes_max, limits.bodies_per_address_bytes_max);
+        let connections =
+            Connections::new(limits.connections_max, limits.connections_per_address_max);
+        let inner = Arc::new(Inner {
+            backend,
+            options,
+            budget,
+            connections,
+        });
+        let router = routes::router(Arc::clone(&inner));
+        Self { inner, router }
+    }
+
+    /// Serves one connection to its end; `address`: where it comes from, `None` if it does not count.
+    ///
+    /// Needs a tokio runtime with time. When `drain` becomes true, or its sender goes away, requests
+    /// that are under way may end within a deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping this drops the calls of the backend that are under way.
+    pub async fn serve_connection<T>(
+        &self,
+        io: T,
+        address: Option<IpAddr>,
+        mut drain: watch::Receiver<bool>,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = Peer { address };
+        let seat = match self.inner.connections.seat(peer.source()) {
+            Ok(seat) => seat,
+            Err(why) => {
+                info!(%why, "HTTP connection closed");
+                return;
+            }
+        };
+        let options = &self.inner.options;
+        let (stall, linger) = (options.limits.write_stall, options.limits.linger);
+        let io = Stalling::new(io, Arc::clone(&options.clock), stall, linger);
+        let serving = self.builder().serve_connection(
+            TokioIo::new(io),
+            service_fn(|request| self.answer(&seat, peer, request)),
+        );
+        let mut serving = pin!(serving);
+        let why = tokio::select! {
+            ended = serving.as_mut() => Turn::Ended(ended),
+            () = seat.gives_way() => Turn::GivesWay,
+            () = drained(&mut drain) => Turn::Drains,
+        };
+        let ended = match why {
+            Turn::Ended(ended) => ended,
+            Turn::GivesWay => {
+                debug!("HTTP connection gives way to another one");
+                return;
+            }
+            Turn::Drains => {
+                serving.as_mut().graceful_shutdown();
+                let deadline = options.limits.drain_deadline;
+                let Ok(ended) = tokio::time::timeout(deadline, serving).await else {
+                    info!("HTTP connection ended in the middle of a request");
+                    return;
+                };
+                ended
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, "HTTP connection ended");
+        }
+    }
+
+    /// Accepts and serves connections until `drain` becomes true or its sender goes away, and then
+    /// until all have ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping this ends all connections.
+    pub async fn serve_tcp(&self, listener: TcpListener, mut drain: watch::Receiver<bool>) {
+        let mut serving = JoinSet::new();
+        let told = drain.clone();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = drained(&mut drain) => break,
+                Some(ended) = serving.join_next() => {
+                    report(ended);
+                    continue;
+                }
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let (face, drain) = (self.clone(), told.clone());
+                    serving.spawn(async move {
+                        face.serve_stream(stream, address.ip(), drain).await;
+                    });
+                }
+                Err(error) => {
+                    debug!(%error, "no HTTP connection accepted");
+                    self.inner.options.clock.sleep(PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        while let Some(ended) = serving.join_next().await {
+            report(ended);
+        }
+    }
+
+    async fn serve_stream(&self, stream: TcpStream, address: IpAddr, drain: watch::Receiver<bool>) {
+        // Without it answers only come later.
+        let _ = stream.set_nodelay(true);
+        self.serve_connection(stream, Some(address), drain).await;
+    }
+
+    fn builder(&self) -> http1::Builder {
+        let limits = &self.inner.options.limits;
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_deadline)
+            .max_buf_size(limits.header_bytes_max.max(HEADER_BYTES_MIN))
+            .max_headers(limits.headers_max)
+            // An agent that ends hangs up behind its last request, which is to be carried out.
+            .half_close(true);
+        builder
+    }
+
+    /// The answer to a request; the request is under way until the answer has been taken.
+    async fn answer(
+        &self,
+        seat: &Seat,
+        peer: Peer,
+        mut request: http::Request<Incoming>,
+    ) -> Result<http::Response<Counted<Body>>, io::Error> {
+        let under_way = seat.under_way();
+        request.extensions_mut().insert(peer);
+        let answer = TowerToHyperService::new(self.router.clone()).call(request);
+        let Ok(response) = answer.await;
+        Ok(response.map(|body| Counted::new(body, under_way)))
+    }
+}
+
+/// What a connection comes to next.
+enum Turn {
+    Ended(hyper::Result<()>),
+    GivesWay,
+    Drains,
+}
+
+/// Ends when the face drains.
+async fn drained(drain: &mut watch::Receiver<bool>) {
+    // Fails if whoever drains has gone, which means the same.
+    let _ = drain.wait_for(|drain| *drain).await;
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        warn!(%error, "serving an HTTP connection failed");
+    }
+}

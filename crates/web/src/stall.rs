@@ -1,0 +1,138 @@
+//! A stream that ends when its other side takes nothing, and not before it can have read the last
+//! answer.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use share_model::seam::{Clock, Sleep};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// So many bytes are taken at a time of what nobody wants.
+const DISCARDED_BYTES: usize = 8 << 10;
+
+/// `io`, with a bound on how long a write may wait.
+///
+/// When it is shut down it takes what still comes, for a while: a system that closes a connection with
+/// something unread resets it, and whoever is still sending a body that was refused would never read
+/// why.
+#[derive(Debug)]
+pub(crate) struct Stalling<T> {
+    io: T,
+    clock: Arc<dyn Clock>,
+    stall: Duration,
+    linger: Duration,
+    waiting: Waiting,
+    /// Nothing more is written.
+    is_shut: bool,
+}
+
+/// The time that a write waits; `None`: none does.
+struct Waiting(Option<Sleep>);
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Waiting").field(&self.0.is_some()).finish()
+    }
+}
+
+impl<T> Stalling<T> {
+    /// A stream whose writes wait for `stall` at most, and its end for `linger`.
+    pub(crate) fn new(io: T, clock: Arc<dyn Clock>, stall: Duration, linger: Duration) -> Self {
+        Self {
+            io,
+            clock,
+            stall,
+            linger,
+            waiting: Waiting(None),
+            is_shut: false,
+        }
+    }
+
+    /// The write's own outcome, or an error if it has waited for too long.
+    fn bounded<U>(
+        &mut self,
+        context: &mut Context<'_>,
+        outcome: Poll<io::Result<U>>,
+    ) -> Poll<io::Result<U>> {
+        if outcome.is_ready() {
+            self.waiting.0 = None;
+            return outcome;
+        }
+        let begin = || self.clock.sleep(self.stall);
+        let sleep = self.waiting.0.get_or_insert_with(begin);
+        match sleep.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Stalling<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.bounded(context, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write_vectored(context, bytes);
+        self.bounded(context, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.io).poll_flush(context);
+        self.bounded(context, outcome)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut {
+            let outcome = Pin::new(&mut self.io).poll_shutdown(context);
+            ready!(self.bounded(context, outcome))?;
+            self.is_shut = true;
+        }
+        self.poll_linger(context).map(Ok)
+    }
+}
+
+impl<T: AsyncRead + Unpin> Stalling<T> {
+    /// Takes what comes, until nothing more does or it has taken long enough.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let begin = || self.clock.sleep(self.linger);
+        let sleep = self.waiting.0.get_or_insert_with(begin);
+        if sleep.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut discarded = [0; DISCARDED_BYTES];
+        loop {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            let outcome = ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer));
+            if outcome.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
