@@ -7,13 +7,17 @@
 mod backend;
 mod creating_link;
 mod endings;
+mod limits;
 mod public_url;
 mod record;
 mod running;
 mod server;
 mod shares;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub(crate) use backend::Bridge;
+pub(crate) use limits::BridgeLimits;
 pub(crate) use running::{BridgeOptions, RunningBridge};
 pub(crate) use server::Target;

@@ -9,7 +9,7 @@ use share_client::{
     Grouping, NewOp, OpenSession, Outbox, OutboxError, Registry, RegistryError, SessionName,
 };
 use share_model::seam::Entropy;
-use share_model::{RequestId, Secret, ShareId, ShareRef, Slug};
+use share_model::{FactoryRef, Origin, RequestId, Secret, ShareId, ShareRef, Slug};
 use share_opencode::Item;
 use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
 use tokio::sync::{Mutex, Notify, watch};
@@ -17,11 +17,8 @@ use tokio::sync::{Mutex, Notify, watch};
 use super::public_url::PublicUrl;
 use super::record::{End, Record, Standing, State, origin_of};
 use super::server::Target;
-use super::shares::{Kept, SHARES_MAX, Shares};
+use super::shares::{Kept, Shares};
 use super::values::Values;
-
-/// Bytes of an agent session's id.
-const SESSION_BYTES_MAX: usize = 256;
 
 /// Keeps shares for an agent: in an outbox, until their server has them.
 #[derive(Debug)]
@@ -34,6 +31,7 @@ pub(crate) struct Bridge {
     /// The outbox's file, absolute.
     pub(super) state_file: PathBuf,
     pub(super) shares: Arc<Shares>,
+    pub(super) shares_max: usize,
     pub(super) values: Arc<Values>,
     pub(super) url: Arc<PublicUrl>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -49,16 +47,15 @@ pub(crate) struct Bridge {
 impl Backend for Bridge {
     /// Answers also while the server is away, which is asked with the first replay.
     async fn create(&self, _: &Asker, session: &str) -> Result<CreatedShare, BackendError> {
-        check_session(session)?;
+        let (name, origin) = self.name(session)?;
         let url = self.public_url()?;
         let _creating = self.creating.lock().await;
         self.check_room()?;
         let (reference, request) = match &self.target {
-            Target::Factory(_) => self.register(session).await?,
+            Target::Factory(factory) => self.register(factory, (name, &origin)).await?,
             Target::Share(reference) => (self.only(reference, session)?, None),
         };
         let (slug, secret) = (Slug::random(&*self.entropy), Secret::random(&*self.entropy));
-        let origin = origin_of(session).ok_or_else(|| session_refused("can't be an origin"))?;
         let record = Record {
             session: session.to_owned(),
             origin,
@@ -178,30 +175,37 @@ impl Bridge {
     }
 
     fn check_room(&self) -> Result<(), BackendError> {
-        if self.shares.count() < SHARES_MAX {
-            return Ok(());
+        let max = self.shares_max;
+        match self.shares.count() < max {
+            true => Ok(()),
+            false => Err(BackendError::Refused {
+                reason: format!("the bridge knows {max} shares: start it with another `--state`"),
+            }),
         }
-        Err(BackendError::Refused {
-            reason: format!(
-                "the bridge knows {SHARES_MAX} shares: start it with another `--state`"
-            ),
-        })
+    }
+
+    /// What a session is called here, and as which it makes its share.
+    fn name(&self, session: &str) -> Result<(SessionName, Origin), BackendError> {
+        let name = SessionName::new(self.project.clone(), session);
+        let name = name.map_err(|error| BackendError::Invalid {
+            reason: error.to_string(),
+        })?;
+        let origin = origin_of(session).ok_or_else(|| BackendError::Invalid {
+            reason: "the session's id is empty or too long".to_owned(),
+        })?;
+        Ok((name, origin))
     }
 
     /// Registers a new share, for each time that a session is shared: its id proves nothing.
-    async fn register(&self, session: &str) -> Result<(ShareRef, Option<RequestId>), BackendError> {
-        let Target::Factory(factory) = &self.target else {
-            return Err(session_refused("needs a factory"));
-        };
-        let name = SessionName::new(self.project.clone(), session);
-        let origin = origin_of(session);
-        let (Ok(name), Some(origin)) = (name, origin) else {
-            return Err(session_refused("can't be the name of a session"));
-        };
+    async fn register(
+        &self,
+        factory: &FactoryRef,
+        (name, origin): (SessionName, &Origin),
+    ) -> Result<(ShareRef, Option<RequestId>), BackendError> {
         let open = OpenSession {
             name,
             title: String::new(),
-            origin,
+            origin: origin.clone(),
             state_file: self.state_file.clone(),
         };
         let ahead = self.registry.register_ahead(factory, open).await;
@@ -246,22 +250,6 @@ impl Bridge {
             },
             error => overloaded(chain(&error)),
         }
-    }
-}
-
-fn check_session(session: &str) -> Result<(), BackendError> {
-    match session.len() {
-        0 => Err(session_refused("is empty")),
-        bytes if bytes > SESSION_BYTES_MAX => Err(session_refused(&format!(
-            "has {bytes} bytes, limit is {SESSION_BYTES_MAX}"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn session_refused(why: &str) -> BackendError {
-    BackendError::Invalid {
-        reason: format!("the id of the agent session {why}"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use share_client::{Backoff, ClientError, Heard, Outbox, Outcome, Registry, RowFilter, RowState};
 use share_model::seam::{Clock, Entropy};
-use share_model::{OpId, ShareId};
+use share_model::{OpId, RefusalCode, ShareId, ShareRef};
 use tokio::sync::Notify;
 
 use super::record::{End, Standing, State};
@@ -67,11 +67,17 @@ impl Endings {
             return Ok(());
         }
         if state.standing != Standing::New {
-            match self.server.delete(&kept.record, state.standing).await {
+            let newest = self.newest_ref(kept).await;
+            let deleted = self.server.delete(&kept.record, state.standing, &newest);
+            match deleted.await {
                 Ok(()) => {}
+                Err(ClientError::Refused(refusal)) if refusal.code == RefusalCode::Gone => {}
                 Err(ClientError::Refused(refusal)) if is_last_word(&refusal) => {
                     let code = refusal.code.name();
-                    tracing::info!(code, "the server had the last word on an unshare");
+                    tracing::warn!(
+                        code,
+                        "a share was not deleted, and nothing here may delete it"
+                    );
                 }
                 Err(error) => return Err(error),
             }
@@ -89,6 +95,22 @@ impl Endings {
         })?;
         self.let_all_go(kept.record.reference.share).await;
         Ok(())
+    }
+
+    /// The owner's ref, which `share rotate` may have replaced.
+    async fn newest_ref(&self, kept: &Arc<Kept>) -> ShareRef {
+        let own = &kept.record.reference;
+        let found = self.registry.find_share(own.share).await;
+        let found = found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the registry was not asked for a share's newest ref");
+            Vec::new()
+        });
+        let refs = found.into_iter().filter_map(|entry| entry.reference);
+        let newest = refs.max_by_key(|reference| reference.epoch);
+        match newest {
+            Some(newest) if newest.epoch > own.epoch => newest,
+            Some(_) | None => own.clone(),
+        }
     }
 
     /// Frees the session's name, if it is this share's still.

@@ -1,5 +1,6 @@
 //! A bridge with what runs beside it: the replay, and what ends shares.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,16 +18,14 @@ use tokio::task::JoinSet;
 use super::backend::Bridge;
 use super::creating_link::CreatingLink;
 use super::endings::Endings;
+use super::limits::BridgeLimits;
 use super::public_url::PublicUrl;
 use super::record::{End, Standing};
 use super::server::{ServerSide, Target};
 use super::shares::Shares;
-use super::values::{VALUES_BYTES_MAX, Values};
+use super::values::Values;
 use crate::error::CliError;
 
-/// Pages of the outbox's file, of 4 KiB each: 4 GiB. An agent whose server is away for weeks does not
-/// fill the machine's disk.
-pub(super) const OUTBOX_PAGES_MAX: u32 = 1 << 20;
 /// After a replay that could not go on, before it is begun again.
 const BEGIN_AGAIN: Duration = Duration::from_secs(5);
 
@@ -44,6 +43,7 @@ pub(crate) struct BridgeOptions {
     pub(crate) owner: Option<OwnerKey>,
     /// Between two tries to reach the server.
     pub(crate) backoff: Backoff,
+    pub(crate) limits: BridgeLimits,
 }
 
 /// Runs until it is stopped.
@@ -62,7 +62,7 @@ impl RunningBridge {
     /// If the outbox or a record can't be opened, or another bridge has the folder.
     pub(crate) async fn start(options: BridgeOptions) -> Result<Self, CliError> {
         let files: Arc<dyn Files> = Arc::new(SystemFiles);
-        let outbox = open_outbox(&options.state_file)?;
+        let outbox = open_outbox(&options.state_file, options.limits.outbox_pages_max)?;
         let folder = folder_beside(&options.state_file);
         let shares = Arc::new(Shares::open(&folder, Arc::clone(&files))?);
         let url = PublicUrl::open(options.public_url, folder.join("server.json"), files)?;
@@ -83,7 +83,8 @@ impl RunningBridge {
             project: options.project,
             state_file: options.state_file,
             shares,
-            values: Arc::new(Values::new(VALUES_BYTES_MAX)),
+            shares_max: options.limits.shares_max,
+            values: Arc::new(Values::new(options.limits.values_bytes_max)),
             url,
             entropy: Arc::new(SystemEntropy::default()),
             wanted: Arc::new(Notify::new()),
@@ -106,7 +107,7 @@ impl RunningBridge {
         options: FlusherOptions,
     ) -> Self {
         let stop = watch::Sender::new(false);
-        let endings = Rc::new(Endings {
+        let endings = Endings {
             server: Arc::clone(&server),
             outbox: bridge.outbox.clone(),
             registry: bridge.registry.clone(),
@@ -115,7 +116,7 @@ impl RunningBridge {
             entropy: Arc::new(SystemEntropy::default()),
             backoff,
             wanted: Arc::clone(&bridge.wanted),
-        });
+        };
         let mut tasks = JoinSet::new();
         let replay = replay(
             bridge.outbox.clone(),
@@ -164,9 +165,9 @@ pub(super) fn folder_beside(state_file: &Path) -> PathBuf {
     state_file.with_file_name("bridge")
 }
 
-fn open_outbox(path: &Path) -> Result<Outbox, CliError> {
+fn open_outbox(path: &Path, pages_max: u32) -> Result<Outbox, CliError> {
     let sqlite = SqliteSettings {
-        pages_max: Some(OUTBOX_PAGES_MAX),
+        pages_max: Some(pages_max),
         ..SqliteSettings::default()
     };
     let options = OutboxOptions {
@@ -178,14 +179,20 @@ fn open_outbox(path: &Path) -> Result<Outbox, CliError> {
     })
 }
 
-/// Gives the outbox the ref of each share that has no deletion behind it: the bridge may have been
-/// killed before it did, and a replay that stopped before the share was there may try again.
+/// Gives the outbox the ref of each share that it may lack: the bridge was killed before it did, or
+/// the outbox was lost; and of each that is not there yet, for a replay that stopped before it was may
+/// try again.
 async fn use_refs_again(outbox: &Outbox, shares: &Arc<Shares>) -> Result<(), CliError> {
+    let failed = |error| CliError::refused("keep a share's ref").caused_by(error);
+    let known = outbox.shares().await.map_err(failed)?;
+    let known: BTreeSet<_> = known.into_iter().map(|status| status.share).collect();
     for kept in shares.all() {
         let state = shares.hold(&kept).await.state();
-        if state.end == End::No && state.standing != Standing::Created {
-            let used = outbox.use_ref(kept.record.reference.clone()).await;
-            used.map_err(|error| CliError::refused("keep a share's ref").caused_by(error))?;
+        let reference = &kept.record.reference;
+        let is_due = state.standing != Standing::Created || !known.contains(&reference.share);
+        if state.end == End::No && is_due {
+            let used = outbox.use_ref(reference.clone()).await;
+            used.map_err(failed)?;
         }
     }
     Ok(())

@@ -77,7 +77,7 @@ impl ServerSide {
         self.mark(kept, Standing::Asked, Standing::Created).await
     }
 
-    /// Deletes a share of which a server may know.
+    /// Deletes a share of which a server may know, by the newest ref of its owner.
     ///
     /// # Errors
     ///
@@ -86,14 +86,15 @@ impl ServerSide {
         &self,
         record: &Record,
         standing: Standing,
+        newest: &ShareRef,
     ) -> Result<(), ClientError> {
         if standing == Standing::Asked {
             // Whether it is there is not known. Asked for again it is, and an earlier request that
             // comes late finds it deleted.
             self.create(record).await?;
         }
-        let (reference, origin) = (&record.reference, &record.origin);
-        let deleting = delete_share(&*self.connector, reference, self.owner.as_ref(), origin);
+        let (owner, origin) = (self.owner.as_ref(), &record.origin);
+        let deleting = delete_share(&*self.connector, newest, owner, origin);
         deleting.await.map(drop)
     }
 

@@ -11,9 +11,6 @@ use tokio::sync::{Mutex, MutexGuard as StateGuard};
 use super::record::{self, End, Record, State};
 use crate::error::CliError;
 
-/// Records, of shares that were deleted too: an agent that lost the answer to its unshare asks again.
-pub(super) const SHARES_MAX: usize = 16_384;
-
 /// What records' files end in.
 const ENDING: &str = "share";
 

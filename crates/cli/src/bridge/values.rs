@@ -8,10 +8,6 @@ use serde_json::Value;
 use share_model::{Limits, Mutation, ShareId, json_bytes};
 use share_opencode::{Converter, Item, ItemError};
 
-/// Bytes of JSON that are remembered, of all shares together; those of the share that was synced
-/// longest ago are forgotten first. In memory a value takes some times that.
-pub(super) const VALUES_BYTES_MAX: u64 = 128 << 20;
-
 /// The values of all shares.
 #[derive(Debug)]
 pub(super) struct Values {

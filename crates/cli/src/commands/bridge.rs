@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::bridge::{Bridge, BridgeOptions, RunningBridge, Target};
+use crate::bridge::{Bridge, BridgeLimits, BridgeOptions, RunningBridge, Target};
 use crate::error::CliError;
 use crate::ref_arg::{self, AnyRef, RefArg};
 use crate::registry_arg::RegistryArg;
@@ -141,6 +141,7 @@ impl StandArgs {
             public_url: self.public_url.clone(),
             owner: identity::held()?,
             backoff: backoff(self.retry_max_ms),
+            limits: BridgeLimits::DEFAULT,
         })
     }
 }
