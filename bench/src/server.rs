@@ -181,7 +181,7 @@ impl Bridge {
             .arg(folder.join("bridge/share.sqlite"));
         command.env("SHARE_REGISTRY", folder.join("registry/registry.sqlite"));
         let mut child = Child::start(command, &KillCount::default())?;
-        let http = told(&mut child, "http on http://").await?;
+        let http = told(&mut child, "bridge on http://").await?;
         Ok(Self { child, http })
     }
 
