@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
 use rand_chacha::ChaCha20Rng;

@@ -1,7 +1,6 @@
 //! Flushing: when it ends, what it says, and who may do it.
 
 use std::io;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

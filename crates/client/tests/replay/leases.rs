@@ -1,7 +1,6 @@
 //! Several flushers of one file: one at a time replays a share.
 
 use std::future::Future;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! Promise 5: an op that can't be applied is tried while that may change, is then given up by
 //! request, and a person can decide about it. Every op ends, and everything says alike how.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -324,7 +323,7 @@ async fn a_running_replay_sees_what_is_sent_as_a_new_op() {
     let (flusher, running) = share_client::Flusher::run_local_over(
         &outbox,
         world.flushing.clone(),
-        std::rc::Rc::new(link),
+        link,
     );
     let local = tokio::task::LocalSet::new();
     let log = local.run_until(async {

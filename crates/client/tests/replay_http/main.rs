@@ -4,6 +4,7 @@
 
 #[path = "../replay/answers.rs"]
 mod answers;
+mod behind_proxy;
 #[path = "../replay/claims.rs"]
 mod claims;
 #[path = "../replay/drop_points.rs"]
