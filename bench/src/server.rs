@@ -141,7 +141,7 @@ pub(crate) fn origin() -> Result<Origin, BenchError> {
 async fn serve(share: &Path, data: &Path, listen: &str) -> Result<(Child, String), BenchError> {
     let mut command = Command::new(share);
     command.arg("serve").arg("--data").arg(data);
-    command.args(["--listen", listen]);
+    command.args(["--no-http", "--listen", listen]);
     let mut child = Child::start(command, &KillCount::default())?;
     let line = child
         .wait_for_line(|line| line.starts_with("listening on "), PATIENCE)

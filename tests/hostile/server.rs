@@ -30,7 +30,7 @@ impl Server {
         let files = files.map_or_else(String::new, |files| format!("ulimit -n {files}; "));
         command.arg("-c").arg(format!("{files}exec \"$0\" \"$@\""));
         command.arg(share_tests::share_binary());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.args(["serve", "--no-http", "--listen", "127.0.0.1:0", "--data"]);
         command.arg(folder.join("data"));
         command
             .env_clear()

@@ -80,7 +80,7 @@ class Server:
     """`share serve`, and the way to reach it."""
 
     def __init__(self, binary, data, *options):
-        command = [binary, "serve", "--data", data, "--listen", "127.0.0.1:0", *options]
+        command = [binary, "serve", "--data", data, "--listen", "127.0.0.1:0", "--no-http", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.log = []
         threading.Thread(target=self._read_log, daemon=True).start()

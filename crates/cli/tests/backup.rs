@@ -304,7 +304,14 @@ fn a_journal_may_lie_elsewhere_and_is_missed_when_it_is_gone() {
     let address = backed_up(&place).kill();
     std::fs::create_dir(place.path("apart")).unwrap();
     std::fs::rename(place.path("server.journal"), place.path("apart/journal")).unwrap();
-    let serve = ["serve", "--data", "server", "--listen", "127.0.0.1:0"];
+    let serve = [
+        "serve",
+        "--no-http",
+        "--data",
+        "server",
+        "--listen",
+        "127.0.0.1:0",
+    ];
     place.share(&serve).says(
         1,
         &[

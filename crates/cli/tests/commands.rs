@@ -297,7 +297,14 @@ fn an_outbox_of_a_newer_version_is_refused_and_left_as_it_was() {
 fn a_port_in_use_is_said() {
     let place = Place::new();
     let serving = place.serve("127.0.0.1:0");
-    let ended = place.share(&["serve", "--data", "other", "--listen", &serving.address]);
+    let ended = place.share(&[
+        "serve",
+        "--no-http",
+        "--data",
+        "other",
+        "--listen",
+        &serving.address,
+    ]);
     ended.says(1, &[&serving.address, "in use"]);
 }
 
@@ -305,7 +312,14 @@ fn a_port_in_use_is_said() {
 fn a_data_folder_has_one_server() {
     let place = Place::new();
     let _serving = place.serve("127.0.0.1:0");
-    let ended = place.share(&["serve", "--data", "server", "--listen", "127.0.0.1:0"]);
+    let ended = place.share(&[
+        "serve",
+        "--no-http",
+        "--data",
+        "server",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
     ended.says(1, &["server", "another"]);
 }
 

@@ -245,7 +245,7 @@ fn what_is_no_recording_is_refused_before_anything_starts() {
 fn serve(data: &Path) -> Child {
     let mut command = share();
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--no-http", "--listen", "127.0.0.1:0", "--data"])
         .arg(data);
     let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

@@ -27,7 +27,14 @@ impl Drop for Server {
 
 impl Server {
     fn start(place: &Place, data: &str, options: &[&str]) -> Self {
-        let args = ["serve", "--data", data, "--listen", "127.0.0.1:0"];
+        let args = [
+            "serve",
+            "--no-http",
+            "--data",
+            data,
+            "--listen",
+            "127.0.0.1:0",
+        ];
         let args = [&args[..], options].concat();
         let mut command = place.command(&args);
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -50,7 +50,7 @@ use crate::seams::Seams;
 use crate::store::{SqliteStore, Store};
 
 use doorway::Doorway;
-use http::HttpFace;
+use http::{HttpFace, urls};
 use place::{Place, Placement};
 use security::Protecting;
 
@@ -159,12 +159,12 @@ async fn start(
         open.add(doorway.open_http(listener, face)?);
     }
     let addresses: Vec<String> = listening.into_iter().map(|it| it.address).collect();
-    let http_addresses = http_listening.into_iter().map(|it| it.address).collect();
-    info!(?addresses, ?http_addresses, data = %data.display(), "server started");
+    let http_urls = urls(&http_listening, &protecting);
+    info!(?addresses, ?http_urls, data = %data.display(), "server started");
     Ok(RunningServer {
         addresses,
         http_url,
-        http_addresses,
+        http_urls,
         protecting,
         seams,
         store: journaled,

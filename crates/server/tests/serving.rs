@@ -12,6 +12,7 @@ mod serving {
     mod door;
     mod factory;
     mod fairness;
+    mod http;
     mod journal;
     mod lane;
     mod lifecycle;

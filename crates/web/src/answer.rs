@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use share_opencode::ItemError;
@@ -15,6 +15,8 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     error: String,
     hint: &'static str,
+    /// The request's body was not read to its end, so that the connection is of no more use.
+    is_unread: bool,
 }
 
 #[derive(Serialize)]
@@ -29,7 +31,15 @@ impl Refusal {
             status,
             error: error.into(),
             hint,
+            is_unread: false,
         }
+    }
+
+    /// Of a request whose body was not read: the peer is told that the connection ends. It might send
+    /// its next request there else, and never know what became of it.
+    pub(crate) fn unread(mut self) -> Self {
+        self.is_unread = true;
+        self
     }
 
     pub(crate) fn invalid(error: impl Into<String>, hint: &'static str) -> Self {
@@ -65,6 +75,9 @@ impl Refusal {
     /// The headers that the status wants.
     fn headers(&self, response: &mut Response) {
         let headers = response.headers_mut();
+        if self.is_unread {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         match self.status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

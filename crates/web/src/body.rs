@@ -1,6 +1,7 @@
 //! Reading a request's body within its bounds.
 
 use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
@@ -32,8 +33,31 @@ impl From<Full> for Refusal {
     }
 }
 
+/// Reads the body to its end, if it is of the type that is wanted; what came of one that does not come
+/// whole is forgotten.
+pub(crate) async fn read(
+    face: &Inner,
+    source: Option<Source>,
+    wanted: &str,
+    request: Request,
+) -> Result<Held, Refusal> {
+    let limits = &face.options.limits;
+    let reading = async {
+        check_type(request.headers(), wanted)?;
+        let body = request.into_body();
+        if body.size_hint().lower() > limits.body_bytes_max as u64 {
+            return Err(too_large(limits));
+        }
+        collect(limits, face.budget.room(source), body).await
+    };
+    match tokio::time::timeout(limits.body_deadline, reading).await {
+        Ok(held) => held.map_err(Refusal::unread),
+        Err(_) => Err(too_slow().unread()),
+    }
+}
+
 /// Whether the body is what its route takes, by the headers.
-pub(crate) fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), Refusal> {
+fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), Refusal> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(given), None) = (types.next(), types.next()) else {
         return Err(wrong_type(wanted));
@@ -58,23 +82,6 @@ fn wrong_type(wanted: &str) -> Refusal {
         format!("the body has to be `{wanted}`, as such and in UTF-8"),
         "set the header `Content-Type`, and no `Content-Encoding`",
     )
-}
-
-/// Reads the body to its end; what came of one that does not come whole is forgotten.
-pub(crate) async fn read(
-    face: &Inner,
-    source: Option<Source>,
-    body: Body,
-) -> Result<Held, Refusal> {
-    let limits = &face.options.limits;
-    if body.size_hint().lower() > limits.body_bytes_max as u64 {
-        return Err(too_large(limits));
-    }
-    let reading = collect(limits, face.budget.room(source), body);
-    match tokio::time::timeout(limits.body_deadline, reading).await {
-        Ok(held) => held,
-        Err(_) => Err(too_slow()),
-    }
 }
 
 async fn collect(limits: &WebLimits, mut room: Room, mut body: Body) -> Result<Held, Refusal> {

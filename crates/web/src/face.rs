@@ -131,7 +131,8 @@ impl Face {
             }
         };
         let options = &self.inner.options;
-        let io = Stalling::new(io, Arc::clone(&options.clock), options.limits.write_stall);
+        let (stall, linger) = (options.limits.write_stall, options.limits.linger);
+        let io = Stalling::new(io, Arc::clone(&options.clock), stall, linger);
         let serving = self.builder().serve_connection(
             TokioIo::new(io),
             service_fn(|request| self.answer(&seat, peer, request)),

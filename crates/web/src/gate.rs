@@ -8,11 +8,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
-    CONTENT_SECURITY_POLICY, EXPECT, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, HOST, HeaderName, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use http_body_util::BodyExt as _;
 
 use crate::answer::Refusal;
 use crate::face::Inner;
@@ -36,10 +35,6 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Bytes of a body that are read although the request is refused, so that who is still sending it
-/// reads the answer before the connection ends.
-const DISCARDED_BYTES_MAX: usize = 256 << 10;
-
 /// Lets a request on to its route, or refuses it.
 pub(crate) async fn gate(State(face): State<Arc<Inner>>, request: Request, next: Next) -> Response {
     let refusal = match check_host(&face, request.uri(), request.headers()) {
@@ -47,10 +42,7 @@ pub(crate) async fn gate(State(face): State<Arc<Inner>>, request: Request, next:
         Err(refusal) => Some(refusal),
     };
     let mut response = match refusal {
-        Some(refusal) => {
-            discard(&face, request).await;
-            refusal.into_response()
-        }
+        Some(refusal) => refusal.unread().into_response(),
         None => next.run(request).await,
     };
     for (name, value) in HEADERS {
@@ -107,23 +99,4 @@ fn made_by_a_page(method: &Method, headers: &HeaderMap) -> Option<Refusal> {
             "leave the header `Origin` out, unless a browser set it",
         )
     })
-}
-
-/// Reads what is on its way of a refused request's body.
-async fn discard(face: &Inner, request: Request) {
-    if request.headers().contains_key(EXPECT) {
-        // Who waits to be asked for the body is not asked.
-        return;
-    }
-    let mut body = request.into_body();
-    let mut bytes = 0;
-    let read = async {
-        while bytes <= DISCARDED_BYTES_MAX
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
-        }
-    };
-    // The answer leaves all the same.
-    let _ = tokio::time::timeout(face.options.limits.body_stall, read).await;
 }

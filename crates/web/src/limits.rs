@@ -28,6 +28,8 @@ pub struct WebLimits {
     pub header_deadline: Duration,
     /// How long a peer may take nothing of an answer.
     pub write_stall: Duration,
+    /// How long a connection that ends waits for its peer to end it too.
+    pub linger: Duration,
     /// Connections at a time.
     pub connections_max: usize,
     /// Connections at a time of one IPv4 address or IPv6 /64.
@@ -52,6 +54,7 @@ impl WebLimits {
         headers_max: 64,
         header_deadline: Duration::from_secs(30),
         write_stall: Duration::from_secs(30),
+        linger: Duration::from_secs(2),
         connections_max: 1024,
         connections_per_address_max: 256,
         drain_deadline: Duration::from_secs(5),

@@ -26,6 +26,8 @@ use crate::{body, gate, page, request};
 /// What client libraries send and are answered with.
 const OPS_TYPE: &str = "application/vnd.share.ops";
 
+const JSON_TYPE: &str = "application/json";
+
 /// The description of the routes.
 const OPENAPI: &str = include_str!("openapi.json");
 
@@ -127,8 +129,7 @@ async fn ops(
     request: Request,
 ) -> Result<Response, Refusal> {
     let asker = asker(peer, request.headers());
-    body::check_type(request.headers(), OPS_TYPE)?;
-    let held = body::read(&face, peer.source(), request.into_body()).await?;
+    let held = body::read(&face, peer.source(), OPS_TYPE, request).await?;
     let share = share_id(id)?;
     let _room = held.room;
     let answer = face.backend.ops(&asker, share, held.bytes.into()).await?;
@@ -144,7 +145,7 @@ async fn data(
     let asker = asker(peer, &headers);
     let data = face.backend.data(&asker, &slug(id)?).await;
     match data.map_err(Refusal::of_reading)? {
-        Data::Document(document) => Ok(of_type("application/json", Body::new(Items::of(document)))),
+        Data::Document(document) => Ok(of_type(JSON_TYPE, Body::new(Items::of(document)))),
         Data::Elsewhere(url) => elsewhere(&url),
     }
 }
@@ -179,7 +180,7 @@ async fn health(State(face): Face) -> Response {
 }
 
 async fn openapi() -> Response {
-    of_type("application/json", OPENAPI)
+    of_type(JSON_TYPE, OPENAPI)
 }
 
 fn elsewhere(url: &str) -> Result<Response, Refusal> {
@@ -193,8 +194,7 @@ fn elsewhere(url: &str) -> Result<Response, Refusal> {
 }
 
 async fn read<T: Shape>(face: &Inner, peer: Peer, request: Request) -> Result<(T, Room), Refusal> {
-    body::check_type(request.headers(), "application/json")?;
-    let held = body::read(face, peer.source(), request.into_body()).await?;
+    let held = body::read(face, peer.source(), JSON_TYPE, request).await?;
     request::parse(&face.options.limits, held).await
 }
 

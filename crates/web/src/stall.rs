@@ -1,21 +1,32 @@
-//! A stream that ends when its other side takes nothing.
+//! A stream that ends when its other side takes nothing, and not before it can have read the last
+//! answer.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use share_model::seam::{Clock, Sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// So many bytes are taken at a time of what nobody wants.
+const DISCARDED_BYTES: usize = 8 << 10;
+
 /// `io`, with a bound on how long a write may wait.
+///
+/// When it is shut down it takes what still comes, for a while: a system that closes a connection with
+/// something unread resets it, and whoever is still sending a body that was refused would never read
+/// why.
 #[derive(Debug)]
 pub(crate) struct Stalling<T> {
     io: T,
     clock: Arc<dyn Clock>,
     stall: Duration,
+    linger: Duration,
     waiting: Waiting,
+    /// Nothing more is written.
+    is_shut: bool,
 }
 
 /// The time that a write waits; `None`: none does.
@@ -28,12 +39,15 @@ impl std::fmt::Debug for Waiting {
 }
 
 impl<T> Stalling<T> {
-    pub(crate) fn new(io: T, clock: Arc<dyn Clock>, stall: Duration) -> Self {
+    /// A stream whose writes wait for `stall` at most, and its end for `linger`.
+    pub(crate) fn new(io: T, clock: Arc<dyn Clock>, stall: Duration, linger: Duration) -> Self {
         Self {
             io,
             clock,
             stall,
+            linger,
             waiting: Waiting(None),
+            is_shut: false,
         }
     }
 
@@ -66,7 +80,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stalling<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -95,7 +109,30 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.io).poll_shutdown(context);
-        self.bounded(context, outcome)
+        if !self.is_shut {
+            let outcome = Pin::new(&mut self.io).poll_shutdown(context);
+            ready!(self.bounded(context, outcome))?;
+            self.is_shut = true;
+        }
+        self.poll_linger(context).map(Ok)
+    }
+}
+
+impl<T: AsyncRead + Unpin> Stalling<T> {
+    /// Takes what comes, until nothing more does or it has taken long enough.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let begin = || self.clock.sleep(self.linger);
+        let sleep = self.waiting.0.get_or_insert_with(begin);
+        if sleep.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut discarded = [0; DISCARDED_BYTES];
+        loop {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            let outcome = ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer));
+            if outcome.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 }

@@ -82,7 +82,14 @@ impl Place {
 
     /// Serves, at `listen`; also gives the address.
     pub(crate) fn serve(&self, listen: &str) -> (Running, String) {
-        let args = ["serve", "--data", "../server", "--listen", listen];
+        let args = [
+            "serve",
+            "--data",
+            "../server",
+            "--listen",
+            listen,
+            "--no-http",
+        ];
         let (running, line) = self.start(&args);
         let address = line.strip_prefix("listening on ").map(str::to_owned);
         (running, address.expect("the line has the address"))

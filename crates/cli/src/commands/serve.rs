@@ -2,12 +2,13 @@
 //! `share_server`.
 
 mod files;
+mod http;
 
 use std::path::PathBuf;
 
 use share_server::{
-    CertificateSource, Listeners, Reloaded, RunningServer, Server, ServerError, ServerLimits,
-    ServerOptions, TlsMode, TlsOptions,
+    CertificateSource, Doors, Listeners, Reloaded, RunningServer, Server, ServerError,
+    ServerLimits, ServerOptions, TlsMode, TlsOptions,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +17,8 @@ use crate::{run, ui};
 
 /// Serve shares until SIGTERM or Ctrl-C.
 ///
-/// Prints `listening on ADDRESS` for each address when ready, and writes the factory's ref, with
+/// Prints `listening on ADDRESS` for each address when ready, then `http on URL` for each where HTTP is
+/// served, and writes the factory's ref, with
 /// which shares are created, to `factory.ref` in the data folder.
 ///
 /// Connections have TLS, but on loopback and Unix sockets. The certificate is made at the first start
@@ -65,6 +67,8 @@ pub(crate) struct Args {
     /// No TLS at any address: whoever is on the way reads every secret
     #[arg(long)]
     insecure_plain: bool,
+    #[command(flatten)]
+    http: http::Args,
 }
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {
@@ -76,7 +80,13 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         let mut hung_up = listen_for(SignalKind::hangup())?;
         let failed = |error| CliError::refused(attempted.clone()).caused_by(error);
         let listeners = Listeners::bind(&args.listen).await.map_err(failed)?;
-        let server = Server::start(options(args), listeners)
+        let mut doors = Doors::from(listeners);
+        let http = args.http.bind().await?;
+        let serves_http = http.is_some();
+        if let Some(http) = http {
+            doors = doors.with_http(http);
+        }
+        let server = Server::start(options(args, serves_http), doors)
             .await
             .map_err(failed)?;
         tell(&server)?;
@@ -96,7 +106,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
     })
 }
 
-fn options(args: Args) -> ServerOptions {
+fn options(args: Args, serves_http: bool) -> ServerOptions {
     let defaults = ServerOptions::new(args.data);
     let mode = match (args.tls, args.insecure_plain) {
         (true, _) => TlsMode::Always,
@@ -110,7 +120,8 @@ fn options(args: Args) -> ServerOptions {
     ServerOptions {
         advertise: args.advertise,
         tls: TlsOptions { mode, certificate },
-        limits: limits(defaults.limits),
+        limits: limits(defaults.limits, serves_http),
+        http: args.http.options(),
         journal: args.journal.unwrap_or_else(|| defaults.journal.clone()),
         new_journal: args.new_journal,
         ..defaults
@@ -118,10 +129,10 @@ fn options(args: Args) -> ServerOptions {
 }
 
 /// As many connections as there can be files.
-fn limits(defaults: ServerLimits) -> ServerLimits {
+fn limits(defaults: ServerLimits, serves_http: bool) -> ServerLimits {
     let files = files::raise();
     let wanted = defaults.connections_max;
-    let limits = defaults.within_files(files);
+    let limits = defaults.within_files(files, serves_http);
     let max = limits.connections_max;
     if max < wanted {
         ui::warning(format!(
@@ -140,10 +151,13 @@ fn tell(server: &RunningServer) -> Result<(), CliError> {
     if let Some(pin) = server.security().pin() {
         ui::note(format!("refs pin the certificate {pin}"));
     }
-    server
-        .addresses()
-        .iter()
-        .try_for_each(|address| ui::data(format!("listening on {address}")))
+    for address in server.addresses() {
+        ui::data(format!("listening on {address}"))?;
+    }
+    for url in server.http_urls() {
+        ui::data(format!("http on {url}"))?;
+    }
+    Ok(())
 }
 
 /// Nobody waits for the answer to a signal.

@@ -43,6 +43,7 @@ impl ServerPlace {
         command.args([
             "--listen",
             "127.0.0.1:0",
+            "--no-http",
             "--advertise",
             &self.advertise.to_string(),
         ]);

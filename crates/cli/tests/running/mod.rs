@@ -104,7 +104,8 @@ impl Place {
 
     /// Serves the folder `server` at `listen`.
     pub(crate) fn serve(&self, listen: &str) -> Serving {
-        let mut command = self.command(&["serve", "--data", "server", "--listen", listen]);
+        let mut command =
+            self.command(&["serve", "--data", "server", "--listen", listen, "--no-http"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = child.expect("the server starts");
         let mut line = String::new();

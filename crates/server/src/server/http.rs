@@ -53,12 +53,15 @@ impl HttpFace {
         if let Some(url) = &options.public_url {
             hosts = public(hosts, url)?;
         }
-        let first = || listening.first().map(|it| url_of(it, protecting));
-        let url = options.public_url.clone().or_else(first);
+        let has_url = |it: &&Listening| it.address.parse::<SocketAddr>().is_ok();
+        let first = || match listening.iter().find(has_url) {
+            Some(it) => url_of(it, protecting),
+            None => LOCAL_URL.to_owned(),
+        };
         Ok(Self {
             create,
             hosts,
-            url: url.unwrap_or_else(|| LOCAL_URL.to_owned()),
+            url: options.public_url.clone().unwrap_or_else(first),
         })
     }
 
@@ -90,15 +93,20 @@ fn public(hosts: Hosts, url: &str) -> Result<Hosts, ServerError> {
     hosts.public(url).map_err(ServerError::PublicUrl)
 }
 
-/// The URL of an address on which the face listens.
-fn url_of(listening: &Listening, protecting: &Protecting) -> String {
-    let address = &listening.address;
-    if address::unix_path(address).is_some() {
-        return LOCAL_URL.to_owned();
-    }
-    match protecting.is_plain_allowed(listening.reach) {
-        true => format!("http://{address}"),
-        false => format!("https://{address}"),
+/// Where the face listens, as it is asked there; a Unix socket has no URL.
+pub(super) fn urls(listening: &[Listening], protecting: &Protecting) -> Vec<String> {
+    let urls = listening.iter().map(|it| url_of(it, protecting));
+    urls.collect()
+}
+
+fn url_of(Listening { address, reach }: &Listening, protecting: &Protecting) -> String {
+    match (
+        address::unix_path(address),
+        protecting.is_plain_allowed(*reach),
+    ) {
+        (Some(_), _) => address.clone(),
+        (None, true) => format!("http://{address}"),
+        (None, false) => format!("https://{address}"),
     }
 }
 
@@ -176,5 +184,77 @@ fn address_of(transport: &Transport) -> Option<IpAddr> {
         // Fails if the peer has gone already.
         Transport::Tcp(stream) => Some(stream.peer_addr().ok()?.ip()),
         Transport::Unix(_) | Transport::Other(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::Seams;
+    use crate::server::options::{CertificateSource, TlsMode, TlsOptions};
+
+    fn listening(address: &str, reach: Reach) -> Listening {
+        let address = address.to_owned();
+        Listening { address, reach }
+    }
+
+    fn face(listening: &[Listening], mode: TlsMode, options: &HttpOptions) -> HttpFace {
+        let folder = tempfile::tempdir().unwrap();
+        let tls = TlsOptions {
+            mode,
+            certificate: CertificateSource::SelfMade,
+        };
+        let of = (folder.path().to_owned(), tls);
+        let protecting = Protecting::open(of, listening, &[], &Seams::system()).unwrap();
+        HttpFace::at(listening, options, &protecting).unwrap()
+    }
+
+    #[test]
+    fn who_may_create_follows_from_who_can_ask_unless_it_is_said() {
+        let here = listening("127.0.0.1:7421", Reach::Machine);
+        let socket = listening("unix:/run/http.sock", Reach::Machine);
+        let away = listening("192.0.2.1:7421", Reach::Network);
+        let defaults = HttpOptions::default();
+        let create =
+            |listening: &[Listening], options| face(listening, TlsMode::ByAddress, options).create;
+        assert_eq!(create(&[here.clone(), socket], &defaults), HttpCreate::Open);
+        assert_eq!(
+            create(&[here.clone(), away.clone()], &defaults),
+            HttpCreate::Token
+        );
+        for said in [HttpCreate::Open, HttpCreate::Token] {
+            let options = HttpOptions {
+                create: Some(said),
+                ..HttpOptions::default()
+            };
+            assert_eq!(create(&[here.clone()], &options), said);
+            assert_eq!(create(&[away.clone()], &options), said);
+        }
+    }
+
+    #[test]
+    fn pages_have_the_public_url_or_that_of_the_first_address_that_has_one() {
+        let here = listening("127.0.0.1:7421", Reach::Machine);
+        let socket = listening("unix:/run/http.sock", Reach::Machine);
+        let away = listening("192.0.2.1:7421", Reach::Network);
+        let url = |listening: &[Listening], mode, public: Option<&str>| {
+            let options = HttpOptions {
+                public_url: public.map(str::to_owned),
+                ..HttpOptions::default()
+            };
+            face(listening, mode, &options).url
+        };
+        use TlsMode::{Always, ByAddress, Never};
+        let both = [socket.clone(), here.clone()];
+        assert_eq!(url(&both, ByAddress, None), "http://127.0.0.1:7421");
+        assert_eq!(url(&both, Always, None), "https://127.0.0.1:7421");
+        assert_eq!(
+            url(&[away.clone()], ByAddress, None),
+            "https://192.0.2.1:7421"
+        );
+        assert_eq!(url(&[away], Never, None), "http://192.0.2.1:7421");
+        assert_eq!(url(&[socket], ByAddress, None), "http://localhost");
+        let public = Some("https://share.example");
+        assert_eq!(url(&[here], ByAddress, public), "https://share.example");
     }
 }

@@ -161,12 +161,21 @@ impl Default for ServerLimits {
 
 impl ServerLimits {
     /// No more connections than a process can have that may have so many `files` open, the server's
-    /// own among them; 16 in any case.
+    /// own among them; 16 in any case. Those of HTTP, if it is served, have a quarter at most: an
+    /// eighth that the face serves, and as many that come to it.
     #[must_use]
-    pub fn within_files(self, files: usize) -> Self {
+    pub fn within_files(self, files: usize, serves_http: bool) -> Self {
         let room = files.saturating_sub(OWN_FILES).max(CONNECTIONS_MIN);
+        let http = match serves_http {
+            true => self.web.connections_max.min(room / 8),
+            false => 0,
+        };
         Self {
-            connections_max: self.connections_max.min(room),
+            connections_max: self.connections_max.min(room - 2 * http),
+            web: WebLimits {
+                connections_max: http,
+                ..self.web
+            },
             ..self
         }
     }
@@ -178,7 +187,8 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_the_servers_own_files() {
-        let connections = |files| ServerLimits::default().within_files(files).connections_max;
+        let within = |files, http| ServerLimits::default().within_files(files, http);
+        let connections = |files| within(files, false).connections_max;
         assert_eq!(connections(usize::MAX), 4096);
         assert_eq!(connections(4160), 4096);
         assert_eq!(connections(4159), 4095);
@@ -186,5 +196,12 @@ mod tests {
         assert_eq!(connections(81), 17);
         assert_eq!(connections(79), 16);
         assert_eq!(connections(0), 16);
+        let both = |files| {
+            let limits = within(files, true);
+            (limits.connections_max, limits.web.connections_max)
+        };
+        assert_eq!(both(usize::MAX), (4096, 1024));
+        assert_eq!(both(864), (600, 100));
+        assert_eq!(both(0), (12, 2));
     }
 }

@@ -29,8 +29,7 @@ pub struct RunningServer {
     pub(super) drain_hub: watch::Sender<bool>,
     /// Under which URL people reach the HTTP face.
     pub(super) http_url: Option<String>,
-    /// For HTTP.
-    pub(super) http_addresses: Vec<String>,
+    pub(super) http_urls: Vec<String>,
     pub(super) open: Open,
     pub(super) hub_place: Place,
     pub(super) deadline: Duration,
@@ -47,9 +46,9 @@ impl RunningServer {
         &self.addresses
     }
 
-    /// Each address on which it listens for HTTP.
-    pub fn http_addresses(&self) -> &[String] {
-        &self.http_addresses
+    /// Where it listens for HTTP: `https?://HOST:PORT`, or `unix:/PATH`.
+    pub fn http_urls(&self) -> &[String] {
+        &self.http_urls
     }
 
     /// Under which URL people reach the HTTP face; `None`: there is none.
@@ -94,7 +93,7 @@ impl RunningServer {
             drain_doors,
             drain_hub,
             http_url: _,
-            http_addresses: _,
+            http_urls: _,
             open,
             hub_place,
             deadline,

@@ -78,6 +78,21 @@ async fn connect_as(world: &World, grant: GrantId, number: u8) -> Client {
     Client::new(world.stream().await, child)
 }
 
+/// The ref of a child with quotas, made by the request with this number.
+pub(crate) async fn child_of(
+    root: &Client,
+    of: &FactoryRef,
+    number: u8,
+    quotas: Quotas,
+) -> FactoryRef {
+    let minted = attenuate(root, &attenuation(number, quotas)).await;
+    FactoryRef {
+        grant: minted.unwrap().unwrap(),
+        secret: secret(u64::from(number)),
+        ..of.clone()
+    }
+}
+
 /// A world, a connection of its root, a child with quotas, and its connection.
 async fn with_child(quotas: Quotas) -> (World, Client, GrantId, Client) {
     let world = World::start().await;

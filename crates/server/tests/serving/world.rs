@@ -8,7 +8,7 @@ use share_model::seam::{Executor, SeededEntropy, SimulatedClock, SystemFiles};
 use share_model::{FactoryRef, UnixMs};
 use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
 use share_server::{
-    PipeConnector, RunningServer, Seams, Server, ServerOptions, TcpListener, pipes,
+    Doors, PipeConnector, RunningServer, Seams, Server, ServerOptions, TcpListener, pipes,
 };
 use tempfile::TempDir;
 use tokio::task::LocalSet;
@@ -41,6 +41,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<TroubledStore>,
     pub(crate) server: RunningServer,
     connector: PipeConnector,
+    http: PipeConnector,
 }
 
 /// The data folder in a test's own folder, in which the journal lies beside it.
@@ -78,15 +79,16 @@ impl World {
         let store = open(&data, &options.store);
         let store = Arc::new(TroubledStore::new(store));
         let (connector, listener) = pipes(64 << 10);
+        let (http, http_listener) = pipes(64 << 10);
+        let doors = Doors::from(listener).with_http(http_listener);
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let server = Server::start_local(shared, options, listener)
-            .await
-            .unwrap();
+        let server = Server::start_local(shared, options, doors).await.unwrap();
         Self {
             folder,
             store,
             server,
             connector,
+            http,
         }
     }
 
@@ -96,6 +98,11 @@ impl World {
 
     pub(crate) async fn stream(&self) -> impl share_server::Io + use<> {
         self.connector.connect().await.unwrap()
+    }
+
+    /// A connection to the HTTP face.
+    pub(crate) async fn http_stream(&self) -> impl share_server::Io + use<> {
+        self.http.connect().await.unwrap()
     }
 
     pub(crate) async fn connect(&self) -> Client {

@@ -19,6 +19,7 @@ const STRUCTURES: &[(&str, &str)] = &[
     ("Quotas", "crates/model/src/authority.rs"),
     ("NetworkLimits", "crates/network/src/limits.rs"),
     ("BudgetLimits", "crates/network/src/budget.rs"),
+    ("WebLimits", "crates/web/src/limits.rs"),
 ];
 
 /// What stands in the column of tests where there is none, before the reason.
