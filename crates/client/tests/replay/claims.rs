@@ -1,6 +1,5 @@
 //! Claims: whose lane is it, and what counts only once that is known.
 
-
 use share_client::{FlushOptions, Flusher};
 use share_model::{Incarnation, RefusalCode, Seq};
 use tokio::task::LocalSet;

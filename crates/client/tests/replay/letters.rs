@@ -320,11 +320,8 @@ async fn a_running_replay_sees_what_is_sent_as_a_new_op() {
     reject(&world, 1, &RejectReason::DependencyUnknown(FOREIGN), 1);
     world.flush(&outbox).await;
     let link = world.link();
-    let (flusher, running) = share_client::Flusher::run_local_over(
-        &outbox,
-        world.flushing.clone(),
-        link,
-    );
+    let (flusher, running) =
+        share_client::Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     let local = tokio::task::LocalSet::new();
     let log = local.run_until(async {
         let running = tokio::task::spawn_local(running);

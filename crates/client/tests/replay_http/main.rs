@@ -14,6 +14,7 @@ mod face;
 mod flushing;
 #[path = "../replay/leases.rs"]
 mod leases;
+mod left_out;
 #[path = "../replay/letters.rs"]
 mod letters;
 mod over;
