@@ -2,17 +2,18 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use share_client::{ConnectError, Connector, Stream};
-use share_model::Security;
 use share_model::seam::Entropy;
+use share_model::{Security, address};
 use share_server::PipeConnector;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
+use crate::spoken::Spoken;
 use crate::trace::Trace;
 
 /// Which connections are cut, and when.
@@ -27,20 +28,40 @@ pub struct Cuts {
 /// Connects to whatever server listens now.
 #[derive(Debug)]
 pub struct TracedConnector {
-    server: Mutex<PipeConnector>,
+    server: Mutex<Pipes>,
+    spoken: Spoken,
     trace: Trace,
     entropy: Arc<dyn Entropy>,
     cuts: Cuts,
+    is_calm: AtomicBool,
     made: AtomicU64,
+    made_by_http: AtomicU64,
     cut: Arc<AtomicU64>,
+}
+
+/// The pipes of one server: for RPC, and for HTTP.
+#[derive(Debug, Clone)]
+pub struct Pipes {
+    /// Where RPC is spoken.
+    pub rpc: PipeConnector,
+    /// Where HTTP is spoken.
+    pub http: PipeConnector,
 }
 
 impl TracedConnector {
     /// Connects to `server`; where connections are cut is drawn from `entropy`.
-    pub fn new(server: PipeConnector, trace: Trace, entropy: Arc<dyn Entropy>, cuts: Cuts) -> Self {
+    pub fn new(
+        server: Pipes,
+        (spoken, trace): (Spoken, Trace),
+        entropy: Arc<dyn Entropy>,
+        cuts: Cuts,
+    ) -> Self {
         let (made, cut) = (AtomicU64::new(0), Arc::default());
         Self {
             server: Mutex::new(server),
+            spoken,
+            is_calm: AtomicBool::new(false),
+            made_by_http: AtomicU64::new(0),
             trace,
             entropy,
             cuts,
@@ -50,8 +71,19 @@ impl TracedConnector {
     }
 
     /// From now on connects to another server.
-    pub fn set_server(&self, server: PipeConnector) {
+    pub fn set_server(&self, server: Pipes) {
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    }
+
+    /// From now on no connection is cut, or refused, that is made.
+    pub fn calm(&self) {
+        self.is_calm.store(true, Ordering::Relaxed);
+    }
+
+    /// How many connections were made so far, and how many of them by HTTP.
+    pub fn made(&self) -> (u64, u64) {
+        let made = [&self.made, &self.made_by_http];
+        made.map(|made| made.load(Ordering::Relaxed)).into()
     }
 
     /// How many connections were cut so far.
@@ -64,7 +96,7 @@ impl TracedConnector {
 impl Connector for TracedConnector {
     async fn connect(
         &self,
-        _address: &str,
+        address: &str,
         _security: Security,
     ) -> Result<Box<dyn Stream>, ConnectError> {
         let server = self
@@ -72,11 +104,21 @@ impl Connector for TracedConnector {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        let is_http = address::http(address).is_some();
+        let is_calm = self.is_calm.load(Ordering::Relaxed);
+        let may_refuse = !is_http && !is_calm && self.spoken == Spoken::Both;
+        if may_refuse && self.entropy.below(2) == 0 {
+            self.trace.line("refused");
+            return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+        }
+        let pipe = if is_http { server.http } else { server.rpc };
+        self.made_by_http
+            .fetch_add(is_http.into(), Ordering::Relaxed);
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         self.trace.line(&format!("connect {number}"));
-        let is_cut = number <= self.cuts.connections;
+        let is_cut = !is_calm && number <= self.cuts.connections;
         Ok(Box::new(TracedStream {
-            inner: server.connect().await?,
+            inner: pipe.connect().await?,
             number,
             trace: self.trace.clone(),
             left: is_cut.then(|| self.entropy.below(self.cuts.bytes_max) + 1),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use share_client::{Answer, ClientError, LaneAppender, LaneRequest, Link, LinkedLane, RpcLink};
+use share_client::{Answer, ClientError, LaneAppender, LaneRequest, Link, LinkedLane};
 use share_model::{Ack, Batch, Envelope};
 use tokio::sync::Notify;
 
@@ -63,13 +63,13 @@ impl Stages {
 /// A link whose every call and answer is a stage. A batch has two on its way out: before the server
 /// can have it, and after.
 pub struct StagedLink {
-    link: RpcLink,
+    link: Rc<dyn Link>,
     stages: Rc<Stages>,
 }
 
 impl StagedLink {
     /// Over `link`.
-    pub fn new(link: RpcLink, stages: Rc<Stages>) -> Self {
+    pub fn new(link: Rc<dyn Link>, stages: Rc<Stages>) -> Self {
         Self { link, stages }
     }
 }

@@ -1,11 +1,12 @@
 //! A server and a client's outbox in one thread and one seed.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use share_client::{
-    Backoff, BackupError, Connector, FlusherOptions, Outbox, OutboxOptions, Session, backup,
-    create_share,
+    Backoff, BackupError, Connector, FallbackLink, FlusherOptions, HttpServer, Link, Outbox,
+    OutboxOptions, Route, Session, backup, create_share,
 };
 use share_model::seam::{Clock, Entropy, Executor, SeededEntropy, SimulatedClock, SystemFiles};
 use share_model::{
@@ -13,11 +14,12 @@ use share_model::{
 };
 use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
 use share_server::{
-    RestoreJournal, RestoreOptions, RunningServer, Seams, Server, ServerOptions, default_journal,
-    pipes, restore,
+    Doors, RestoreJournal, RestoreOptions, RunningServer, Seams, Server, ServerOptions,
+    default_journal, pipes, restore,
 };
 
-use crate::pipe::{Cuts, TracedConnector};
+use crate::pipe::{Cuts, Pipes, TracedConnector};
+use crate::spoken::Spoken;
 use crate::trace::Trace;
 
 /// Bytes that a pipe holds in each direction.
@@ -36,6 +38,7 @@ pub struct World {
     crashes: usize,
     server: Option<RunningServer>,
     connector: Arc<TracedConnector>,
+    spoken: Spoken,
     trace: Trace,
 }
 
@@ -61,7 +64,12 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         // Nobody listens to this one; `start_server` replaces it.
         let (nobody, _) = pipes(PIPE_BYTES);
-        let connector = TracedConnector::new(nobody, trace.clone(), entropy(1), cuts);
+        let nobody = Pipes {
+            rpc: nobody.clone(),
+            http: nobody,
+        };
+        let (spoken, saying) = (Spoken::here(), trace.clone());
+        let connector = TracedConnector::new(nobody, (spoken, saying), entropy(1), cuts);
         let mut world = Self {
             seams,
             client_entropy: entropy(2),
@@ -70,6 +78,7 @@ impl World {
             folder,
             server: None,
             connector: Arc::new(connector),
+            spoken,
             trace,
         };
         world.start_server().await;
@@ -77,16 +86,17 @@ impl World {
     }
 
     async fn start_server(&mut self) {
-        let (connector, listener) = pipes(PIPE_BYTES);
+        let [(rpc, listener), (http, http_listener)] = [pipes(PIPE_BYTES), pipes(PIPE_BYTES)];
+        let doors = Doors::from(listener).with_http(http_listener);
         let data = self.data();
         let options = ServerOptions {
             seams: self.seams.clone(),
             ..ServerOptions::new(&data)
         };
         let store: Arc<dyn Store> = Arc::new(self.open_store(&data));
-        let server = Server::start_local(store, options, listener).await;
+        let server = Server::start_local(store, options, doors).await;
         self.server = Some(server.expect("the server starts"));
-        self.connector.set_server(connector);
+        self.connector.set_server(Pipes { rpc, http });
         self.trace.line("server started");
     }
 
@@ -348,9 +358,40 @@ impl World {
     pub fn flusher_options(&self) -> FlusherOptions {
         FlusherOptions {
             connector: self.connector.clone(),
+            transport: self.spoken.transport(),
+            http: match self.spoken {
+                Spoken::Rpc => None,
+                Spoken::Http | Spoken::Both => Some(http_server()),
+            },
             backoff: Backoff::TRANSPORT,
             ..FlusherOptions::default()
         }
+    }
+
+    /// As the flusher connects that has [`World::flusher_options`].
+    pub fn link(&self) -> Rc<dyn Link> {
+        let FlusherOptions {
+            connector,
+            transport,
+            http,
+            ..
+        } = self.flusher_options();
+        Rc::new(FallbackLink::new(connector, Route { transport, http }))
+    }
+
+    /// From now on no connection is cut, or refused, that is made.
+    pub fn calm(&self) {
+        self.connector.calm();
+    }
+
+    /// What this world's clients speak.
+    pub fn spoken(&self) -> Spoken {
+        self.spoken
+    }
+
+    /// Connections that were made so far, and how many of them by HTTP.
+    pub fn made(&self) -> (u64, u64) {
+        self.connector.made()
     }
 
     /// Redeems a ref, over as many connections as it takes.
@@ -377,6 +418,11 @@ impl World {
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
+}
+
+/// The HTTP face of the server, as it is known on a pipe.
+fn http_server() -> HttpServer {
+    "http://localhost".parse().expect("it is a URL")
 }
 
 /// Copies a file, or a folder with the files in it.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use share_client::{Flusher, NewOp, Outbox, RpcLink};
+use share_client::{Flusher, NewOp, Outbox};
 use share_model::{Mutation, ShareRef};
-use share_tests::{Cuts, StagedLink, Stages, World};
+use share_tests::{Cuts, StagedLink, Stages, World, by_each_way};
 
 /// Ops that every copy holds.
 const SHARED: usize = 9;
@@ -57,7 +57,7 @@ async fn world_with_a_client_held_at(stage: usize) -> (World, ShareRef, bool) {
     }
     let stages = Stages::held_at(stage);
     let options = world.flusher_options();
-    let link = RpcLink::new(options.connector.clone());
+    let link = world.link();
     let link = Rc::new(StagedLink::new(link, Rc::clone(&stages)));
     let (flusher, flushing) = Flusher::run_local_over(&outbox, options, link);
     let flushing = tokio::task::spawn_local(flushing);
@@ -195,64 +195,66 @@ fn at_every_stage(names: &[&'static str], at_once: bool) {
 
 #[test]
 fn two_copies_of_a_folder_taken_at_any_stage_converge_in_any_order() {
-    at_every_stage(&["a", "b"], false);
+    by_each_way(|| at_every_stage(&["a", "b"], false));
 }
 
 #[test]
 fn three_copies_of_a_folder_taken_at_any_stage_converge_in_any_order() {
-    at_every_stage(&["a", "b", "c"], false);
+    by_each_way(|| at_every_stage(&["a", "b", "c"], false));
 }
 
 #[test]
 fn three_copies_of_a_folder_taken_at_any_stage_converge_when_they_run_at_once() {
-    at_every_stage(&["a", "b", "c"], true);
+    by_each_way(|| at_every_stage(&["a", "b", "c"], true));
 }
 
 /// A copy of a copy: what was re-queued is re-queued again under its first identity.
 #[test]
 fn a_copy_of_a_copy_converges() {
-    share_tests::simulate(1, async {
-        let (mut world, share, _) = world_with_a_client_held_at(6).await;
-        world.copy_state("first", "a");
-        let first = world.outbox("first");
-        enqueue(&first, &share, "f", OWN).await;
-        flush(&world, &first).await;
-        let a = world.outbox("a");
-        enqueue(&a, &share, "a", OWN).await;
-        // Fenced and re-queued, but held before anything of it arrives.
-        let stages = Stages::held_at(8);
-        let options = world.flusher_options();
-        let link = RpcLink::new(options.connector.clone());
-        let link = Rc::new(StagedLink::new(link, Rc::clone(&stages)));
-        let (flusher, flushing) = Flusher::run_local_over(&a, options, link);
-        let flushing = tokio::task::spawn_local(flushing);
-        tokio::select! {
-            () = stages.held() => {}
-            report = flusher.flush() => panic!("came to its end: {report:?}"),
+    by_each_way(|| share_tests::simulate(1, copy_of_a_copy()));
+}
+
+async fn copy_of_a_copy() {
+    let (mut world, share, _) = world_with_a_client_held_at(6).await;
+    world.copy_state("first", "a");
+    let first = world.outbox("first");
+    enqueue(&first, &share, "f", OWN).await;
+    flush(&world, &first).await;
+    let a = world.outbox("a");
+    enqueue(&a, &share, "a", OWN).await;
+    // Fenced and re-queued, but held before anything of it arrives.
+    let stages = Stages::held_at(8);
+    let options = world.flusher_options();
+    let link = world.link();
+    let link = Rc::new(StagedLink::new(link, Rc::clone(&stages)));
+    let (flusher, flushing) = Flusher::run_local_over(&a, options, link);
+    let flushing = tokio::task::spawn_local(flushing);
+    tokio::select! {
+        () = stages.held() => {}
+        report = flusher.flush() => panic!("came to its end: {report:?}"),
+    }
+    flushing.abort();
+    let _ = flushing.await;
+    drop(a);
+    let told = world
+        .outbox("a")
+        .recoveries(0, 9)
+        .await
+        .expect("it is read");
+    assert_eq!(told.len(), 1, "{told:?}");
+    world.copy_state("a", "b");
+    for name in ["b", "a"] {
+        let outbox = world.outbox(name);
+        if name == "b" {
+            enqueue(&outbox, &share, name, OWN).await;
         }
-        flushing.abort();
-        let _ = flushing.await;
-        drop(a);
-        let told = world
-            .outbox("a")
-            .recoveries(0, 9)
-            .await
-            .expect("it is read");
-        assert_eq!(told.len(), 1, "{told:?}");
-        world.copy_state("a", "b");
-        for name in ["b", "a"] {
-            let outbox = world.outbox(name);
-            if name == "b" {
-                enqueue(&outbox, &share, name, OWN).await;
-            }
-            flush(&world, &outbox).await;
-        }
-        check(
-            &log(&world, &share).await,
-            &["f", "a", "b"],
-            "a copy of a copy",
-        );
-        drop(first);
-        world.stop_server().await;
-    });
+        flush(&world, &outbox).await;
+    }
+    check(
+        &log(&world, &share).await,
+        &["f", "a", "b"],
+        "a copy of a copy",
+    );
+    drop(first);
+    world.stop_server().await;
 }

@@ -12,10 +12,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use share_client::{Flusher, NewOp, Outbox, RpcLink};
+use share_client::{Flusher, NewOp, Outbox};
 use share_model::seam::{Entropy, SeededEntropy};
 use share_model::{Mutation, ShareRef};
-use share_tests::{Cuts, StagedLink, Stages, World};
+use share_tests::{Cuts, StagedLink, Stages, World, by_each_way};
 
 const SEEDS: u64 = 25;
 const STEPS: u64 = 24;
@@ -173,7 +173,7 @@ impl Run {
         let stage = 1 + self.chance.below(16);
         let stages = Stages::held_at(stage);
         let options = self.world.flusher_options();
-        let link = RpcLink::new(options.connector.clone());
+        let link = self.world.link();
         let link = Rc::new(StagedLink::new(link, Rc::clone(&stages)));
         let (flusher, flushing) = Flusher::run_local_over(&client.outbox, options, link);
         let flushing = tokio::task::spawn_local(flushing);
@@ -283,10 +283,11 @@ fn run(seed: u64) {
 #[test]
 fn every_op_is_applied_once_whatever_is_copied_and_whatever_goes_back_in_time() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    if let Some(seed) = number("SHARE_SEED") {
-        return run(seed);
-    }
-    for seed in 0..number("SHARE_SEEDS").unwrap_or(SEEDS) {
-        run(seed);
+    let seeds = match number("SHARE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SHARE_SEEDS").unwrap_or(SEEDS),
+    };
+    for seed in seeds {
+        by_each_way(|| run(seed));
     }
 }

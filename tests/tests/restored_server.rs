@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use share_client::{Flusher, Grouping, LostOps, NewOp, Outbox, OutboxOptions, Recovery, Retention};
 use share_model::{Mutation, Seq, ShareRef};
-use share_tests::{Cuts, World};
+use share_tests::{Cuts, World, by_each_way};
 
 const NO_CUTS: Cuts = Cuts {
     connections: 0,
@@ -115,12 +115,12 @@ impl Way {
 
 #[test]
 fn every_client_brings_its_share_back_after_a_restored_backup() {
-    every_client_brings_its_share_back(Way::Backup);
+    by_each_way(|| every_client_brings_its_share_back(Way::Backup));
 }
 
 #[test]
 fn every_client_brings_its_share_back_after_a_snapshot_of_the_machine() {
-    every_client_brings_its_share_back(Way::Machine);
+    by_each_way(|| every_client_brings_its_share_back(Way::Machine));
 }
 
 /// 10,000 ops of four clients are acked after the backup.

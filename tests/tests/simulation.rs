@@ -1,11 +1,12 @@
 //! Server and client in one thread, over pipes, under paused time: promises 2 and 3 of
-//! `docs/design.md` with connections cut at any byte, and the same bytes for the same seed.
+//! `docs/design.md` with connections cut at any byte, and the same bytes for the same seed; by RPC, by
+//! HTTP, and by both in turns.
 
 use std::collections::BTreeMap;
 
 use share_client::{Flusher, NewOp, RowFilter};
 use share_model::Mutation;
-use share_tests::{Cuts, World};
+use share_tests::{Cuts, Spoken, World, by_each_way};
 
 const OPS: u64 = 120;
 
@@ -17,6 +18,10 @@ struct Run {
     duplicates: u64,
     cursor: u64,
     document: BTreeMap<String, String>,
+    /// Where the lane stands.
+    highest: Vec<u64>,
+    /// How many connections were made, and how many of them by HTTP.
+    made: (u64, u64),
 }
 
 fn run(seed: u64, cuts: &Cuts) -> Run {
@@ -72,10 +77,12 @@ async fn play(seed: u64, cuts: Cuts) -> Run {
             row.seq, row.op_id, row.state, row.outcome
         ));
     }
+    world.calm();
     let session = world.redeem(&share_ref).await;
     let mut document = BTreeMap::new();
     let read = session.document(|key, json| drop(document.insert(key.to_owned(), json.to_owned())));
     let at = read.await.expect("the document is read");
+    let writers = session.writers().await.expect("the writers are read");
     drop(session);
     world.stop_server().await;
     Run {
@@ -85,6 +92,8 @@ async fn play(seed: u64, cuts: Cuts) -> Run {
         duplicates: report.progress.duplicates,
         cursor: at.position.cursor.get(),
         document,
+        highest: writers.iter().map(|writer| writer.highest.get()).collect(),
+        made: world.made(),
     }
 }
 
@@ -109,28 +118,46 @@ fn is_exact(seed: u64, run: &Run) {
     let expected = BTreeMap::from([("text".to_owned(), format!("\"{text}\""))]);
     assert_eq!(run.document, expected, "replay: {replay}");
     assert_eq!(run.cursor, OPS, "replay: {replay}");
+    assert_eq!(run.highest, [OPS], "replay: {replay}");
 }
 
 /// Promises 2 and 3.
 #[test]
 fn every_op_is_applied_once_and_in_order_however_connections_are_cut() {
+    by_each_way(every_op_is_applied_once);
+}
+
+fn every_op_is_applied_once() {
     let (mut all_cuts, mut resent, mut duplicates) = (0, 0, 0);
+    let (mut all, mut by_http) = (0, 0);
     for seed in seeds() {
         let run = run(seed, &cuts());
         is_exact(seed, &run);
         all_cuts += run.cuts;
         resent += run.resent;
         duplicates += run.duplicates;
+        (all, by_http) = (all + run.made.0, by_http + run.made.1);
     }
     // What did not happen was not survived.
     assert!(
         all_cuts > 0 && resent > 0 && duplicates > 0,
         "{all_cuts} {resent} {duplicates}"
     );
+    // The share is created and read by RPC in any case.
+    let by_rpc = all - by_http - 2 * seeds().len() as u64;
+    match Spoken::here() {
+        Spoken::Rpc => assert_eq!(by_http, 0),
+        Spoken::Http => assert!(by_http > 20, "{by_http}"),
+        Spoken::Both => assert!(by_rpc > 10 && by_http > 10, "{by_rpc} {by_http}"),
+    }
 }
 
 #[test]
 fn one_seed_gives_the_same_bytes_twice() {
+    by_each_way(same_bytes_twice);
+}
+
+fn same_bytes_twice() {
     for seed in seeds().into_iter().take(2) {
         let (first, second) = (run(seed, &cuts()), run(seed, &cuts()));
         let differs = first
@@ -141,7 +168,7 @@ fn one_seed_gives_the_same_bytes_twice() {
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(first.trace, second.trace, "seed {seed}");
         assert!(
-            first.trace.lines().count() > 200,
+            first.trace.lines().count() > 100,
             "the trace of seed {seed} says too little"
         );
     }

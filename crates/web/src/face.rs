@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http::header::DATE;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -24,6 +25,7 @@ use crate::backend::Backend;
 use crate::budget::Budget;
 use crate::connections::{Connections, Seat};
 use crate::counted::Counted;
+use crate::date::date;
 use crate::hosts::Hosts;
 use crate::limits::WebLimits;
 use crate::routes;
@@ -229,7 +231,10 @@ impl Face {
         let under_way = seat.under_way();
         request.extensions_mut().insert(peer);
         let answer = TowerToHyperService::new(self.router.clone()).call(request);
-        let Ok(response) = answer.await;
+        let Ok(mut response) = answer.await;
+        if let Some(date) = date(self.inner.options.clock.now()) {
+            response.headers_mut().insert(DATE, date);
+        }
         Ok(response.map(|body| Counted::new(body, under_way)))
     }
 }

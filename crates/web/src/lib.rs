@@ -11,6 +11,7 @@ mod body;
 mod budget;
 mod connections;
 mod counted;
+mod date;
 mod face;
 mod gate;
 mod hosts;

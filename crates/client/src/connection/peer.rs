@@ -158,3 +158,36 @@ where
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use share_model::UnixMs;
+    use share_model::seam::{Clock, SimulatedClock};
+
+    use super::*;
+
+    /// Takes no notice of anybody.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl Connector for Silent {
+        async fn connect(&self, _: &str, _: Security) -> Result<Box<dyn Stream>, ConnectError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_that_drops_what_it_does_not_want_is_gone_round_in_10_s() {
+        let clock = SimulatedClock::starting_at(UnixMs::new(0));
+        let addresses = ["a:1", "http:b:2"].map(str::to_owned);
+        let connecting = Peer::connect(&Silent, &addresses, Security::ByAddress);
+        let error = connecting.await.err().unwrap();
+        assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+        assert_eq!(clock.now(), UnixMs::new(10_000));
+        // Where there is no other way, who waits decides for how long.
+        let connecting = Peer::connect(&Silent, &addresses[..1], Security::ByAddress);
+        let patience = Duration::from_secs(60);
+        assert!(tokio::time::timeout(patience, connecting).await.is_err());
+    }
+}

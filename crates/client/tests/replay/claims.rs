@@ -1,12 +1,10 @@
 //! Claims: whose lane is it, and what counts only once that is known.
 
-use std::rc::Rc;
-
 use share_client::{FlushOptions, Flusher};
 use share_model::{Incarnation, RefusalCode, Seq};
 use tokio::task::LocalSet;
 
-use crate::server::{Call, Fault, ToServer};
+use crate::server::{Call, Fault};
 use crate::world::{SHARE, World, op, op_ids};
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +81,7 @@ async fn acks_that_come_before_the_claims_answer_do_not_count() {
     let world = World::new(1);
     world.server.borrow_mut().hold_claims = true;
     let outbox = world.with_ops([op(1)]).await;
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     LocalSet::new()
         .run_until(async {

@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
 use rand_chacha::ChaCha20Rng;
@@ -12,7 +11,7 @@ use share_client::{DependsOn, Flusher, Grouping, NewOp, Outbox};
 use share_model::{MutationError, OpId, RejectReason};
 use tokio::task::LocalSet;
 
-use crate::server::{Call, Fault, ToServer};
+use crate::server::{Call, Fault};
 use crate::world::{SHARE, World, op, op_id};
 
 /// Runs per test; `SHARE_SEED=n` runs that one only.
@@ -53,7 +52,7 @@ async fn enqueue(outbox: &Outbox, random: &mut ChaCha20Rng, numbers: std::ops::R
 
 /// Polls a flusher `polls` times, then drops it where it is.
 async fn run_and_die(world: &World, outbox: &Outbox, polls: u64) {
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     let (flusher, running) = Flusher::run_local_over(outbox, world.flushing.clone(), link);
     let mut left = polls;
     LocalSet::new()

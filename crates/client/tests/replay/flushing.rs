@@ -1,7 +1,6 @@
 //! Flushing: when it ends, what it says, and who may do it.
 
 use std::io;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use share_model::seam::{Clock, SimulatedClock};
 use share_model::{Mutation, UnixMs};
 use tokio::task::LocalSet;
 
-use crate::server::{Call, Fault, ToServer};
+use crate::server::{Call, Fault};
 use crate::world::{SHARE, World, op, op_ids};
 
 /// Nobody is there; remembers when somebody asked.
@@ -111,7 +110,7 @@ async fn the_same_seed_waits_the_same_times() {
 async fn ops_enqueued_while_the_flusher_runs_go_out_on_the_same_connection() {
     let world = World::new(1);
     let outbox = world.with_ops([op(1)]).await;
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     LocalSet::new()
         .run_until(async {
@@ -136,7 +135,7 @@ async fn ops_enqueued_while_the_flusher_runs_go_out_on_the_same_connection() {
 async fn an_idle_connection_is_left_and_made_again_when_there_is_something() {
     let world = World::new(1);
     let outbox = world.with_ops([op(1)]).await;
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     LocalSet::new()
         .run_until(async {
@@ -232,7 +231,7 @@ async fn a_full_outbox_is_drained_and_takes_ops_again() {
 async fn ops_enqueued_while_an_answer_is_due_do_not_wait_for_it() {
     let world = World::new(1);
     let outbox = world.with_ops([op(1)]).await;
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     LocalSet::new()
         .run_until(async {

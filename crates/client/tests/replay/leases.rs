@@ -1,7 +1,6 @@
 //! Several flushers of one file: one at a time replays a share.
 
 use std::future::Future;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use share_model::seam::{ProcessId, ProcessState, SimulatedProcesses};
 use share_model::{RejectReason, ShareId};
 use tokio::task::LocalSet;
 
-use crate::server::{Call, Fault, ToServer};
+use crate::server::{Call, Fault};
 use crate::world::{SHARE, World, op, op_id, op_ids, reference};
 
 fn process(pid: u32) -> ProcessId {
@@ -48,7 +47,7 @@ async fn two_processes(world: &World) -> (Outbox, Outbox) {
 }
 
 fn flusher(world: &World, outbox: &Outbox) -> (Flusher, impl Future<Output = ()> + use<>) {
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     Flusher::run_local_over(outbox, world.flushing.clone(), link)
 }
 

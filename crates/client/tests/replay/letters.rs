@@ -1,7 +1,6 @@
 //! Promise 5: an op that can't be applied is tried while that may change, is then given up by
 //! request, and a person can decide about it. Every op ends, and everything says alike how.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use share_model::{
 
 use tokio::task::LocalSet;
 
-use crate::server::{Call, Fault, ToServer};
+use crate::server::{Call, Fault};
 use crate::version_1::{self, BatchOf1, LaneOf1, RowOf1};
 use crate::world::{SHARE, World, op, op_id, op_ids, reference};
 
@@ -92,7 +91,7 @@ async fn a_rejected_op_is_tried_again_soon_though_the_clock_was_put_back_by_a_da
     world.options.clock = Arc::new(tomorrow);
     let outbox = world.with_ops([op(1)]).await;
     reject(&world, 1, &key_absent(), 1);
-    let link = Rc::new(ToServer(Rc::clone(&world.server)));
+    let link = world.link();
     let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     let until_rejected = tokio::time::timeout(Duration::from_millis(50), running);
     LocalSet::new().run_until(until_rejected).await.unwrap_err();
@@ -320,12 +319,9 @@ async fn a_running_replay_sees_what_is_sent_as_a_new_op() {
     let outbox = world.with_ops([op(1)]).await;
     reject(&world, 1, &RejectReason::DependencyUnknown(FOREIGN), 1);
     world.flush(&outbox).await;
-    let link = crate::server::ToServer(std::rc::Rc::clone(&world.server));
-    let (flusher, running) = share_client::Flusher::run_local_over(
-        &outbox,
-        world.flushing.clone(),
-        std::rc::Rc::new(link),
-    );
+    let link = world.link();
+    let (flusher, running) =
+        share_client::Flusher::run_local_over(&outbox, world.flushing.clone(), link);
     let local = tokio::task::LocalSet::new();
     let log = local.run_until(async {
         let running = tokio::task::spawn_local(running);

@@ -8,6 +8,7 @@ mod drop_points;
 mod flushing;
 mod leases;
 mod letters;
+mod over;
 mod refusals;
 mod repeats;
 mod replan;

@@ -378,15 +378,24 @@ pub(crate) struct ToServer(pub(crate) Rc<RefCell<Server>>);
 #[async_trait(?Send)]
 impl Link for ToServer {
     async fn open(&self, request: LaneRequest) -> Result<LinkedLane, ClientError> {
-        let mut server = self.0.borrow_mut();
-        let gone = match server.fault(Call::Connect) {
-            Fault::None => None,
-            Fault::Answer(error) => Some(error),
-            _ => Some(lost()),
-        };
-        if let Some(error) = gone {
-            return Err(error);
+        self.connect()?;
+        Ok(self.lane(request))
+    }
+}
+
+impl ToServer {
+    /// Connects, if the script lets it.
+    pub(crate) fn connect(&self) -> Result<(), ClientError> {
+        match self.0.borrow_mut().fault(Call::Connect) {
+            Fault::None => Ok(()),
+            Fault::Answer(error) => Err(error),
+            _ => Err(lost()),
         }
+    }
+
+    /// Redeems and claims on a new connection.
+    pub(crate) fn lane(&self, request: LaneRequest) -> LinkedLane {
+        let mut server = self.0.borrow_mut();
         server.connections += 1;
         server.sent_nonces.push(request.nonce);
         server.secrets.push(*request.reference.secret.expose());
@@ -428,11 +437,11 @@ impl Link for ToServer {
             connection: Rc::clone(&connection),
             lane: (outbox, incarnation),
         };
-        Ok(LinkedLane {
+        LinkedLane {
             redeemed: answer(&connection, redeemed, delay, None),
             claimed: answer(&connection, claimed, delay, Some(Rc::clone(&self.0))),
             appender: Box::new(appender),
-        })
+        }
     }
 }
 

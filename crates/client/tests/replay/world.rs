@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use share_client::{
-    FlushOptions, FlushReport, Flusher, FlusherOptions, NewOp, Outbox, OutboxOptions, RetryPolicy,
-    Row, RowFilter,
+    FlushOptions, FlushReport, Flusher, FlusherOptions, Link, NewOp, Outbox, OutboxOptions,
+    RetryPolicy, Row, RowFilter,
 };
 use share_model::seam::{Executor, SeededEntropy, SimulatedClock};
 use share_model::{Epoch, Mutation, OpId, ShareId, ShareRef, UnixMs};
 use tokio::task::LocalSet;
 
-use crate::server::{Server, ToServer};
+use crate::server::Server;
 
 pub(crate) const SHARE: ShareId = ShareId::from_bytes([9; 16]);
 
@@ -52,6 +52,11 @@ impl World {
         }
     }
 
+    /// What leads to the server: see `crate::over`.
+    pub(crate) fn link(&self) -> Rc<dyn Link> {
+        crate::over::link(&self.server)
+    }
+
     pub(crate) fn open(&self) -> Outbox {
         let path = self.folder.path().join("state/share.sqlite");
         Outbox::open(&path, self.options.clone()).unwrap()
@@ -73,7 +78,7 @@ impl World {
 
     /// Flushes with a flusher that ends with it; in 10 minutes of virtual time at most.
     pub(crate) async fn flush_with(&self, outbox: &Outbox, options: FlushOptions) -> FlushReport {
-        let link = Rc::new(ToServer(Rc::clone(&self.server)));
+        let link = self.link();
         let (flusher, running) = Flusher::run_local_over(outbox, self.flushing.clone(), link);
         LocalSet::new()
             .run_until(async {

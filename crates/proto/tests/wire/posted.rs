@@ -192,3 +192,50 @@ fn a_call_that_asks_for_nothing_known_is_none() {
     let error = posted_call_of(&bytes, &Limits::DEFAULT).unwrap_err();
     assert_eq!(error.to_string(), "`call` is not set");
 }
+
+/// A call whose batches are all one and the same place in the message.
+fn the_same_batch(times: u32) -> Vec<u8> {
+    let allocator = capnp::message::HeapAllocator::new().first_segment_words(1 << 16);
+    let mut message = capnp::message::Builder::new(allocator);
+    let call = message.init_root::<share_proto::http_capnp::call::Builder<'_>>();
+    let mut append = call.init_append();
+    append.reborrow().init_ref();
+    let mut first = append.init_batches(times).get(0);
+    let values = Values::new(5);
+    let batch = Batch {
+        entries: std::iter::repeat_with(|| values.entry())
+            .take(200)
+            .collect(),
+        ..values.batch()
+    };
+    write_batch(&batch, first.reborrow().init_batch());
+    first.init_envelope();
+    let mut bytes = capnp::serialize::write_message_to_words(&message);
+    // The list's tag: so many structs of two pointers each. Behind it stand the structs.
+    let tag = [times << 2, 2 << 16].map(u32::to_le_bytes).concat();
+    let is_tag = |at: &usize| bytes[*at..].starts_with(&tag);
+    let list = (0..bytes.len()).step_by(8).find(is_tag).unwrap() + 8;
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let [batch, envelope] = [word(list), word(list + 8)];
+    for number in 1..u64::from(times) {
+        // An offset is counted in words, from behind the pointer, in the bits from the third on.
+        let nearer = number * 2 * 4;
+        let at = list + usize::try_from(number).unwrap() * 16;
+        bytes[at..at + 8].copy_from_slice(&(batch - nearer).to_le_bytes());
+        bytes[at + 8..at + 16].copy_from_slice(&(envelope - nearer).to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_call_that_leads_to_the_same_place_again_and_again_is_malformed() {
+    let limits = &Limits::DEFAULT;
+    let read = |times| read_batches(&the_same_batch(times), limits).unwrap();
+    assert!(read(1)[0].is_ok());
+    let refused: Vec<_> = read(64).into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "no batch is read behind it");
+    assert!(
+        matches!(refused[0].fault, WireFault::Malformed(_)),
+        "{refused:?}"
+    );
+}

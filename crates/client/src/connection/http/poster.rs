@@ -138,7 +138,75 @@ fn lost(error: hyper::Error) -> ClientError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::connection::{ConnectError, Stream};
+
+    /// Answers the first request with this.
+    #[derive(Debug)]
+    struct Answering(Vec<u8>);
+
+    #[async_trait::async_trait]
+    impl Connector for Answering {
+        async fn connect(&self, _: &str, _: Security) -> Result<Box<dyn Stream>, ConnectError> {
+            let (near, mut far) = tokio::io::duplex(64 << 10);
+            let answer = self.0.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                far.read(&mut request).await.unwrap();
+                far.write_all(&answer).await.unwrap();
+                far.read(&mut request).await.unwrap();
+            });
+            Ok(Box::new(near))
+        }
+    }
+
+    async fn answered(answer: Vec<u8>) -> Result<Bytes, ClientError> {
+        let asking = async {
+            let addresses = ["http:a:1".to_owned()];
+            let connector = Answering(answer);
+            let poster = Poster::connect(&connector, &addresses, Security::ByAddress).await;
+            let share = ShareId::from_bytes([1; 16]);
+            poster
+                .unwrap()
+                .send(share, Bytes::from_static(b"call"))
+                .await
+        };
+        tokio::task::LocalSet::new().run_until(asking).await
+    }
+
+    fn with_body(kind: &str, bytes: usize) -> Vec<u8> {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {bytes}\r\n\r\n");
+        let mut answer = head.into_bytes();
+        answer.resize(answer.len() + bytes, b'a');
+        answer
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_to_its_bound_and_not_one_byte_more() {
+        let most = answered(with_body(CONTENT_TYPE, ANSWER_BYTES_MAX)).await;
+        assert_eq!(most.unwrap().len(), ANSWER_BYTES_MAX);
+        let error = answered(with_body(CONTENT_TYPE, ANSWER_BYTES_MAX + 1)).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, ClientError::Failed { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_of_a_share_server_is_none() {
+        let error = answered(with_body("text/html", 5)).await.unwrap_err();
+        assert!(
+            error.to_string().contains("somebody else answers"),
+            "{error}"
+        );
+        let error = answered(b"share/1 spoken here\r\n".to_vec())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ClientError::Failed { .. }), "{error}");
+        let error = answered(Vec::new()).await.unwrap_err();
+        assert!(matches!(error, ClientError::Disconnected { .. }), "{error}");
+    }
 
     #[test]
     fn the_host_of_a_request_is_as_a_browser_writes_it() {

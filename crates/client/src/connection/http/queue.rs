@@ -126,3 +126,84 @@ fn size(batch: &Batch) -> usize {
     });
     entries.sum::<usize>() + size_of_val(batch.entries.as_slice())
 }
+
+#[cfg(test)]
+mod tests {
+    use share_model::{BatchId, Entry, Epoch, Mutation, Op, OpId, Seq};
+
+    use super::*;
+
+    fn batch(number: u8, bytes: usize) -> Batch {
+        let put = Mutation::Put {
+            key: String::new(),
+            json: "1".repeat(bytes),
+        };
+        let op = Op {
+            id: OpId::from_bytes([number; 16]),
+            depends_on: Vec::new(),
+            mutation: put,
+        };
+        Batch {
+            id: BatchId::from_bytes([number; 16]),
+            atomic: false,
+            expected_cursor: None,
+            entries: vec![Entry {
+                seq: Seq::new(number.into()),
+                was: None,
+                body: EntryBody::Op(op),
+                origin: None,
+            }],
+        }
+    }
+
+    fn queue(bytes: &[usize]) -> Queue {
+        let queue = Queue::default();
+        let envelope = Envelope {
+            capability_epoch: Epoch::ZERO,
+            settled_through: Seq::ZERO,
+        };
+        for (number, bytes) in (1..).zip(bytes) {
+            drop(queue.push(&batch(number, *bytes), envelope));
+        }
+        queue
+    }
+
+    /// The numbers of the batches of one call after the other.
+    fn calls(queue: &Queue) -> Vec<Vec<u64>> {
+        let taken = std::iter::repeat_with(|| queue.take()).take_while(|call| !call.is_empty());
+        let numbers = |call: Vec<Waiting>| {
+            let batches = call.iter();
+            batches.map(|it| it.batch.entries[0].seq.get()).collect()
+        };
+        taken.map(numbers).collect()
+    }
+
+    #[test]
+    fn batches_of_a_call_have_so_many_bytes_and_the_rest_waits_for_the_next() {
+        let half = CALL_BYTES_MAX / 2 - 1000;
+        assert_eq!(calls(&queue(&[half, half, 1])), [vec![1, 2, 3]]);
+        assert_eq!(calls(&queue(&[half, half, 2000])), [vec![1, 2], vec![3]]);
+        let large = 2 * CALL_BYTES_MAX;
+        let taken = calls(&queue(&[1, large, 1]));
+        assert_eq!(taken, [vec![1], vec![2], vec![3]]);
+    }
+
+    #[test]
+    fn a_call_has_so_many_batches() {
+        let most = POSTED_BATCHES_MAX as usize;
+        let counts: Vec<_> = calls(&queue(&vec![1; most + 1]))
+            .iter()
+            .map(Vec::len)
+            .collect();
+        assert_eq!(counts, [most, 1]);
+    }
+
+    #[test]
+    fn what_is_put_back_goes_first_and_in_order() {
+        let queue = queue(&[1, 1, 1]);
+        let mut taken = queue.take().into_iter();
+        drop(taken.next());
+        queue.put_back(taken);
+        assert_eq!(calls(&queue), [vec![2, 3]]);
+    }
+}

@@ -58,8 +58,8 @@ pub fn posted_answer_bytes(answer: &PostedAnswer) -> Vec<u8> {
 
 type Message<'a> = capnp::message::Reader<serialize::BufferSegments<&'a [u8]>>;
 
-/// Reads bytes that may lie anywhere in memory: they are copied to where words may lie, and nothing is
-/// allocated by a number within them.
+/// Reads bytes that may lie anywhere in memory: they are copied if words may not lie there, and nothing
+/// is allocated by a number within them.
 fn read_body<T>(
     body: &[u8],
     read: impl FnOnce(&Message<'_>) -> Result<T, WireError>,
@@ -69,12 +69,16 @@ fn read_body<T>(
         return Err(malformed(capnp::ErrorKind::PrematureEndOfFile));
     }
     let words = body.len() / size_of::<Word>();
-    let mut aligned = Word::allocate_zeroed_vec(words);
-    Word::words_to_bytes_mut(&mut aligned).copy_from_slice(body);
+    let mut aligned = Vec::new();
+    let mut rest = body;
+    if !body.as_ptr().addr().is_multiple_of(align_of::<Word>()) {
+        aligned = Word::allocate_zeroed_vec(words);
+        Word::words_to_bytes_mut(&mut aligned).copy_from_slice(body);
+        rest = Word::words_to_bytes(&aligned);
+    }
     let mut options = ReaderOptions::new();
     options.nesting_limit(NESTING_MAX);
     options.traversal_limit_in_words(Some(READINGS_MAX * words + READINGS_BESIDE_WORDS));
-    let mut rest = Word::words_to_bytes(&aligned);
     let message = serialize::read_message_from_flat_slice(&mut rest, options);
     let message = message.map_err(|error| malformed(error.kind))?;
     if !rest.is_empty() {
