@@ -1,12 +1,14 @@
-//! Room for the bodies of all requests together.
+//! Room for what all requests and answers together hold.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use crate::source::Source;
 
-/// Bytes that bodies may take, in all and of one source. Nobody waits for room: a request that gets
-/// none is told to come again.
+/// Bytes that requests and answers may hold, in all and for one source. A request that gets none is
+/// told to come again.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     taken: Arc<Mutex<Taken>>,
@@ -30,7 +32,7 @@ pub(crate) struct Room {
 
 /// There is not so much room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no room for the body now")]
+#[error("there is no room for the request now")]
 pub(crate) struct Full;
 
 impl Budget {
@@ -83,6 +85,22 @@ impl Room {
         taken.in_all = in_all;
         self.bytes += more;
         Ok(())
+    }
+
+    /// `bytes`, with this room as long as they are kept.
+    pub(crate) fn keep(self, bytes: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Kept { bytes, _room: self })
+    }
+}
+
+struct Kept {
+    bytes: Vec<u8>,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

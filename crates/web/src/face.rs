@@ -93,7 +93,7 @@ impl Face {
     /// The face of `backend`.
     pub fn new(backend: Arc<dyn Backend>, options: FaceOptions) -> Self {
         let limits = &options.limits;
-        let budget = Budget::new(limits.bodies_bytes_max, limits.bodies_per_address_bytes_max);
+        let budget = Budget::new(limits.held_bytes_max, limits.held_per_address_bytes_max);
         let connections =
             Connections::new(limits.connections_max, limits.connections_per_address_max);
         let inner = Arc::new(Inner {

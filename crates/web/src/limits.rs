@@ -10,11 +10,11 @@ pub struct WebLimits {
     /// Values in the JSON of a body, at any level; more is answered with 413. A value takes more
     /// memory than its text, up to a hundred times.
     pub body_values_max: usize,
-    /// Bytes of all bodies that are read or worked on, with what their values take; when they are
-    /// used up, the answer is 503.
-    pub bodies_bytes_max: usize,
-    /// What one address may have of them.
-    pub bodies_per_address_bytes_max: usize,
+    /// Bytes of all bodies that are read or worked on, with what their values take, and of the large
+    /// values and pages that are being answered; when they are used up, the answer is 503.
+    pub held_bytes_max: usize,
+    /// What one address may have of them: more than a body at its bounds and than any value.
+    pub held_per_address_bytes_max: usize,
     /// How long a body may take to arrive.
     pub body_deadline: Duration,
     /// How long nothing may arrive of a body.
@@ -45,9 +45,9 @@ impl WebLimits {
     pub const DEFAULT: Self = Self {
         body_bytes_max: 64 << 20,
         body_values_max: 1 << 20,
-        bodies_bytes_max: 256 << 20,
+        held_bytes_max: 256 << 20,
         // One body at its bounds: 64 MiB, and a million values.
-        bodies_per_address_bytes_max: 192 << 20,
+        held_per_address_bytes_max: 192 << 20,
         body_deadline: Duration::from_secs(120),
         body_stall: Duration::from_secs(10),
         header_bytes_max: 16 << 10,

@@ -145,7 +145,10 @@ async fn data(
     let asker = asker(peer, &headers);
     let data = face.backend.data(&asker, &slug(id)?).await;
     match data.map_err(Refusal::of_reading)? {
-        Data::Document(document) => Ok(of_type(JSON_TYPE, Body::new(Items::of(document)))),
+        Data::Document(document) => {
+            let items = Items::of(document, &face, peer.source())?;
+            Ok(of_type(JSON_TYPE, Body::new(items)))
+        }
         Data::Elsewhere(url) => elsewhere(&url),
     }
 }
@@ -156,20 +159,27 @@ async fn show(
     headers: HeaderMap,
     id: Id,
 ) -> Response {
-    match find(&face, peer, &headers, id).await {
-        Ok(Data::Document(document)) => {
-            let html = page::transcript(&document, face.options.limits.page_bytes_max);
-            of_type(page::TYPE, html)
-        }
-        Ok(Data::Elsewhere(url)) => elsewhere(&page::url_of_data(&url)).into_response(),
-        Err(refusal) => refusal.respond_as(page::TYPE, page::of_refusal(&refusal)),
-    }
+    let page = page_of(&face, peer, &headers, id).await;
+    page.unwrap_or_else(|refusal| refusal.respond_as(page::TYPE, page::of_refusal(&refusal)))
 }
 
-async fn find(face: &Inner, peer: Peer, headers: &HeaderMap, id: Id) -> Result<Data, Refusal> {
+async fn page_of(
+    face: &Inner,
+    peer: Peer,
+    headers: &HeaderMap,
+    id: Id,
+) -> Result<Response, Refusal> {
     let asker = asker(peer, headers);
     let data = face.backend.data(&asker, &slug(id)?).await;
-    data.map_err(Refusal::of_reading)
+    match data.map_err(Refusal::of_reading)? {
+        Data::Document(document) => {
+            let html = page::transcript(&document, face.options.limits.page_bytes_max);
+            let mut room = face.budget.room(peer.source());
+            room.grow(html.len())?;
+            Ok(of_type(page::TYPE, room.keep(html.into())))
+        }
+        Data::Elsewhere(url) => elsewhere(&page::url_of_data(&url)),
+    }
 }
 
 async fn health(State(face): Face) -> Response {

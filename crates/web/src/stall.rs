@@ -29,8 +29,9 @@ pub(crate) struct Stalling<T> {
     is_shut: bool,
 }
 
-/// The time that a write waits; `None`: none does.
-struct Waiting(Option<Sleep>);
+/// The time that something waits; `None`: nothing does.
+#[derive(Default)]
+pub(crate) struct Waiting(pub(crate) Option<Sleep>);
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,7 +47,7 @@ impl<T> Stalling<T> {
             clock,
             stall,
             linger,
-            waiting: Waiting(None),
+            waiting: Waiting::default(),
             is_shut: false,
         }
     }

@@ -123,8 +123,8 @@ async fn values_of_a_body_are_taken_at_their_bound_and_one_more_is_413() {
 async fn bodies_of_all_connections_share_a_room_and_who_finds_none_is_503() {
     let scene = Scene::with(|limits| {
         limits.body_bytes_max = 100_000;
-        limits.bodies_bytes_max = 150_000;
-        limits.bodies_per_address_bytes_max = 150_000;
+        limits.held_bytes_max = 150_000;
+        limits.held_per_address_bytes_max = 150_000;
     })
     .await;
     scene.backend.hold();
@@ -134,7 +134,7 @@ async fn bodies_of_all_connections_share_a_room_and_who_finds_none_is_503() {
     }
     let full = scene.post("/api/share", create(100_000)).await;
     assert_eq!((full.status, full.header("retry-after")), (503, Some("1")));
-    assert_eq!(full.error(), "there is no room for the body now");
+    assert_eq!(full.error(), "there is no room for the request now");
     // A small one finds some.
     let mut small = begin(&scene, 100, 100).await;
     scene.backend.release(2);
@@ -146,14 +146,14 @@ async fn bodies_of_all_connections_share_a_room_and_who_finds_none_is_503() {
 
 #[tokio::test]
 async fn one_address_has_a_part_of_the_room() {
-    let scene = Scene::with(|limits| limits.bodies_per_address_bytes_max = 50_000).await;
+    let scene = Scene::with(|limits| limits.held_per_address_bytes_max = 50_000).await;
     assert_eq!(scene.post("/api/share", create(60_000)).await.status, 503);
     assert_eq!(scene.post("/api/share", create(40_000)).await.status, 200);
 }
 
 #[tokio::test]
 async fn values_take_room_beyond_their_text() {
-    let scene = Scene::with(|limits| limits.bodies_bytes_max = 64_000).await;
+    let scene = Scene::with(|limits| limits.held_bytes_max = 64_000).await;
     let (slug, secret) = scene.backend.share(&[]);
     let of = |count: usize| {
         format!(
@@ -166,6 +166,61 @@ async fn values_take_room_beyond_their_text() {
             .post(&path(&slug, "/sync"), sync(&secret, &of(count)))
             .await;
         assert_eq!(answer.status, status, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn answers_hold_no_more_large_values_at_a_time_than_there_is_room_for() {
+    let scene = Scene::with(|limits| limits.held_bytes_max = 20 << 20).await;
+    let big = format!(r#"{{"id":"s","text":"{}"}}"#, "x".repeat(15 << 20));
+    let entries = [("session", big.as_str()), ("session_diff", "[]")];
+    let (slug, _) = scene.backend.share(&entries);
+    let line = format!("GET {}", path(&slug, "/data"));
+    let mut first = scene.client().await;
+    first.send(scene.request(&line, &[], "")).await;
+    // It takes nothing of its answer, so that there is no room for more of the kind.
+    let mut tries = 0;
+    while scene.post("/api/share", create(10 << 20)).await.status != 503 {
+        tries += 1;
+        assert!(tries < 100, "the value that is on its way takes no room");
+    }
+    let mut second = scene.client().await;
+    second.send(scene.request(&line, &[], "")).await;
+    while scene.backend.calls("data") < 2 {
+        tokio::task::yield_now().await;
+    }
+    let expected =
+        format!(r#"[{{"type":"session","data":{big}}},{{"type":"session_diff","data":[]}}]"#);
+    assert!(first.answer().await.text() == expected);
+    assert!(second.answer().await.text() == expected);
+    assert_eq!(scene.post("/api/share", create(10 << 20)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_document_that_is_read_takes_room_for_its_entries_and_a_page_for_its_text() {
+    let scene = Scene::with(|limits| limits.held_bytes_max = 50_000).await;
+    for (count, data, page) in [(100, 200, 200), (300, 200, 503), (500, 503, 503)] {
+        let text = "x".repeat(200);
+        let parts: Vec<_> = (0..count)
+            .map(|it| {
+                let id = it.to_string();
+                let part = json!({"messageID": "m", "id": id, "type": "text", "text": text});
+                (format!("part/m/{it}"), part.to_string())
+            })
+            .collect();
+        let parts = parts
+            .iter()
+            .map(|(key, json)| (key.as_str(), json.as_str()));
+        let message = ("message/m", r#"{"id":"m","role":"user"}"#);
+        let entries: Vec<_> = std::iter::once(message).chain(parts).collect();
+        let (slug, _) = scene.backend.share(&entries);
+        assert_eq!(
+            scene.get(&path(&slug, "/data")).await.status,
+            data,
+            "{count}"
+        );
+        let answer = scene.get(&format!("/share/{}", slug.to_text())).await;
+        assert_eq!(answer.status, page, "{count}");
     }
 }
 

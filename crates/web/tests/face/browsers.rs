@@ -62,6 +62,11 @@ async fn only_the_data_may_be_read_by_other_pages() {
             assert_eq!(policy, Some("cross-origin"), "{line}");
         }
     }
+    // Without an `Origin` too: no page asks so, and it is no reading.
+    let line = format!("POST {}", path(&slug, "/data"));
+    let answer = scene.ask(&line, &[], "").await;
+    assert_eq!(answer.status, 405);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
     let id = slug.to_text();
     for line in [
         "OPTIONS /api/share",

@@ -124,6 +124,11 @@ async fn unknown_paths_are_404_and_wrong_methods_are_405_with_those_that_are_all
             "{line}"
         );
     }
+    for line in ["OPTIONS *", "CONNECT localhost:1"] {
+        let request = scene.request(line, &[], "");
+        let status = scene.ask_raw(request).await.status;
+        assert!((400..500).contains(&status), "{line}: {status}");
+    }
     assert_eq!(scene.backend.all_calls(), 0);
 }
 
