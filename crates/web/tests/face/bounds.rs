@@ -229,7 +229,11 @@ async fn a_body_that_stops_or_takes_too_long_is_408_and_nothing_is_done() {
     let scene = Scene::with(|limits| limits.body_stall = SHORT).await;
     let mut client = begin(&scene, 1000, 999).await;
     assert_eq!(client.answer().await.status, 408);
-    let scene = Scene::with(|limits| limits.body_deadline = SHORT).await;
+    let scene = Scene::with(|limits| {
+        limits.body_deadline = SHORT;
+        limits.body_stall = Duration::from_secs(1000);
+    })
+    .await;
     let mut client = begin(&scene, 1000, 999).await;
     assert_eq!(client.answer().await.status, 408);
     assert_eq!(scene.backend.all_calls(), 0);
