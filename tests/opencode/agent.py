@@ -26,6 +26,8 @@ _SWITCHES = {
     "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
     "OPENCODE_DISABLE_CLAUDE_CODE": "1",
     "OPENCODE_DISABLE_EXTERNAL_SKILLS": "1",
+    # It would install the package for plugins at each first start, which takes more time than all the rest.
+    "npm_config_offline": "true",
 }
 
 
@@ -135,8 +137,11 @@ class Agent:
         """Sends a prompt, and does not wait."""
         self.done("POST", f"/session/{session}/prompt_async", said(text))
 
+    def is_idle(self, session):
+        return session not in self.done("GET", "/session/status")
+
     def wait_until_idle(self, session):
-        waiting.until(lambda: session not in self.done("GET", "/session/status"), PROMPT_SECONDS, "end of the prompt")
+        waiting.until(lambda: self.is_idle(session), PROMPT_SECONDS, "end of the prompt")
 
     def share(self, session):
         """Shares the session, anew if it is shared; the URL."""

@@ -1,54 +1,13 @@
 """The agent talks to `share serve`."""
 
-import agent
 import faulty
-import items
+import life
 import stage
 
 
 def a_shared_session_stays_whole_through_its_life(on):
-    """Share, prompts with tools, restart, import, share anew, unshare, share once more."""
     server = on.server()
-    who = on.agent(server.url)
-    shared = stage.Shared(who, server.url)
-    shared.prompt()
-    shared.wait_until_whole()
-    who.stop()
-    who.start()
-    shared.prompt()
-    count = shared.wait_until_whole()
-    reads_back(on, shared)
-    shares_anew(shared)
-    who.unshare(shared.session)
-    shared.wait_until_gone()
-    shared.share()
-    shared.wait_until_whole()
-    return f"{count} items, each step"
-
-
-def reads_back(on, shared):
-    """Another agent, of another person, imports the share and has the same messages and parts."""
-    reader = agent.Agent(on.opencode, on.folder / "reader", on.model.url, shared.server_url)
-    reader.read_back(shared.url)
-    on.stopping(reader)
-    theirs, ours = (messages_of(who, shared.session) for who in (reader, shared.agent))
-    different = items.difference(ours, theirs)
-    if different:
-        raise AssertionError(f"what was imported has {different}")
-
-
-def messages_of(who, session):
-    return {key: data for key, data in items.of_agent(who, session).items() if key.startswith(("message/", "part/"))}
-
-
-def shares_anew(shared):
-    """Sharing what is shared gives another id and another secret, and uploads everything again."""
-    before = shared.agent.credentials(shared.session)
-    shared.share()
-    after = shared.agent.credentials(shared.session)
-    if before["id"] == after["id"] or before["secret"] == after["secret"]:
-        raise AssertionError("shared anew, the session has the same id or secret as before")
-    shared.wait_until_whole()
+    return life.play(on, server.url, server.url)
 
 
 def faulted(on, fault):
@@ -68,7 +27,7 @@ def late_answers_lose_nothing(on):
 
 
 def an_older_item_that_arrives_late_replaces_no_newer_one(on):
-    return faulted(on, faulty.REORDERED)
+    return faulted(on, faulty.OVERTAKEN)
 
 
 def lost_answers_lose_nothing(on):

@@ -15,16 +15,20 @@ import web
 FORWARD_SECONDS = 60
 # From the agent's last change to its last sync.
 SENT_SECONDS = 30
+OVERTAKEN_SECONDS = 30
 # What belongs to one connection, or asks for an encoding that is not read here.
 _OURS = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "accept-encoding"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What happens to every `every`-th sync, or other request where `of` says so."""
+    """What happens to every `every`-th sync, or other request where `of` says so.
+
+    With `overtaken` a sync that holds something unfinished is kept back until its finished version has got through.
+    """
 
     name: str
-    forward_late_seconds: float = 0
+    overtaken: bool = False
     answer_late_seconds: float = 0
     forwards: bool = True
     status: int | None = None
@@ -37,7 +41,7 @@ NONE = Fault("none", of=())
 CUT = Fault("every connection cut", forwards=False, answers=False)
 UNAVAILABLE = Fault("status 503", forwards=False, status=503)
 LATE = Fault("every answer 3.5 s late", answer_late_seconds=3.5, of=("sync", "create", "delete"))
-REORDERED = Fault("every second sync 2.5 s late", forward_late_seconds=2.5, every=2)
+OVERTAKEN = Fault("syncs overtaken by later ones", overtaken=True, every=2)
 SYNC_ANSWER_LOST = Fault("the answer to every second sync lost", answers=False, every=2)
 DELETE_ANSWER_LOST = Fault("the answer to a delete lost", answers=False, of=("delete",))
 
@@ -48,6 +52,15 @@ def kind_of(method, path):
     if method == "POST":
         return "sync" if path.endswith("/sync") else "create"
     return "read"
+
+
+def share_in(path):
+    return path.split("/")[3]
+
+
+def unfinished(sent):
+    """The identities of the items that are to change yet."""
+    return {key for key, data in sent.items() if not items.is_finished(key, data)}
 
 
 class Faulty:
@@ -62,6 +75,7 @@ class Faulty:
         self.in_flight = 0
         self.in_flight_max = 0
         self.sent = {}
+        self.finished = set()
         self.failed = []
         self.listener = web.Listener(self)
         self.url = self.listener.url
@@ -74,22 +88,32 @@ class Faulty:
         self.fault = NONE
         if not self.struck:
             raise AssertionError(f"the fault `{fault.name}` struck nothing")
+        self.expect_none_failed()
+
+    def expect_none_failed(self):
+        """The agent sends nothing twice, so that whatever was not taken behind this proxy is lost."""
+        if self.failed:
+            raise AssertionError(f"{len(self.failed)} requests were not taken, first {self.failed[0]}")
 
     def respond(self, request):
         kind = kind_of(request.command, request.path)
+        body = request.body()
+        sent = items.by_identity(json.loads(body)["data"]) if kind == "sync" else {}
         with self.lock:
             self.in_flight += 1
             self.in_flight_max = max(self.in_flight_max, self.in_flight)
-            fault = self.meets(kind)
+            fault = self.meets(kind, sent)
+            if kind == "sync":
+                self.sent.setdefault(share_in(request.path), {}).update(sent)
         try:
-            self.carry(request, kind, fault)
+            self.carry(request, body, sent, fault)
         finally:
             with self.lock:
                 self.in_flight -= 1
 
-    def meets(self, kind):
+    def meets(self, kind, sent):
         """The fault that a request meets."""
-        if kind not in self.fault.of:
+        if kind not in self.fault.of or (self.fault.overtaken and not unfinished(sent)):
             return NONE
         self.candidates += 1
         if self.candidates % self.fault.every:
@@ -97,11 +121,10 @@ class Faulty:
         self.struck += 1
         return self.fault
 
-    def carry(self, request, kind, fault):
-        body = request.body()
-        if kind == "sync":
-            self.note(request.path.split("/")[3], json.loads(body)["data"])
-        time.sleep(fault.forward_late_seconds)
+    def carry(self, request, body, sent, fault):
+        """Hands a request on, and its answer back, as far as the fault lets it."""
+        if fault.overtaken:
+            self.hold_until_overtaken(unfinished(sent))
         status, answer = fault.status, b"{}"
         if fault.forwards:
             try:
@@ -112,15 +135,25 @@ class Faulty:
                 return
             if status >= 300:
                 self.failed.append(f"{request.command} {request.path}: {status} {answer[:200]!r}")
+            with self.lock:
+                self.finished.update(sent.keys() - unfinished(sent))
         time.sleep(fault.answer_late_seconds)
         if fault.answers:
             request.answer(status, json.loads(answer or b"null"))
         else:
             request.close_connection = True
 
-    def note(self, share, sent):
-        with self.lock:
-            self.sent.setdefault(share, {}).update(items.by_identity(sent))
+    def hold_until_overtaken(self, keys):
+        """Waits until one of the items has got through in its finished version."""
+
+        def overtaken():
+            with self.lock:
+                return not self.finished.isdisjoint(keys)
+
+        try:
+            waiting.until(overtaken, OVERTAKEN_SECONDS, "later version")
+        except AssertionError:
+            self.failed.append(f"nothing overtook a sync of {', '.join(sorted(keys))} within {OVERTAKEN_SECONDS} s")
 
     def forward(self, request, body):
         """Hands a request on; status and body of the answer."""

@@ -52,6 +52,16 @@ def by_identity(sent):
     return found
 
 
+def is_finished(key, data):
+    """Whether the agent is done with a message or a part; of anything else nobody can say, so it is."""
+    time = data.get("time", {}) if key.startswith(("message/", "part/")) else {}
+    if key.startswith("message/"):
+        return data["role"] == "user" or "completed" in time
+    if key.startswith("part/") and data["type"] == "tool":
+        return data["state"]["status"] in ("completed", "error")
+    return "start" not in time or "end" in time
+
+
 def of_agent(agent, session):
     """All that the agent has of a session, by identity."""
     messages = agent.done("GET", f"/session/{session}/message")

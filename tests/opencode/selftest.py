@@ -42,9 +42,9 @@ def what_was_sent_while_no_answer_came_is_seen_to_be_missing(on):
 
 def what_was_overtaken_is_seen_to_be_stale(on):
     way, shared = shared_through(on)
-    different = prompt_under(way, shared, faulty.REORDERED)
+    different = prompt_under(way, shared, faulty.OVERTAKEN)
     if not different.stale or different.missing:
-        raise AssertionError(f"with {faulty.REORDERED.name} the share has {different}")
+        raise AssertionError(f"with {faulty.OVERTAKEN.name} the share has {different}")
     return str(different)
 
 

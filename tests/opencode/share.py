@@ -92,13 +92,15 @@ class Server(Process):
 class Bridge(Process):
     """`share bridge` between an agent and the server whose factory it was given."""
 
-    def __init__(self, binary, folder, factory):
+    def __init__(self, binary, folder, factory, public_url=None):
         super().__init__(binary, folder, "bridge")
         self.factory = factory
+        self.public = [] if public_url is None else ["--public-url", public_url]
         self.listen = "127.0.0.1:0"
 
     def command(self):
-        return ["bridge", "--to", f"@{self.factory}", "--listen", self.listen, "--state", str(self.folder / "state.sqlite")]
+        state = str(self.folder / "state.sqlite")
+        return ["bridge", "--to", f"@{self.factory}", "--listen", self.listen, "--state", state, *self.public]
 
     def start(self):
         begin = self.launch()

@@ -49,8 +49,9 @@ class Stage(contextlib.ExitStack):
     def server(self, advertised_port=None):
         return self.stopping(share.Server(self.binary, self.folder, advertised_port))
 
-    def bridge(self, server):
-        return self.stopping(share.Bridge(self.binary, self.folder, server.factory))
+    def bridge(self, server, public_url=None):
+        """A bridge to a server; `public_url` for a bridge that can't ask the server for it."""
+        return self.stopping(share.Bridge(self.binary, self.folder, server.factory, public_url))
 
     def agent(self, share_url, name="agent"):
         return self.stopping(agent.Agent(self.opencode, self.folder / name, self.model.url, share_url))
