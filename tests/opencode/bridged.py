@@ -54,8 +54,9 @@ def a_bridge_that_is_killed_between_prompts_keeps_what_it_took(on):
     for _ in range(BRIDGE_KILLS):
         shared.prompt()
         way.wait_until_sent(shared.id, shared.expected)
-        bridge.kill()
-        bridge.start()
+        with way.held():
+            bridge.kill()
+            bridge.start()
     way.expect_none_failed()
     server.start()
     return f"{shared.wait_until_whole()} items, {BRIDGE_KILLS} kills of the bridge"

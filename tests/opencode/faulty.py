@@ -16,6 +16,7 @@ FORWARD_SECONDS = 60
 # From the agent's last change to its last sync.
 SENT_SECONDS = 30
 OVERTAKEN_SECONDS = 30
+HELD_SECONDS = 60
 # What belongs to one connection, or asks for an encoding that is not read here.
 _OURS = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "accept-encoding"}
 
@@ -68,7 +69,9 @@ class Faulty:
 
     def __init__(self, target):
         self.target = target
-        self.lock = threading.Lock()
+        # Guards what follows; told when a request is done, or may pass again.
+        self.lock = threading.Condition()
+        self.is_held = False
         self.fault = NONE
         self.struck = 0
         self.candidates = 0
@@ -95,11 +98,24 @@ class Faulty:
         if self.failed:
             raise AssertionError(f"{len(self.failed)} requests were not taken, first {self.failed[0]}")
 
+    @contextlib.contextmanager
+    def held(self):
+        """No request is under way inside the block; those that come wait for its end."""
+        with self.lock:
+            self.is_held = True
+            if not self.lock.wait_for(lambda: not self.in_flight, HELD_SECONDS):
+                raise AssertionError(f"{self.in_flight} requests are still under way after {HELD_SECONDS} s")
+        yield
+        with self.lock:
+            self.is_held = False
+            self.lock.notify_all()
+
     def respond(self, request):
         kind = kind_of(request.command, request.path)
         body = request.body()
         sent = items.by_identity(json.loads(body)["data"]) if kind == "sync" else {}
         with self.lock:
+            self.lock.wait_for(lambda: not self.is_held, HELD_SECONDS)
             self.in_flight += 1
             self.in_flight_max = max(self.in_flight_max, self.in_flight)
             fault = self.meets(kind, sent)
@@ -110,6 +126,7 @@ class Faulty:
         finally:
             with self.lock:
                 self.in_flight -= 1
+                self.lock.notify_all()
 
     def meets(self, kind, sent):
         """The fault that a request meets."""

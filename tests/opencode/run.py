@@ -21,6 +21,7 @@ import selftest
 import stage
 
 SKIPPED = 77
+LOG_BYTES = 2000
 GROUPS = {"selftest": selftest.SCENARIOS, "direct": direct.SCENARIOS, "bridged": bridged.SCENARIOS}
 
 
@@ -48,12 +49,21 @@ def play(name, scenario, folder, opencode, binary):
     try:
         with stage.Stage(folder, opencode, binary) as on:
             said = scenario(on)
+    except AssertionError as error:
+        said, held = f"{error}\n{last_words(folder)}", False
     except Exception:
-        said, held = traceback.format_exc(), False
+        said, held = f"{traceback.format_exc()}\n{last_words(folder)}", False
     else:
         held = True
     print(f"{'ok  ' if held else 'FAIL'} {name.replace('_', ' ')} ({time.monotonic() - began:.0f} s): {said}", flush=True)
     return held
+
+
+def last_words(folder):
+    """The end of each process's log."""
+    logs = sorted(folder.rglob("*.log")) if folder.exists() else []
+    ends = {log: log.read_bytes()[-LOG_BYTES:].decode(errors="replace") for log in logs if log.parent.name != "log"}
+    return "\n".join(f"-- the end of {log}:\n{end}" for log, end in ends.items())
 
 
 def main():

@@ -1,5 +1,6 @@
 """`share serve` and `share bridge`: processes that are killed, and started again where they were."""
 
+import os
 import pathlib
 import re
 import signal
@@ -9,6 +10,8 @@ import waiting
 
 START_SECONDS = 30
 STOP_SECONDS = 30
+# Neither refs nor settings of whoever runs this.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SHARE_")}
 
 
 class Process:
@@ -41,7 +44,9 @@ class Process:
         with open(self.log, "ab") as output:
             begin = output.tell()
             command = [self.binary, *self.command()]
-            self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         self.starts += 1
         return begin
 
@@ -99,11 +104,11 @@ class Bridge(Process):
         self.listen = "127.0.0.1:0"
 
     def command(self):
-        state = str(self.folder / "state.sqlite")
-        return ["bridge", "--to", f"@{self.factory}", "--listen", self.listen, "--state", state, *self.public]
+        files = ["--state", str(self.folder / "state.sqlite"), "--registry", str(self.folder / "registry.sqlite")]
+        return ["bridge", "--to", f"@{self.factory}", "--listen", self.listen, *files, *self.public]
 
     def start(self):
         begin = self.launch()
-        self.url = self.printed(rb"(http://127\.0\.0\.1:\d+)", begin)
+        self.url = self.printed(rb"bridge on (http://\S+)\n", begin)
         self.listen = self.url.removeprefix("http://")
         return self

@@ -14,7 +14,8 @@ import waiting
 
 # From the agent's last change to the last item on the server, in every scenario that must lose nothing.
 WHOLE_SECONDS = 90
-STEPS = 4
+# The last file is written before the last steps, so that what follows from it is known when the prompt ends.
+STEPS = 5
 PROMPT = f"work {STEPS}"
 
 
