@@ -23,6 +23,7 @@ mod routes;
 mod source;
 mod stall;
 mod token;
+mod unambiguous;
 
 pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
 pub use face::{Face, FaceOptions};

@@ -7,7 +7,6 @@ use http::StatusCode;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use share_model::{Limits, Secret, json_text_has_reserved_name};
 use share_opencode::Item;
 
@@ -15,6 +14,7 @@ use crate::answer::Refusal;
 use crate::body::Held;
 use crate::budget::Room;
 use crate::limits::WebLimits;
+use crate::unambiguous::Unambiguous;
 
 /// What one value takes in memory, beyond its text.
 const VALUE_BYTES: usize = 128;
@@ -40,7 +40,7 @@ pub(crate) struct Sync {
 struct SyncItem {
     #[serde(rename = "type")]
     kind: String,
-    data: Value,
+    data: Unambiguous,
 }
 
 /// `DELETE /api/share/{id}`.
@@ -89,7 +89,7 @@ impl Sync {
         let items = self
             .data
             .into_iter()
-            .map(|Object(SyncItem { kind, data })| Item { kind, data });
+            .map(|Object(SyncItem { kind, data })| Item { kind, data: data.0 });
         Ok((secret, items.collect()))
     }
 }

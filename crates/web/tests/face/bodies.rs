@@ -81,6 +81,10 @@ async fn a_member_that_stands_twice_is_ambiguous() {
         format!(r#"{{"secret":"{text}","data":[],"data":[]}}"#),
         sync(&secret, r#"[{"type":"session","data":1,"data":2}]"#),
         sync(&secret, r#"[{"type":"session","type":"message","data":2}]"#),
+        sync(
+            &secret,
+            r#"[{"type":"session","data":{"a":[{"b":1,"b":2}]}}]"#,
+        ),
     ] {
         assert_eq!(synced(&scene, &slug, &body).await, 400, "{body}");
     }
