@@ -164,7 +164,7 @@ impl Worker {
         self.seen = Some(Seen {
             highest: claimed.highest,
             chain: Some(claimed.chain),
-            claimed: claimed.clone(),
+            claimed: *claimed,
         });
         Ok(())
     }
