@@ -5,6 +5,7 @@ pub mod fuzzing;
 
 mod binary;
 mod gate;
+mod opencode_player;
 mod pipe;
 mod simulation;
 mod spoken;
@@ -14,6 +15,7 @@ mod world;
 
 pub use binary::share_binary;
 pub use gate::{Gate, GatedConnector, Halt};
+pub use opencode_player::{OpencodePlayer, Played, PlayedShare};
 pub use pipe::{Cuts, TracedConnector};
 pub use simulation::simulate;
 pub use spoken::{Spoken, by_each_way};

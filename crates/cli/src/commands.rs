@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod bridge;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod doctor;

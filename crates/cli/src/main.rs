@@ -5,6 +5,7 @@
 
 mod age;
 mod agent_arg;
+mod bridge;
 mod commands;
 mod connect;
 mod counts;
@@ -40,6 +41,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(commands::serve::Args),
+    Bridge(commands::bridge::Args),
     Create(commands::create::Args),
     Append(commands::append::Args),
     Push(commands::push::Args),
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
     init_log();
     let done = match cli.command {
         Command::Serve(args) => commands::serve::run(args),
+        Command::Bridge(args) => commands::bridge::run(args),
         Command::Create(args) => commands::create::run(args),
         Command::Append(args) => commands::append::run(args),
         Command::Push(args) => commands::push::run(args),

@@ -390,6 +390,8 @@ fn the_reference_is_as_it_was() {
     let place = Place::new();
     let commands = [
         "serve",
+        "bridge",
+        "bridge install",
         "create",
         "append",
         "push",

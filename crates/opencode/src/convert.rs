@@ -72,15 +72,18 @@ impl Converter {
     /// Goes on from what stands at some keys, all else being absent: for whoever converts items
     /// of which it knows the keys ([`Item::keys`]).
     pub fn from_values(values: impl IntoIterator<Item = (String, Value)>, limits: Limits) -> Self {
-        Self {
-            values: values.into_iter().collect(),
-            limits,
-        }
+        let values = values.into_iter().collect();
+        Self { values, limits }
     }
 
-    /// What stands at each key, in order, once every mutation returned so far is applied.
-    pub fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    /// What stands at `key`, once every mutation returned so far is applied.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// What stands at each key, once every mutation returned so far is applied.
+    pub fn into_values(self) -> BTreeMap<String, Value> {
+        self.values
     }
 
     /// The mutations, in order, after which the document says what `item` says; none if it does

@@ -225,8 +225,9 @@ mod tests {
         let socket = listening("unix:/run/http.sock", Reach::Machine);
         let away = listening("192.0.2.1:7421", Reach::Network);
         let defaults = HttpOptions::default();
-        let create =
-            |listening: &[Listening], options| face(listening, TlsMode::ByAddress, options).create;
+        let create = |listening: &[Listening], options: &HttpOptions| {
+            face(listening, TlsMode::ByAddress, options).create
+        };
         assert_eq!(create(&[here.clone(), socket], &defaults), HttpCreate::Open);
         assert_eq!(
             create(&[here.clone(), away.clone()], &defaults),

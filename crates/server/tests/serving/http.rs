@@ -7,3 +7,5 @@ mod recordings;
 mod refusing;
 mod syncing;
 mod trouble;
+
+pub(crate) use agent::ask;

@@ -1,5 +1,5 @@
 //! That the image and its compose file name only what exists: paths of the tree, commands and flags
-//! of `share`, and the one port.
+//! of `share`, and its ports.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::tree::{Tree, resolve};
 const DOCKERFILE: &str = "docker/Dockerfile";
 const COMPOSE: &str = "docker/compose.yaml";
 
-/// The port that `share serve` listens on unless told otherwise.
-const PORT: &str = "7420";
+/// The ports that `share serve` listens on unless told otherwise: for RPC, and for HTTP.
+const PORTS: [&str; 2] = ["7420", "7421"];
 
 /// Everything that [`DOCKERFILE`] and [`COMPOSE`] name exists.
 pub(super) fn existing(tree: &Tree) -> Vec<Violation> {
@@ -35,13 +35,16 @@ pub(super) fn existing(tree: &Tree) -> Vec<Violation> {
         }
         None => violations.push(Violation::new(COMPOSE, 1, "the file is missing, write it")),
     }
-    let listens = format!(":{PORT}");
-    let cli = tree
-        .texts(".rs")
-        .filter(|(path, _)| path.starts_with("crates/cli/src/"));
-    if !cli.into_iter().any(|(_, text)| text.contains(&listens)) {
-        let what = format!("`share serve` has no default address with port {PORT}, give it one");
-        violations.push(Violation::new("crates/cli/src", 1, what));
+    for port in PORTS {
+        let listens = format!(":{port}");
+        let mut cli = tree
+            .texts(".rs")
+            .filter(|(path, _)| path.starts_with("crates/cli/src/"));
+        if !cli.any(|(_, text)| text.contains(&listens)) {
+            let what =
+                format!("`share serve` has no default address with port {port}, give it one");
+            violations.push(Violation::new("crates/cli/src", 1, what));
+        }
     }
     violations
 }
@@ -90,8 +93,14 @@ fn dockerfile(tree: &Tree, text: &str, violations: &mut Vec<Violation>) {
         let mut report = |what: String| violations.push(Violation::new(DOCKERFILE, *line, what));
         match name.as_str() {
             "COPY" | "ADD" => copied_wrongs(tree, rest).into_iter().for_each(report),
-            "EXPOSE" if rest != PORT => {
-                report(format!("the port is {PORT}, not {rest}, expose that"));
+            "EXPOSE" => {
+                let strange = rest.split_whitespace().find(|port| !PORTS.contains(port));
+                if let Some(port) = strange {
+                    let [rpc, http] = PORTS;
+                    report(format!(
+                        "the ports are {rpc} and {http}, not {port}, expose those"
+                    ));
+                }
             }
             "CMD" | "ENTRYPOINT" | "HEALTHCHECK" => {
                 let json = rest.find('[').map_or("", |at| &rest[at..]);
@@ -165,12 +174,13 @@ fn words_wrongs(tree: &Tree, words: &[String], volumes: &[&str]) -> Vec<String> 
     wrongs
 }
 
-/// The long flags that the file of a command gives it.
+/// The long flags that the file of a command gives it, and those below it.
 fn long_flags(tree: &Tree, file: &str) -> BTreeSet<String> {
-    let source = tree.text(file).and_then(|text| Source::parse(text).ok());
-    source
-        .map(|source| source.long_flags().into_iter().collect())
-        .unwrap_or_default()
+    let below = format!("{}/", file.trim_end_matches(".rs"));
+    let texts = tree.texts(".rs");
+    let of_command = texts.filter(|(path, _)| *path == file || path.starts_with(&below));
+    let sources = of_command.filter_map(|(_, text)| Source::parse(text).ok());
+    sources.flat_map(|source| source.long_flags()).collect()
 }
 
 /// What is wrong with the ports of `HOST:PORT[,HOST:PORT…]`, if it is such a thing at all; a compose
@@ -184,9 +194,10 @@ fn port_wrong(address: &str) -> Option<String> {
             .unwrap_or_default();
         let is_port =
             part.contains(':') && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
-        is_port && port != PORT
+        is_port && !PORTS.contains(&port)
     });
-    wrong.map(|part| format!("the port in `{part}` is not {PORT}, correct it"))
+    let [rpc, http] = PORTS;
+    wrong.map(|part| format!("the port in `{part}` is neither {rpc} nor {http}, correct it"))
 }
 
 fn compose(tree: &Tree, documents: &[Yaml], violations: &mut Vec<Violation>) {
@@ -222,11 +233,14 @@ fn compose(tree: &Tree, documents: &[Yaml], violations: &mut Vec<Violation>) {
             report("command", what);
         }
         for port in texts(&service["ports"]) {
-            if port.rsplit(':').next() != Some(PORT) {
-                report(
-                    &port,
-                    format!("the server listens on {PORT}, map the port to that"),
-                );
+            if !port
+                .rsplit(':')
+                .next()
+                .is_some_and(|port| PORTS.contains(&port))
+            {
+                let [rpc, http] = PORTS;
+                let what = format!("the server listens on {rpc} and {http}, map the port to those");
+                report(&port, what);
             }
         }
     }
@@ -247,10 +261,12 @@ mod tests {
 
     const SERVE: &str = "struct Serve {\n#[arg(long)]\ndata: PathBuf,\n\
                          #[arg(long, default_value = \"127.0.0.1:7420\")]\nlisten: String }";
+    const HTTP: &str =
+        "struct Http {\n#[arg(long, default_value = \"127.0.0.1:7421\")]\nhttp: String }";
     const GOOD_DOCKERFILE: &str = "FROM rust AS build\nCOPY Cargo.toml \\\n    crates/ ./\nFROM scratch\n\
-        COPY --from=build /out/share /share\nVOLUME [\"/data\"]\nEXPOSE 7420\n\
+        COPY --from=build /out/share /share\nVOLUME [\"/data\"]\nEXPOSE 7420 7421\n\
         HEALTHCHECK --interval=5s CMD [\"/share\", \"health\"]\n\
-        ENTRYPOINT [\"/share\"]\nCMD [\"serve\", \"--data\", \"/data\", \"--listen\", \"0.0.0.0:7420\"]\n";
+        ENTRYPOINT [\"/share\"]\nCMD [\"serve\", \"--data\", \"/data\", \"--listen\", \"0.0.0.0:7420\", \"--http\", \"0.0.0.0:7421\"]\n";
     const GOOD_COMPOSE: &str = "services:\n  share:\n    build:\n      context: ..\n      dockerfile: docker/Dockerfile\n    \
         command: [serve, --data, /data]\n    ports: [\"7420:7420\"]\n    volumes: [\"share:/data\"]\n";
 
@@ -258,6 +274,7 @@ mod tests {
         existing(&Tree::of(&[
             ("Cargo.toml", ""),
             ("crates/cli/src/commands/serve.rs", SERVE),
+            ("crates/cli/src/commands/serve/http.rs", HTTP),
             ("crates/cli/src/commands/health.rs", ""),
             (DOCKERFILE, dockerfile),
             (COMPOSE, compose),
@@ -273,20 +290,20 @@ mod tests {
     fn paths_flags_commands_ports_and_volumes_that_do_not_exist_are_found_in_the_dockerfile() {
         let bad = GOOD_DOCKERFILE
             .replace("crates/", "crats/")
-            .replace("EXPOSE 7420", "EXPOSE 7421")
+            .replace("EXPOSE 7420", "EXPOSE 7422")
             .replace("health", "helth")
             .replace("--listen", "--lisen")
-            .replace("0.0.0.0:7420", "0.0.0.0:7421")
+            .replace("0.0.0.0:7420", "0.0.0.0:7422")
             .replace("\"--data\", \"/data\"", "\"--data\", \"/date\"");
         assert_found(
             &found(&bad, GOOD_COMPOSE),
             &[
                 (DOCKERFILE, 2, "no `crats/` to copy"),
-                (DOCKERFILE, 7, "the port is 7420, not 7421"),
+                (DOCKERFILE, 7, "the ports are 7420 and 7421, not 7422"),
                 (DOCKERFILE, 8, "no command `share helth`"),
                 (DOCKERFILE, 10, "`/date` is no volume"),
                 (DOCKERFILE, 10, "no flag `--lisen`"),
-                (DOCKERFILE, 10, "the port in `0.0.0.0:7421`"),
+                (DOCKERFILE, 10, "the port in `0.0.0.0:7422`"),
             ],
         );
     }
@@ -305,7 +322,7 @@ mod tests {
         let bad = GOOD_COMPOSE
             .replace("docker/Dockerfile", "Dockerfile")
             .replace("--data", "--date")
-            .replace("7420:7420", "7420:7421");
+            .replace("7420:7420", "7420:7422");
         assert_found(
             &found(GOOD_DOCKERFILE, &bad),
             &[
@@ -332,6 +349,7 @@ mod tests {
         let tree = Tree::of(&[
             ("Cargo.toml", ""),
             ("crates/cli/src/serve.rs", serve.as_str()),
+            ("crates/cli/src/serve/http.rs", HTTP),
             ("crates/cli/src/health.rs", ""),
             (DOCKERFILE, GOOD_DOCKERFILE),
             (COMPOSE, GOOD_COMPOSE),

@@ -19,6 +19,7 @@ const STRUCTURES: &[(&str, &str)] = &[
     ("Quotas", "crates/model/src/authority.rs"),
     ("NetworkLimits", "crates/network/src/limits.rs"),
     ("BudgetLimits", "crates/network/src/budget.rs"),
+    ("HttpLimits", "crates/server/src/http/options.rs"),
     ("WebLimits", "crates/web/src/limits.rs"),
 ];
 

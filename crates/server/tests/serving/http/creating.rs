@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use share_model::{OriginKind, Quotas, Rights, Secret};
+use share_proto::wire;
 use share_server::HttpCreate;
 
 use super::super::factory::child_of;
@@ -102,5 +103,30 @@ fn a_session_without_an_id_makes_nothing() {
         }
         assert_eq!(world.store.extent_records().await, records);
         world.end().await;
+    });
+}
+
+#[test]
+fn who_redeems_the_factory_is_told_under_which_url_pages_are() {
+    simulated(async || {
+        let public = "https://share.example";
+        for (said, url) in [(None, "http://localhost"), (Some(public), public)] {
+            let world = World::with(|options| {
+                options.http.public_url = said.map(str::to_owned);
+            })
+            .await;
+            let client = world.connect().await;
+            let mut request = client.bootstrap.redeem_factory_request();
+            wire::write_factory_ref(&factory_ref(&world.data()), request.get().init_ref());
+            request.get().set_protocol_version(1);
+            let response = request.send().promise.await.unwrap();
+            let outcome = response.get().unwrap().get_outcome().unwrap();
+            let redeemed = wire::read_factory_outcome(outcome).unwrap().unwrap();
+            assert_eq!(redeemed.http_url.as_deref(), Some(url));
+            let share = world.share_session("ses_1").await;
+            assert_eq!(share.url, format!("{url}/share/{}", share.id));
+            drop((client, response));
+            world.end().await;
+        }
     });
 }

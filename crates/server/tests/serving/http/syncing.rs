@@ -161,6 +161,48 @@ fn requests_at_once_and_another_writer_between_them_lose_nothing() {
 }
 
 #[test]
+fn a_sync_that_others_always_forestall_is_put_off_and_leaves_nothing() {
+    simulated(async || {
+        for (tries_max, expected) in [(1, 503), (2, 200)] {
+            let world =
+                Arc::new(World::with(|options| options.limits.http.tries_max = tries_max).await);
+            let share = world.share_session("ses_1").await;
+            world.synced(&share, &[todo("t", 1)]).await;
+            let client = world.connect().await;
+            let session = client.session(&share.owner_ref(&client).await);
+            let mut lane = Lane::new(1);
+            let (writer, claimed) = session.claim(&lane.claim());
+            claimed.await.unwrap().unwrap();
+            // While a commit is held, the sync's look at the share waits, and behind it another op.
+            world.store.hold(true);
+            let first = writer.append(&lane.puts(&["first"]));
+            world.store.holds_one().await;
+            let asking = tokio::task::spawn_local({
+                let (world, share) = (Arc::clone(&world), share.clone());
+                async move { world.sync(&share, &[todo("t", 2)]).await.0 }
+            });
+            // Virtual time goes on when all of them wait.
+            share_model::seam::SystemClock
+                .sleep(Duration::from_millis(1))
+                .await;
+            let second = writer.append(&lane.puts(&["second"]));
+            share_model::seam::SystemClock
+                .sleep(Duration::from_millis(1))
+                .await;
+            world.store.hold(false);
+            for appended in [first.await, second.await] {
+                appended.unwrap().unwrap();
+            }
+            assert_eq!(asking.await.unwrap(), expected);
+            let value = if expected == 200 { 2 } else { 1 };
+            assert_eq!(world.entries(&share).await["todo/t"]["value"], value);
+            drop((client, session, writer));
+            Arc::into_inner(world).unwrap().end().await;
+        }
+    });
+}
+
+#[test]
 fn a_writer_that_nobody_uses_lets_its_share_unload_and_goes_on_where_it_was() {
     simulated(async || {
         let world = World::start().await;
