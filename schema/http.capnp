@@ -134,7 +134,7 @@ struct Appended {
 
   appends @2 :List(Share.AppendOutcome);
   # Of the batches in order. Fewer than were sent: the server answers what is durable already, rather than late or not at all. The
-  # rest may or may not have taken effect; the client sends those batches again, in its next call. At least one where one was sent.
+  # rest may or may not have taken effect; the client sends those batches again, in its next call. None where some were sent: too much to do, send them again later.
 }
 
 struct Created {

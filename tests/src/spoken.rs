@@ -39,7 +39,7 @@ impl Spoken {
 /// Runs a test by RPC, by HTTP, and by both in turns: whatever it demands holds by each.
 pub fn by_each_way(test: impl Fn()) {
     for spoken in [Spoken::Rpc, Spoken::Http, Spoken::Both] {
-        eprintln_way(spoken);
+        say(spoken);
         SPOKEN.set(spoken);
         test();
     }
@@ -48,6 +48,6 @@ pub fn by_each_way(test: impl Fn()) {
 
 /// Whoever reads of a failure learns by which way it was.
 #[expect(clippy::print_stderr, reason = "a test's output")]
-fn eprintln_way(spoken: Spoken) {
+fn say(spoken: Spoken) {
     eprintln!("by {spoken:?}");
 }

@@ -222,7 +222,11 @@ fn served(
     let protecting = Protecting::open(of, &everywhere, &addresses, &options.seams)?;
     let face = match http_listening {
         [] => None,
-        listening => Some(HttpFace::at(listening, &options.http, &protecting)?),
+        listening => Some(HttpFace::at(
+            (listening, &addresses),
+            &options.http,
+            &protecting,
+        )?),
     };
     let at = ServedAt {
         addresses,

@@ -1,7 +1,6 @@
 //! A small HTTP face of the scripted server: what a connection is there, is a pipe here, whose calls
 //! claim again and again.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -28,7 +27,6 @@ pub(crate) async fn serve(pipe: DuplexStream, to_server: ToServer) {
         to_server,
         lane: Mutex::new(None),
         cut: Notify::new(),
-        posts: RefCell::default(),
     });
     let serving = http1::Builder::new().serve_connection(
         TokioIo::new(pipe),
@@ -46,7 +44,6 @@ struct Face {
     /// Of the first call on. Held by one call.
     lane: Mutex<Option<Lane>>,
     cut: Notify,
-    posts: RefCell<usize>,
 }
 
 struct Lane {
@@ -61,9 +58,10 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     assert_eq!(request.method(), "POST");
-    assert_eq!(
-        request.uri().path(),
-        format!("/api/share/{}/ops", crate::world::SHARE)
+    let path = request.uri().path();
+    assert!(
+        path.starts_with("/api/share/") && path.ends_with("/ops"),
+        "{path}"
     );
     assert_eq!(request.headers()[header::HOST], "server");
     assert_eq!(
@@ -75,7 +73,6 @@ async fn answer(
     let Posted::Append(append) = call.asked else {
         panic!("{:?}", call.asked);
     };
-    *face.posts.borrow_mut() += 1;
     let status = match face.append(append).await {
         Ok(appended) => {
             let body = posted_answer_bytes(&PostedAnswer::Append(appended));
@@ -128,34 +125,36 @@ impl Face {
                 redeemed: refused(redeemed.await)?,
                 claimed: refused(claimed.await)?,
             });
-        } else if let Some(lane) = &*lane {
+        } else if let Some(lane) = &mut *lane {
+            self.claim_again(lane);
             answers.extend(batches.map(|(batch, envelope)| lane.appender.append(&batch, envelope)));
         }
-        let lane = lane.as_mut().unwrap();
+        let lane = lane.as_ref().unwrap();
         let mut appends = Vec::new();
         for answer in answers {
             match refused(answer.await) {
                 Ok(append) => appends.push(append),
-                Err(error) if appends.is_empty() => return Err(error),
-                // The client sends the rest again.
+                // The client sends the rest again; if there is no outcome at all, later.
                 Err(ClientError::Overloaded { .. }) => break,
                 Err(error) => return Err(error),
             }
         }
-        let now = self.to_server.0.borrow();
-        let stands = now.lanes.get(&lane.outbox);
-        let answered = PostedAppended {
+        Ok(PostedAppended {
             redeem: lane.redeemed.clone(),
             claim: lane.claimed.clone(),
             appends,
-        };
-        if let (Ok(claimed), Some(stands)) = (&mut lane.claimed, stands) {
+        })
+    }
+
+    /// A repeated claim tells where the lane stands now.
+    fn claim_again(&self, lane: &mut Lane) {
+        let now = self.to_server.0.borrow();
+        if let (Ok(claimed), Some(stands)) = (&mut lane.claimed, now.lanes.get(&lane.outbox)) {
             claimed.highest = stands.highest;
             claimed.floor = stands.floor;
             claimed.chain = stands.chain.unwrap_or(claimed.chain);
             claimed.history = now.history;
         }
-        Ok(answered)
     }
 }
 

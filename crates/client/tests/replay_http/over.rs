@@ -14,6 +14,8 @@ use tokio::io::DuplexStream;
 use crate::face::serve;
 use crate::server::{Server, ToServer};
 
+/// Batches go without waiting for answers to earlier ones.
+pub(crate) const IS_PIPELINED: bool = false;
 /// Bytes that a pipe holds in each direction.
 const PIPE_BYTES: usize = 4096;
 

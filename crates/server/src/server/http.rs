@@ -32,9 +32,9 @@ pub(super) struct HttpFace {
 }
 
 impl HttpFace {
-    /// The face at these addresses.
+    /// The face at these addresses; refs name those of `advertised` where HTTP is spoken.
     pub(super) fn at(
-        listening: &[Listening],
+        (listening, advertised): (&[Listening], &[String]),
         options: &HttpOptions,
         protecting: &Protecting,
     ) -> Result<Self, ServerError> {
@@ -49,6 +49,16 @@ impl HttpFace {
                 Ok(address) => hosts.listening(address),
                 Err(_) => public(hosts, LOCAL_URL)?,
             };
+        }
+        for address in advertised {
+            if let Some(host) = address::http(address) {
+                let scheme = if address::is_https(address) {
+                    "https"
+                } else {
+                    "http"
+                };
+                hosts = public(hosts, &format!("{scheme}://{host}"))?;
+            }
         }
         if let Some(url) = &options.public_url {
             hosts = public(hosts, url)?;

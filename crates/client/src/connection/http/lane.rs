@@ -119,11 +119,12 @@ impl Worker {
             return Err(error);
         }
         if appends.is_empty() && !sent.is_empty() {
-            let error = ClientError::Failed {
-                reason: "it answers none of the batches of a call".to_owned(),
+            let error = ClientError::Overloaded {
+                reason: "it has no outcome for batches now".to_owned(),
             };
             answer_all(sent, &error);
-            return Err(error);
+            self.queue.answer_all(&error);
+            return Ok(());
         }
         let mut sent = sent.into_iter();
         for append in appends {
@@ -163,7 +164,7 @@ impl Worker {
         self.seen = Some(Seen {
             highest: claimed.highest,
             chain: Some(claimed.chain),
-            claimed: claimed.clone(),
+            claimed: *claimed,
         });
         Ok(())
     }

@@ -154,9 +154,9 @@ mod tests {
             let answer = self.0.clone();
             tokio::spawn(async move {
                 let mut request = [0; 1024];
-                far.read(&mut request).await.unwrap();
-                far.write_all(&answer).await.unwrap();
-                far.read(&mut request).await.unwrap();
+                assert!(far.read(&mut request).await.unwrap() > 0);
+                // Who has read enough may have gone.
+                drop(far.write_all(&answer).await);
             });
             Ok(Box::new(near))
         }

@@ -69,7 +69,7 @@ fn read_body<T>(
         return Err(malformed(capnp::ErrorKind::PrematureEndOfFile));
     }
     let words = body.len() / size_of::<Word>();
-    let mut aligned = Vec::new();
+    let mut aligned;
     let mut rest = body;
     if !body.as_ptr().addr().is_multiple_of(align_of::<Word>()) {
         aligned = Word::allocate_zeroed_vec(words);

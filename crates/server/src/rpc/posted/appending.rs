@@ -7,7 +7,7 @@ use share_proto::wire::{Part, PostedAppend, PostedAppended};
 use tracing::debug;
 
 use super::{Asker, Opened, claim_of};
-use crate::fault::Fault;
+use crate::fault::{Fault, Reaction};
 use crate::owner::{AppendCall, AppenderTicket, Claim, ClaimCall};
 use crate::rpc::appender::with_epoch;
 use crate::rpc::reading::Reading;
@@ -48,8 +48,8 @@ impl Asker<'_> {
         })
     }
 
-    /// The outcomes of the batches, in order. The first one is waited for; if there is none, that is the
-    /// fault. Behind it come those that are there in time.
+    /// The outcomes of the batches, in order. The first one is waited for; behind it come those that are
+    /// there in time. None: there is too much to do.
     async fn append_all(
         &self,
         reading: &Reading,
@@ -85,7 +85,10 @@ impl Asker<'_> {
             let outcome = patience.wait(reply.outcome(), !appends.is_empty()).await;
             match outcome {
                 Some(Ok(append)) => appends.push(append),
-                Some(Err(fault)) if appends.is_empty() => return Err(fault),
+                // Whoever has to connect again must be told; whoever has to wait, has redeemed and claimed.
+                Some(Err(fault)) if appends.is_empty() && fault.reaction() != Reaction::Later => {
+                    return Err(fault);
+                }
                 Some(Err(fault)) => {
                     debug!(%fault, "batches left for the client's next call");
                     return Ok(appends);
