@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long)]
     insecure_plain: bool,
     #[command(flatten)]
-    http: http::Args,
+    http: http::HttpArgs,
 }
 
 pub(crate) fn run(args: Args) -> Result<(), CliError> {

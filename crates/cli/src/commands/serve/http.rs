@@ -9,7 +9,7 @@ use crate::ui;
 const DEFAULT: &str = "127.0.0.1:7421";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct HttpArgs {
     /// Where to serve HTTP, for unmodified opencode: as `--listen`, with TLS alike; may be repeated
     /// [default: 127.0.0.1:7421, if it is free]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "no_http")]
@@ -36,7 +36,7 @@ enum Create {
     Token,
 }
 
-impl Args {
+impl HttpArgs {
     /// Listens for HTTP; `None`: it is not served.
     pub(super) async fn bind(&self) -> Result<Option<Listeners>, CliError> {
         if self.no_http {
