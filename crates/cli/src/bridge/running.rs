@@ -208,7 +208,7 @@ async fn learn(server: &ServerSide, backoff: Backoff) {
         clock.sleep(backoff.delay(failures, &entropy)).await;
     }
     // Nothing is left to be learned; the other parts go on.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Replays until it is stopped; begins again after a failure of the outbox that may pass, as a full

@@ -113,7 +113,7 @@ impl Edit {
     pub(super) fn say_what_to_add(&self) {
         if let Self::ByHand { path, url } = self {
             ui::note(format!(
-                "`{}` is left as it is, for its comments would be lost; add to it: \
+                "`{}` is left as it is, for a rewrite would lose what is there; add to it: \
                  \"enterprise\": {{\"url\": \"{url}\"}}",
                 shown(path)
             ));
