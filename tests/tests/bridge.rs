@@ -28,12 +28,13 @@ async fn sync_all(agent: &OpencodePlayer, share: &PlayedShare, syncs: &[Vec<Item
     }
 }
 
+#[expect(clippy::print_stderr, reason = "says how to replay a run that failed")]
 fn seeded() -> SeededEntropy {
     let seed = match std::env::var("SHARE_SEED") {
         Ok(seed) => seed.parse().expect("SHARE_SEED is a number"),
         Err(_) => SystemEntropy::default().below(u64::MAX),
     };
-    println!("replay: SHARE_SEED={seed} cargo test -p share-tests --test bridge");
+    eprintln!("replay: SHARE_SEED={seed} cargo test -p share-tests --test bridge");
     SeededEntropy::new(seed)
 }
 
