@@ -327,16 +327,19 @@ fn a_data_folder_has_one_server() {
 fn a_server_takes_as_many_files_as_it_may_have_and_says_if_fewer_connections_fit() {
     let place = Place::new();
     let _serving = place.serve("127.0.0.1:0");
-    // It ends by itself: its data folder has a server.
-    let serve = "exec \"$0\" serve --data server --listen 127.0.0.1:0";
-    let ended = std::process::Command::new("sh")
-        .args(["-c", &format!("ulimit -Sn 100; ulimit -Hn 300; {serve}")])
-        .arg(env!("CARGO_BIN_EXE_share"))
-        .current_dir(place.path("."))
-        .output()
-        .unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(said.contains("at most 236 connections"), "{said}");
+    // It ends by itself: its data folder has a server. HTTP has a quarter of the room.
+    for (http, connections) in [("--no-http", 236), ("--http 127.0.0.1:0", 178)] {
+        let serve = format!("exec \"$0\" serve --data server --listen 127.0.0.1:0 {http}");
+        let ended = std::process::Command::new("sh")
+            .args(["-c", &format!("ulimit -Sn 100; ulimit -Hn 300; {serve}")])
+            .arg(env!("CARGO_BIN_EXE_share"))
+            .current_dir(place.path("."))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        let expected = format!("at most {connections} connections");
+        assert!(said.contains(&expected), "{said}");
+    }
 }
 
 #[test]
