@@ -28,13 +28,13 @@ async fn sync_all(agent: &OpencodePlayer, share: &PlayedShare, syncs: &[Vec<Item
     }
 }
 
-#[expect(clippy::print_stderr, reason = "says how to replay a run that failed")]
+#[expect(clippy::print_stdout, reason = "the seed of a run that fails")]
 fn seeded() -> SeededEntropy {
     let seed = match std::env::var("SHARE_SEED") {
         Ok(seed) => seed.parse().expect("SHARE_SEED is a number"),
         Err(_) => SystemEntropy::default().below(u64::MAX),
     };
-    eprintln!("replay: SHARE_SEED={seed} cargo test -p share-tests --test bridge");
+    println!("replay: SHARE_SEED={seed} cargo test -p share-tests --test bridge");
     SeededEntropy::new(seed)
 }
 
@@ -91,7 +91,6 @@ async fn whoever_is_killed_at_whatever_stage_of_a_share_the_server_has_what_was_
     for victim in [Victim::Bridge, Victim::Server] {
         for stage in 0..=recorded.len() + 1 {
             let after = Duration::from_millis(random.below(40));
-            println!("{victim:?}, {stage}, {after:?}");
             let mut scene = Scene::started().await;
             let mut share = scene.impatient_agent().create("ses_other").await.unwrap();
             let agent = scene.agent();

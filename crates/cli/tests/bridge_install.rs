@@ -1,7 +1,5 @@
 //! `share bridge install`: what it writes, and that it writes it once.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 #[expect(dead_code, reason = "what it can do is not all for these tests")]
 mod running;
 

@@ -14,8 +14,8 @@ pub enum HttpCreate {
 /// With what the HTTP face is served.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HttpOptions {
-    /// Who may create shares; `None`: whoever reaches the face, if only programs of this machine can,
-    /// else who has a token.
+    /// Who may create shares; `None`: whoever reaches the face, if only programs of this machine can
+    /// and no public URL is said, else who has a token.
     pub create: Option<HttpCreate>,
     /// Under which URL people reach the face, `https?://HOST[:PORT]`; `None`: that of the first
     /// address on which it listens.

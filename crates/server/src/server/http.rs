@@ -38,7 +38,9 @@ impl HttpFace {
         options: &HttpOptions,
         protecting: &Protecting,
     ) -> Result<Self, ServerError> {
-        let is_local = listening.iter().all(|it| it.reach == Reach::Machine);
+        // What serves a public URL stands before the face, and lets others in.
+        let is_local = options.public_url.is_none()
+            && listening.iter().all(|it| it.reach == Reach::Machine);
         let create = options.create.unwrap_or(match is_local {
             true => HttpCreate::Open,
             false => HttpCreate::Token,
@@ -216,7 +218,7 @@ mod tests {
         };
         let of = (folder.path().to_owned(), tls);
         let protecting = Protecting::open(of, listening, &[], &Seams::system()).unwrap();
-        HttpFace::at(listening, options, &protecting).unwrap()
+        HttpFace::at((listening, &[]), options, &protecting).unwrap()
     }
 
     #[test]
@@ -233,6 +235,11 @@ mod tests {
             create(&[here.clone(), away.clone()], &defaults),
             HttpCreate::Token
         );
+        let behind_a_proxy = HttpOptions {
+            public_url: Some("https://share.example.org".into()),
+            ..HttpOptions::default()
+        };
+        assert_eq!(create(&[here.clone()], &behind_a_proxy), HttpCreate::Token);
         for said in [HttpCreate::Open, HttpCreate::Token] {
             let options = HttpOptions {
                 create: Some(said),

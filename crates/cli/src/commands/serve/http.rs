@@ -21,8 +21,8 @@ pub(super) struct HttpArgs {
     /// begin with [default: that of the first `--http`]
     #[arg(long, value_name = "URL", conflicts_with = "no_http")]
     public_url: Option<String>,
-    /// Who may create shares over HTTP [default: `open` if only programs of this machine reach it, else
-    /// `token`]
+    /// Who may create shares over HTTP [default: `open` if only programs of this machine reach it and
+    /// there is no `--public-url`, else `token`]
     #[arg(long, value_name = "WHO", conflicts_with = "no_http")]
     http_create: Option<Create>,
 }
