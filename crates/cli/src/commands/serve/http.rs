@@ -8,7 +8,9 @@ use crate::ui;
 /// Where HTTP is served if nothing is said.
 const DEFAULT: &str = "127.0.0.1:7421";
 
+// clap names the group of a struct's arguments after the struct, and the command's own is `Args` too.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// Where to serve HTTP, for unmodified opencode: as `--listen`, with TLS alike; may be repeated
     /// [default: 127.0.0.1:7421, if it is free]
