@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--opencode", type=pathlib.Path, help="an opencode binary, instead of one from npm")
     parser.add_argument("--install", type=pathlib.Path, help="where npm installs opencode [default: a temporary folder]")
     parser.add_argument("--only", default="", help="only scenarios whose name or group has this in it")
-    parser.add_argument("--jobs", type=int, default=3, help="scenarios at a time [default: 3]")
+    parser.add_argument("--jobs", type=int, default=4, help="scenarios at a time [default: 4]")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
     return parser.parse_args()
 
