@@ -39,8 +39,8 @@ impl HttpFace {
         protecting: &Protecting,
     ) -> Result<Self, ServerError> {
         // What serves a public URL stands before the face, and lets others in.
-        let is_local = options.public_url.is_none()
-            && listening.iter().all(|it| it.reach == Reach::Machine);
+        let is_local =
+            options.public_url.is_none() && listening.iter().all(|it| it.reach == Reach::Machine);
         let create = options.create.unwrap_or(match is_local {
             true => HttpCreate::Open,
             false => HttpCreate::Token,
@@ -239,14 +239,17 @@ mod tests {
             public_url: Some("https://share.example.org".into()),
             ..HttpOptions::default()
         };
-        assert_eq!(create(&[here.clone()], &behind_a_proxy), HttpCreate::Token);
+        assert_eq!(
+            create(std::slice::from_ref(&here), &behind_a_proxy),
+            HttpCreate::Token
+        );
         for said in [HttpCreate::Open, HttpCreate::Token] {
             let options = HttpOptions {
                 create: Some(said),
                 ..HttpOptions::default()
             };
-            assert_eq!(create(&[here.clone()], &options), said);
-            assert_eq!(create(&[away.clone()], &options), said);
+            assert_eq!(create(std::slice::from_ref(&here), &options), said);
+            assert_eq!(create(std::slice::from_ref(&away), &options), said);
         }
     }
 
@@ -267,7 +270,7 @@ mod tests {
         assert_eq!(url(&both, ByAddress, None), "http://127.0.0.1:7421");
         assert_eq!(url(&both, Always, None), "https://127.0.0.1:7421");
         assert_eq!(
-            url(&[away.clone()], ByAddress, None),
+            url(std::slice::from_ref(&away), ByAddress, None),
             "https://192.0.2.1:7421"
         );
         assert_eq!(url(&[away], Never, None), "http://192.0.2.1:7421");
