@@ -85,6 +85,30 @@ async fn a_server_that_is_away_all_the_time_costs_nothing() {
 }
 
 #[tokio::test]
+async fn where_no_rpc_comes_through_all_goes_by_http() {
+    let mut scene = Scene::new();
+    // What refs name is no server.
+    scene.advertise = Some("127.0.0.1:1".parse().unwrap());
+    scene.by_http = true;
+    scene.start_server().await;
+    scene.end_server().await;
+    scene.start_bridge().await;
+    let agent = scene.impatient_agent();
+    let share = agent.create(SESSION).await.unwrap();
+    let unshared = agent.create("ses_other").await.unwrap();
+    sync_all(&agent, &share, &syncs("small")).await;
+    sync_all(&agent, &unshared, &syncs("auto")).await;
+    scene.start_server().await;
+    scene.wait_for(&share, &expected("small")).await;
+    scene.kill(Victim::Server).await;
+    scene.wait_for(&unshared, &expected("auto")).await;
+    let deleted = scene.agent().delete(&unshared).await.unwrap();
+    assert_eq!(deleted.status, StatusCode::OK);
+    let reference = scene.owner_ref(&unshared);
+    scene.wait_for_refusal(&reference, RefusalCode::Gone).await;
+}
+
+#[tokio::test]
 async fn whoever_is_killed_at_whatever_stage_of_a_share_the_server_has_what_was_sent() {
     let random = seeded();
     let recorded = syncs("auto");

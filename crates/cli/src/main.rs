@@ -13,6 +13,7 @@ mod cut_report;
 mod demo;
 mod error;
 mod flush;
+mod http_arg;
 mod identity;
 mod minting;
 mod op_arg;

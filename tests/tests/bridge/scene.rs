@@ -38,6 +38,10 @@ pub(crate) struct Scene {
     /// Where each listens, once it has.
     server_at: Option<SocketAddr>,
     bridge_at: Option<SocketAddr>,
+    /// Where the server speaks HTTP, once it has; `None` also where it does not.
+    http_at: Option<SocketAddr>,
+    /// The bridge knows the server's HTTP face only.
+    pub(crate) by_http: bool,
     /// What the server writes into its refs, if not where it listens.
     pub(crate) advertise: Option<SocketAddr>,
     /// What the bridge's `--to` is.
@@ -58,6 +62,8 @@ impl Scene {
             bridge: None,
             server_at: None,
             bridge_at: None,
+            http_at: None,
+            by_http: false,
             advertise: None,
             has_public_url: true,
         }
@@ -112,20 +118,21 @@ impl Scene {
         let data = self.path("server").display().to_string();
         let listen = at_or_free(self.server_at);
         let mut args = vec!["serve", "--data", &data, "--listen", &listen];
-        args.extend(self.without_http());
+        let http = at_or_free(self.http_at);
+        match self.by_http {
+            true => args.extend(["--http", &http]),
+            false => args.push("--no-http"),
+        }
         let advertise = self.advertise.map(|address| address.to_string());
         if let Some(address) = &advertise {
             args.extend(["--advertise", address]);
         }
         let mut child = Child::start(self.command(&args), &self.kills).unwrap();
         self.server_at = Some(address_behind(&mut child, "listening on ").await);
+        if self.by_http {
+            self.http_at = Some(address_behind(&mut child, "http on http://").await);
+        }
         self.server = Some(child);
-    }
-
-    /// What keeps a server from taking the port of its own HTTP face.
-    fn without_http(&self) -> Option<&'static str> {
-        let help = self.share(&["serve", "--help"]);
-        help.contains("--no-http").then_some("--no-http")
     }
 
     pub(crate) async fn start_bridge(&mut self) {
@@ -134,6 +141,10 @@ impl Scene {
         args.extend(["--retry-max-ms", "100"]);
         if self.has_public_url {
             args.extend(["--public-url", PUBLIC_URL]);
+        }
+        let http = self.http_at.map(|address| format!("http://{address}"));
+        if let Some(url) = http.as_deref().filter(|_| self.by_http) {
+            args.extend(["--http", url]);
         }
         let mut child = Child::start(self.command(&args), &self.kills).unwrap();
         self.bridge_at = Some(address_behind(&mut child, "bridge on http://").await);
@@ -185,7 +196,16 @@ impl Scene {
             }
             let record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
             if record["slug"] == share.id {
-                return record["reference"].as_str().unwrap().parse().unwrap();
+                let reference: ShareRef = record["reference"].as_str().unwrap().parse().unwrap();
+                // Who looks is not cut off as the bridge is.
+                let addresses = match self.by_http {
+                    true => vec![self.server_at().to_string()],
+                    false => reference.addresses.clone(),
+                };
+                return ShareRef {
+                    addresses,
+                    ..reference
+                };
             }
         }
         panic!("the bridge has no record of the share");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use share_client::{
     Backoff, Connector, Flusher, FlusherError, FlusherOptions, Outbox, OutboxOptions, Registry,
-    TcpConnector,
+    Route, TcpConnector,
 };
 use share_model::OwnerKey;
 use share_model::seam::{Clock, Files, SqliteSettings, SystemClock, SystemEntropy, SystemFiles};
@@ -41,6 +41,8 @@ pub(crate) struct BridgeOptions {
     /// Under which URL people reach the server's pages; `None`: it is asked.
     pub(crate) public_url: Option<String>,
     pub(crate) owner: Option<OwnerKey>,
+    /// By which way the server is reached.
+    pub(crate) route: Route,
     /// Between two tries to reach the server.
     pub(crate) backoff: Backoff,
     pub(crate) limits: BridgeLimits,
@@ -72,6 +74,7 @@ impl RunningBridge {
             target: options.target.clone(),
             connector: Arc::clone(&connector),
             owner: options.owner.clone(),
+            route: options.route.clone(),
             url: Arc::clone(&url),
             shares: Arc::clone(&shares),
         });
@@ -95,6 +98,8 @@ impl RunningBridge {
             connector,
             owner: options.owner,
             backoff: options.backoff,
+            transport: options.route.transport,
+            http: options.route.http,
             ..FlusherOptions::default()
         };
         Ok(Self::run(bridge, server, options.backoff, flusher_options))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use share_client::{
-    ClientError, Connector, create_share, delete_share, factory_served, publish_share,
+    ClientError, Connector, Route, create_share, delete_share, factory_served, publish_share,
 };
 use share_model::{
     CreateShare, FactoryRef, OwnerKey, Publish, Reaction, Refusal, RefusalCode, RequestId, ShareRef,
@@ -30,6 +30,7 @@ pub(super) struct ServerSide {
     pub(super) connector: Arc<dyn Connector>,
     /// Opens refs that are sealed to it.
     pub(super) owner: Option<OwnerKey>,
+    pub(super) route: Route,
     pub(super) url: Arc<PublicUrl>,
     pub(super) shares: Arc<Shares>,
 }
@@ -42,7 +43,7 @@ impl ServerSide {
     /// If the server refuses, or no answer comes.
     pub(super) async fn learn(&self) -> Result<(), ClientError> {
         if let Target::Factory(factory) = &self.target {
-            let served = factory_served(&*self.connector, factory).await?;
+            let served = factory_served(&*self.connector, &self.route.factory(factory)).await?;
             self.url.learn(&served);
         }
         Ok(())
@@ -94,7 +95,8 @@ impl ServerSide {
             self.create(record).await?;
         }
         let (owner, origin) = (self.owner.as_ref(), &record.origin);
-        let deleting = delete_share(&*self.connector, newest, owner, origin);
+        let newest = self.route.share(newest);
+        let deleting = delete_share(&*self.connector, &newest, owner, origin);
         deleting.await.map(drop)
     }
 
@@ -105,10 +107,12 @@ impl ServerSide {
         let request = creation(record, request);
         let ids = (record.reference.share, record.reference.grant);
         let factory = match &self.target {
-            Target::Factory(factory) if request.ids(factory.grant) == ids => factory,
+            Target::Factory(factory) if request.ids(factory.grant) == ids => {
+                self.route.factory(factory)
+            }
             _ => return Err(another_factory().into()),
         };
-        let (_, served) = create_share(&*self.connector, factory, &request).await?;
+        let (_, served) = create_share(&*self.connector, &factory, &request).await?;
         self.url.learn(&served);
         Ok(())
     }
@@ -120,8 +124,8 @@ impl ServerSide {
             label: String::new(),
             origin: record.origin.clone(),
         };
-        let (reference, owner) = (&record.reference, self.owner.as_ref());
-        match publish_share(&*self.connector, reference, owner, &publish).await {
+        let (reference, owner) = (self.route.share(&record.reference), self.owner.as_ref());
+        match publish_share(&*self.connector, &reference, owner, &publish).await {
             Err(ClientError::Refused(refusal))
                 if record.request.is_none() && refusal.code == RefusalCode::RightMissing =>
             {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use share_client::{Backoff, Registry, RegistryOptions, RowFilter};
+use share_client::{Backoff, Registry, RegistryOptions, Route, RowFilter};
 use share_model::{FactoryRef, Slug};
 use share_opencode::{Item, ItemError};
 use share_web::{Asker, Backend as _, BackendError, CreatedShare};
@@ -30,6 +30,7 @@ async fn start(folder: &Path, limits: BridgeLimits) -> RunningBridge {
         project: "project".into(),
         public_url: Some("https://share.example".into()),
         owner: None,
+        route: Route::default(),
         backoff: Backoff::TRANSPORT,
         limits,
     };

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::bridge::{Bridge, BridgeLimits, BridgeOptions, RunningBridge, Target};
 use crate::error::CliError;
+use crate::http_arg::HttpArg;
 use crate::ref_arg::{self, AnyRef, RefArg};
 use crate::registry_arg::RegistryArg;
 use crate::state_file::StateArg;
@@ -53,6 +54,8 @@ struct StandArgs {
     /// Under which URL people reach the server's pages [default: what the server tells]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    #[command(flatten)]
+    http: HttpArg,
     #[command(flatten)]
     state: StateArg,
     #[command(flatten)]
@@ -140,6 +143,7 @@ impl StandArgs {
             project: project.display().to_string(),
             public_url: self.public_url.clone(),
             owner: identity::held()?,
+            route: self.http.route(),
             backoff: backoff(self.retry_max_ms),
             limits: BridgeLimits::DEFAULT,
         })

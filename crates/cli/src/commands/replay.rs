@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use share_client::{
-    FlushReport, FlusherOptions, HttpServer, HttpServerError, Outbox, OutboxOptions, ShareStatus,
-    Transport,
-};
+use share_client::{FlushReport, Outbox, OutboxOptions, ShareStatus};
 use tokio::signal::ctrl_c;
 
 use crate::error::CliError;
 use crate::flush::{self, Ending};
+use crate::http_arg::HttpArg;
 use crate::printable::{json as json_line, printable};
 use crate::recovery::{self, Told};
 use crate::state_file::StateArg;
@@ -27,15 +25,8 @@ pub(crate) struct Args {
     /// Go on until Ctrl-C, also while servers are away
     #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
-    /// Speak HTTP with servers, not RPC: where their refs say, and at this URL
-    #[arg(
-        long,
-        value_name = "URL",
-        num_args = 0..=1,
-        default_missing_value = "",
-        value_parser = http
-    )]
-    http: Option<HttpFace>,
+    #[command(flatten)]
+    http: HttpArg,
     /// Only say what would be sent
     #[arg(long)]
     dry_run: bool,
@@ -45,29 +36,6 @@ pub(crate) struct Args {
     /// the seqs that are lost or unchecked (outbox, first, last)
     #[arg(long)]
     json: bool,
-}
-
-/// Where HTTP is spoken besides what refs say.
-#[derive(Debug, Clone)]
-struct HttpFace(Option<HttpServer>);
-
-fn http(text: &str) -> Result<HttpFace, HttpServerError> {
-    match text {
-        "" => Ok(HttpFace(None)),
-        url => Ok(HttpFace(Some(url.parse()?))),
-    }
-}
-
-fn flusher_options(http: Option<HttpFace>) -> FlusherOptions {
-    let options = FlusherOptions::default();
-    match http {
-        None => options,
-        Some(HttpFace(http)) => FlusherOptions {
-            transport: Transport::Http,
-            http,
-            ..options
-        },
-    }
 }
 
 #[derive(Serialize)]
@@ -91,7 +59,7 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
             return dry_run(&statuses(&outbox).await?, args.json);
         }
         let before = recovery::newest(&outbox).await?;
-        let flusher = flush::start(&outbox, flusher_options(args.http))?;
+        let flusher = flush::start(&outbox, args.http.flusher_options())?;
         let mut told = before;
         if args.watch {
             ui::note("replaying until Ctrl-C");

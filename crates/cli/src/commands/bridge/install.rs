@@ -11,6 +11,7 @@ use share_model::seam::{Files, SystemFiles};
 use self::opencode_config::Edit;
 use self::service::Service;
 use crate::error::CliError;
+use crate::http_arg::HttpArg;
 use crate::ref_arg::{self, AnyRef, RefArg};
 use crate::registry_arg::RegistryArg;
 use crate::ui;
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     /// Under which URL people reach the server's pages [default: what the server tells]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    #[command(flatten)]
+    http: HttpArg,
     /// Print what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -146,6 +149,7 @@ fn arguments(args: &Args, folder: &Path, reference_file: &Path) -> Vec<String> {
     if let Some(url) = &args.public_url {
         arguments.extend(["--public-url".to_owned(), url.clone()]);
     }
+    arguments.extend(args.http.argument());
     arguments
 }
 
