@@ -139,11 +139,15 @@ impl Machine {
         }
     }
 
+    /// Nothing runs on it: what its processes left in circles has no locks any more.
+    pub(crate) fn end_locks(&self) {
+        close_left_open(&self.root, &["lock", "data.journal"]);
+    }
+
     /// The machine runs again, with nothing on it.
     pub(crate) fn boot(&self) {
         self.processes_ended();
-        // Nothing of it runs any more; what it left in circles has its locks.
-        close_left_open(&self.root, &["lock", "data.journal"]);
+        self.end_locks();
         self.disk.thaw();
         self.is_dead.store(false, Ordering::Relaxed);
         self.writes_left.store(-1, Ordering::Relaxed);

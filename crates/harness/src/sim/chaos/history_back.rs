@@ -53,6 +53,7 @@ impl Chaos {
         // A restore wants a disk that works; that it is refused otherwise is shown elsewhere.
         self.heal("server");
         self.down_for_good(sim, &host);
+        host.machine.end_locks();
         let name = format!("restore-{}", self.back.went_back);
         match server::restore_backup(&self.world, &name, file, journal_lost) {
             Ok(owner_refs) => {

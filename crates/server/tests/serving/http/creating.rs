@@ -113,6 +113,7 @@ fn who_redeems_the_factory_is_told_under_which_url_pages_are() {
         for (said, url) in [(None, "http://localhost"), (Some(public), public)] {
             let world = World::with(|options| {
                 options.http.public_url = said.map(str::to_owned);
+                options.http.create = Some(HttpCreate::Open);
             })
             .await;
             let client = world.connect().await;
