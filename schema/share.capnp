@@ -380,7 +380,11 @@ interface ShareSession extends(Persistent(ShareRef, Text)) {
   #
   # The caller makes the secret and stores it, with the request id, before the call.
   # Durable: on stable storage, and every live session of the old epoch is cut, before this returns. This session too is at its end.
-  # Retry: repeating the last bump (same request id, same hash) gives the same answer, also under the authority that it ended.
+  # Retry: repeating the last bump (same request id, same hash) gives the same answer, also under the authority that it ended. Where that
+  # is unknown, on a server that was restored from a backup which is older than it, the new ref opens the share, and tells that the
+  # bump was made: the new grant's id is the first half of SHA-256 over "share-bump-1", the 16 bytes of the share's id, the 16 bytes of
+  # the request id and the new epoch as 8 bytes, least significant first, with the version and variant bits of a UUID of version 8
+  # set. The new epoch is the session's plus one.
   # Rights: admin. Refused with: rightMissing, staleEpoch, revoked, expired, gone, invalidRequest.
 
   writers @4 () -> (outcome :WritersOutcome);

@@ -16,7 +16,7 @@ mod route;
 mod session;
 mod subscription;
 
-pub use authority::{attenuate_share, bump_epoch, delete_share, publish_share};
+pub use authority::{attenuate_share, bump_epoch, delete_share, publish_share, rotate_share};
 pub use backup::{BackupError, backup};
 pub use connector::{ConnectError, Connector, Stream, TcpConnector};
 pub use error::ClientError;

@@ -64,7 +64,7 @@ pub use connection::{
     Follower, HttpLink, HttpServer, HttpServerError, Route, RpcLink, Session, Stream, Subscription,
     SubscriptionEvent, TcpConnector, Transport, attenuate_factory, attenuate_share, backup,
     bump_epoch, create_share, delete_share, factory_grants, factory_served, on_own_thread, probe,
-    publish_share, revoke_factory_grant,
+    publish_share, revoke_factory_grant, rotate_share,
 };
 pub use json_line::JsonLineError;
 pub use link::{Answer, LaneAppender, LaneRequest, Link, LinkedLane};

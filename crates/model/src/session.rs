@@ -150,6 +150,23 @@ pub struct BumpEpoch {
     pub origin: Origin,
 }
 
+/// What stands before share, request and epoch in the hash from which a new owner's grant has its id.
+/// Persisted by what it names: keep stable.
+const BUMP_DOMAIN: &[u8] = b"share-bump-1";
+
+impl BumpEpoch {
+    /// The new owner's grant, if the request bumps a share to `epoch`: so that who holds the secret has
+    /// the new ref without the answer.
+    pub fn owner_grant(&self, share: ShareId, epoch: Epoch) -> GrantId {
+        let parts = [
+            &share.to_bytes()[..],
+            &self.request.to_bytes()[..],
+            &epoch.get().to_le_bytes()[..],
+        ];
+        GrantId::derived(BUMP_DOMAIN, &parts)
+    }
+}
+
 /// An epoch that was bumped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bumped {
@@ -217,5 +234,20 @@ mod tests {
         assert_eq!(share.to_string(), "f03f702d6016819c96ff011ea60a8f81");
         assert_eq!(owner.to_string(), "081446624f4c82249e099030e36c1f7c");
         assert_ne!(request(3).ids(grant).0, share);
+    }
+
+    #[test]
+    fn the_grant_of_a_new_owner_follows_from_share_request_and_epoch() {
+        let bump = |request: u8| BumpEpoch {
+            request: RequestId::from_bytes([request; 16]),
+            owner_secret_hash: SecretHash::from_bytes([0; 32]),
+            origin: Origin::new(OriginKind::User, "ann".into(), 1024).unwrap(),
+        };
+        let share = ShareId::from_bytes([1; 16]);
+        let grant = bump(2).owner_grant(share, Epoch::new(3));
+        // By sha256sum: of the domain, sixteen 0x01, sixteen 0x02 and 3 as eight bytes.
+        assert_eq!(grant.to_string(), "e48d91bb296a8626892dae6c6cfc43f8");
+        assert_ne!(bump(2).owner_grant(share, Epoch::new(4)), grant);
+        assert_ne!(bump(3).owner_grant(share, Epoch::new(3)), grant);
     }
 }

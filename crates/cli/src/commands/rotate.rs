@@ -61,7 +61,8 @@ pub(crate) fn run(args: Args) -> Result<(), CliError> {
         };
         let owner = identity::held()?;
         let connector = TcpConnector::default();
-        let bumped = share_client::bump_epoch(&connector, &old, owner.as_ref(), &bump).await;
+        let asked = (&bump, &request.secret);
+        let bumped = share_client::rotate_share(&connector, &old, owner.as_ref(), asked).await;
         let bumped = match bumped {
             Ok(bumped) => bumped,
             Err(error) => {

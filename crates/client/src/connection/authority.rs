@@ -3,7 +3,7 @@
 use capnp::capability::RemotePromise;
 use share_model::{
     Attenuate, AuditEntry, BumpEpoch, Bumped, Cut, GrantId, GrantInfo, Minted, Origin, OwnerId,
-    OwnerKey, Publish, ShareRef, ToldEvent,
+    OwnerKey, Publish, RefusalCode, Secret, ShareRef, ToldEvent,
 };
 use share_proto::persistent_capnp::persistent;
 use share_proto::share_capnp::{bootstrap, share_ref, share_session};
@@ -249,6 +249,41 @@ pub async fn bump_epoch(
     wire::write_bump_epoch(request, bump.get().init_request());
     let response = in_time(bump.send().promise).await?;
     Ok(wire::read_bump_outcome(response.get()?.get_outcome()?)??)
+}
+
+/// As [`bump_epoch`], by who holds the new owner's secret. A server that was restored from a backup which
+/// is older than `reference` does not know it any more; if it knows the bump, from its journal, the
+/// answer is what the new ref opens, and tells of nothing that was cut.
+///
+/// # Errors
+///
+/// As [`bump_epoch`].
+pub async fn rotate_share(
+    connector: &dyn Connector,
+    reference: &ShareRef,
+    owner: Option<&OwnerKey>,
+    (request, secret): (&BumpEpoch, &Secret),
+) -> Result<Bumped, ClientError> {
+    let refused = match bump_epoch(connector, reference, owner, request).await {
+        Err(ClientError::Refused(refusal)) if refusal.code == RefusalCode::NotAuthorized => refusal,
+        answered => return answered,
+    };
+    let epoch = reference.epoch.next();
+    let new = ShareRef {
+        grant: request.owner_grant(reference.share, epoch),
+        epoch,
+        secret: secret.clone(),
+        ..reference.clone()
+    };
+    match Session::redeem(connector, &new).await {
+        Ok(_) => Ok(Bumped {
+            epoch,
+            grant: new.grant,
+            cut: Cut::default(),
+        }),
+        Err(ClientError::Refused(_)) => Err(refused.into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// As [`Session::delete`], in one round trip with the redeem, by RPC or HTTP as [`publish_share`].

@@ -196,7 +196,8 @@ impl Stage {
             };
             self.story.tell("owner", end);
             let direct = self.direct(&owner);
-            match told(share_client::bump_epoch(&connector(), &direct, None, &request).await) {
+            let asked = (&request, &secret);
+            match told(share_client::rotate_share(&connector(), &direct, None, asked).await) {
                 Done::Acked(bumped) => {
                     let new_owner = Some((bumped.grant, bumped.epoch));
                     self.story

@@ -104,14 +104,19 @@ impl Session {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let seams = &self.connection.door.seams;
-        let request = BumpEpoch {
-            request: request.request,
-            owner_grant: GrantId::new(&*seams.clock, &*seams.entropy),
-            owner_secret_hash: request.owner_secret_hash,
-            origin: request.origin,
+        let share = match self.opened.get().await? {
+            Ok(opened) => opened.reading.handle.share(),
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        let command = |authority| BumpCall { authority, request };
+        let command = |authority: Authority| BumpCall {
+            request: BumpEpoch {
+                request: request.request,
+                owner_grant: request.owner_grant(share, authority.epoch().next()),
+                owner_secret_hash: request.owner_secret_hash,
+                origin: request.origin,
+            },
+            authority,
+        };
         Ok(self.call(command).await?.map(|(_, (bumped, _))| bumped))
     }
 

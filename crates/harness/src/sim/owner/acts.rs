@@ -1,6 +1,6 @@
 //! What an owner does to a share while it is used.
 
-use share_client::{ClientError, Session, attenuate_share, bump_epoch, delete_share};
+use share_client::{ClientError, Session, attenuate_share, delete_share, rotate_share};
 use share_model::{
     Attenuate, BumpEpoch, GrantId, RequestId, Right, Rights, Secret, ShareRef, UnixMs,
 };
@@ -210,7 +210,9 @@ impl Owner {
         };
         self.world.push(OWNER, end);
         let bumped = self
-            .told(async || bump_epoch(&*self.connector, &reference, None, &request).await)
+            .told(async || {
+                rotate_share(&*self.connector, &reference, None, (&request, &secret)).await
+            })
             .await;
         match bumped {
             Ok(bumped) => {
