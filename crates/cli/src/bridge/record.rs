@@ -98,7 +98,7 @@ pub(super) fn write(
     files.write_private(path, &serde_json::to_vec(&stored)?)
 }
 
-/// Reads what [`write`] stored.
+/// Reads what [`write()`] stored.
 ///
 /// # Errors
 ///
