@@ -109,6 +109,17 @@ async fn where_no_rpc_comes_through_all_goes_by_http() {
 }
 
 #[tokio::test]
+async fn a_bridge_that_is_ready_knows_where_the_pages_of_its_server_are() {
+    let mut scene = Scene::new();
+    scene.by_http = true;
+    scene.has_public_url = false;
+    scene.start_server().await;
+    scene.start_bridge().await;
+    let share = scene.impatient_agent().create(SESSION).await.unwrap();
+    assert!(share.url.starts_with("http://127.0.0.1:"), "{}", share.url);
+}
+
+#[tokio::test]
 async fn whoever_is_killed_at_whatever_stage_of_a_share_the_server_has_what_was_sent() {
     let random = seeded();
     let recorded = syncs("auto");

@@ -29,6 +29,10 @@ use crate::error::CliError;
 /// After a replay that could not go on, before it is begun again.
 const BEGIN_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long a bridge that does not know its server's public URL yet asks for it before it is ready: a
+/// session that is shared at once has its address then.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
 /// How a bridge is started.
 #[derive(Debug)]
 pub(crate) struct BridgeOptions {
@@ -79,6 +83,12 @@ impl RunningBridge {
             shares: Arc::clone(&shares),
         });
         use_refs_again(&outbox, &shares).await?;
+        if url.get().is_none() {
+            // Whatever comes of it: it is asked for again until it is known.
+            if let Ok(Err(error)) = tokio::time::timeout(FIRST_LOOK, server.learn()).await {
+                tracing::info!(%error, "the server did not tell its public URL yet");
+            }
+        }
         let bridge = Arc::new(Bridge {
             target: options.target,
             outbox: outbox.clone(),

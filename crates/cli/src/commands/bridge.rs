@@ -134,6 +134,10 @@ impl StandArgs {
             AnyRef::Factory(factory) => Target::Factory(factory),
             AnyRef::Share(share) => Target::Share(share),
         };
+        if matches!(target, Target::Share(_)) && self.public_url.is_none() {
+            let what = "a share's ref does not tell under which URL its pages are";
+            return Err(CliError::usage(what).hint("say it with `--public-url`"));
+        }
         let here = |error| CliError::refused("find the current folder").caused_by(error);
         let project = std::env::current_dir().map_err(here)?;
         Ok(BridgeOptions {
