@@ -164,8 +164,8 @@ impl Writer {
                     id: OpId::new(&SystemClock, &self.entropy),
                     depends_on: Vec::new(),
                     mutation: Mutation::Put {
-                        key: format!("part/{at}"),
-                        json: self.json.clone(),
+                        key: format!("part/{at}").into(),
+                        json: self.json.clone().into(),
                     },
                 }),
                 origin: None,

@@ -54,8 +54,8 @@ impl Bystander {
         let word = word(self.ops, self.word_bytes);
         let append = Mutation::AppendText {
             key: KEY.into(),
-            pointer: String::new(),
-            text: word,
+            pointer: String::new().into(),
+            text: word.into(),
         };
         self.send(append).await;
     }
@@ -151,8 +151,8 @@ pub(crate) async fn follow(
 /// What the bystander appended with this op; its first one is a put.
 fn text_of(logged: &LoggedOp) -> Option<Option<String>> {
     match &logged.op.mutation {
-        Mutation::Put { key, .. } if key == KEY => Some(None),
-        Mutation::AppendText { key, text, .. } if key == KEY => Some(Some(text.clone())),
+        Mutation::Put { key, .. } if **key == *KEY => Some(None),
+        Mutation::AppendText { key, text, .. } if **key == *KEY => Some(Some(text.to_string())),
         _ => None,
     }
 }

@@ -69,8 +69,8 @@ pub(crate) async fn fill(reference: &ShareRef, folder: &Path, value_bytes: usize
     let flusher = Flusher::spawn(&outbox, FlusherOptions::default()).expect("a flusher starts");
     for at in 0..VALUES {
         let put = Mutation::Put {
-            key: format!("value/{at}"),
-            json: format!("\"{}\"", "x".repeat(value_bytes - 2)),
+            key: format!("value/{at}").into(),
+            json: format!("\"{}\"", "x".repeat(value_bytes - 2)).into(),
         };
         let enqueued = outbox.enqueue(reference.share, NewOp::of(put)).await;
         enqueued.expect("an op is enqueued");

@@ -23,8 +23,8 @@ const NO_CUTS: Cuts = Cuts {
 fn token(outbox: &str, number: usize) -> NewOp {
     NewOp::of(Mutation::AppendText {
         key: "log".into(),
-        pointer: String::new(),
-        text: format!("{outbox}{number};"),
+        pointer: String::new().into(),
+        text: format!("{outbox}{number};").into(),
     })
 }
 

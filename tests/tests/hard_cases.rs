@@ -145,8 +145,8 @@ impl Run {
             let text = format!("{}.{};", client.name, client.ops);
             let append = NewOp::of(Mutation::AppendText {
                 key: "log".into(),
-                pointer: String::new(),
-                text,
+                pointer: String::new().into(),
+                text: text.into(),
             });
             let enqueued = client.outbox.enqueue(self.share.share, append).await;
             enqueued.expect("an op is enqueued");

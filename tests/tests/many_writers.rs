@@ -28,7 +28,7 @@ async fn many_writers() {
             .await
             .expect("the outbox keeps the ref");
         let put = Mutation::Put {
-            key: format!("writer/{number}"),
+            key: format!("writer/{number}").into(),
             json: "1".into(),
         };
         outbox

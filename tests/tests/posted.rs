@@ -137,7 +137,7 @@ fn call(asked: Posted) -> PostedCall {
 /// A batch of one op.
 fn batch(seq: u8) -> Batch {
     let put = Mutation::Put {
-        key: format!("k{seq}"),
+        key: format!("k{seq}").into(),
         json: "1".into(),
     };
     let op = Op {

@@ -43,8 +43,8 @@ impl Client {
             };
             let append = Mutation::AppendText {
                 key: "log".into(),
-                pointer: String::new(),
-                text: format!("{number};"),
+                pointer: String::new().into(),
+                text: format!("{number};").into(),
             };
             NewOp::of(if number == 0 { put } else { append })
         });

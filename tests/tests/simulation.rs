@@ -52,8 +52,8 @@ async fn play(seed: u64, cuts: Cuts) -> Run {
         let text = format!("{number} ");
         let op = Mutation::AppendText {
             key: "text".into(),
-            pointer: String::new(),
-            text,
+            pointer: String::new().into(),
+            text: text.into(),
         };
         outbox
             .enqueue(share, NewOp::of(op))

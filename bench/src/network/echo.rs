@@ -110,8 +110,8 @@ impl Request {
                 id: OpId::new(&SystemClock, &entropy),
                 depends_on: Vec::new(),
                 mutation: Mutation::Put {
-                    key: format!("part/{at}"),
-                    json: json.clone(),
+                    key: format!("part/{at}").into(),
+                    json: json.clone().into(),
                 },
             }),
             origin: None,

@@ -72,13 +72,13 @@ async fn write(outbox: &Outbox, number: &str) {
         }
         let mutation = match op {
             1 => Mutation::Put {
-                key: key.clone(),
+                key: key.clone().into(),
                 json: "\"\"".into(),
             },
             _ => Mutation::AppendText {
-                key: key.clone(),
-                pointer: String::new(),
-                text: format!("{op} "),
+                key: key.clone().into(),
+                pointer: String::new().into(),
+                text: format!("{op} ").into(),
             },
         };
         let enqueued = outbox.enqueue(share, NewOp::of(mutation)).await.unwrap();

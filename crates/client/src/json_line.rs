@@ -126,24 +126,24 @@ fn read(line: &str) -> Result<NewOp, JsonLineError> {
     let key = line.key;
     let mutation = match line.op {
         Kind::Put => Mutation::Put {
-            key,
-            json: need("value", value)?,
+            key: key.into(),
+            json: need("value", value)?.into(),
         },
         Kind::Merge => Mutation::Merge {
-            key,
-            json: need("value", value)?,
+            key: key.into(),
+            json: need("value", value)?.into(),
         },
         Kind::AppendText => Mutation::AppendText {
-            key,
-            pointer: need("pointer", line.pointer)?,
-            text: need("text", line.text)?,
+            key: key.into(),
+            pointer: need("pointer", line.pointer)?.into(),
+            text: need("text", line.text)?.into(),
         },
         Kind::AppendItem => Mutation::AppendItem {
-            key,
-            pointer: need("pointer", line.pointer)?,
-            json: need("value", value)?,
+            key: key.into(),
+            pointer: need("pointer", line.pointer)?.into(),
+            json: need("value", value)?.into(),
         },
-        Kind::Remove => Mutation::Remove { key },
+        Kind::Remove => Mutation::Remove { key: key.into() },
     };
     Ok(NewOp {
         id: line.id.map(|Id(id)| id),
@@ -200,7 +200,7 @@ mod tests {
             mutation(r#"{"op":"appendItem","key":"a","pointer":"","value":[1]}"#),
             Mutation::AppendItem {
                 key: "a".into(),
-                pointer: String::new(),
+                pointer: String::new().into(),
                 json: "[1]".into()
             }
         );

@@ -1,8 +1,6 @@
 //! Appending a batch: checked as a whole first, then op by op (`docs/design.md` §3).
 
-use share_model::{
-    Ack, Batch, Cursor, Envelope, GrantId, OutboxId, Refusal, Seq, WriterId, planted,
-};
+use share_model::{Ack, Cursor, Envelope, GrantId, OutboxId, Refusal, Seq, WriterId, planted};
 
 use crate::appender::Appender;
 use crate::authority::{Authority, AuthorityError};
@@ -14,11 +12,13 @@ use crate::state::{Context, ShareState};
 pub(crate) mod admission;
 mod atomic;
 mod place;
+mod prepared;
 mod rules;
 pub(crate) mod shape;
 
 use admission::{Fenced, HistoryError, LaneError, MemoryError, check_lane};
 use place::Place;
+pub use prepared::PreparedBatch;
 use rules::Run;
 use shape::ShapeError;
 
@@ -28,7 +28,7 @@ pub struct AppendRequest<'a> {
     /// What was filled in at this send.
     pub envelope: &'a Envelope,
     /// What the client stored.
-    pub batch: &'a Batch,
+    pub batch: &'a PreparedBatch,
     /// The answers to [`ShareState::lookups`].
     pub log: &'a LogAnswers,
 }
@@ -105,11 +105,12 @@ impl ShareState {
                 };
             }
         };
+        let batch = request.batch.batch();
         let mut appended = Appended {
             outbox: target.outbox,
             writer: target.writer,
             grant: target.grant,
-            batch: request.batch.id,
+            batch: batch.id,
             settled_through: target.floor,
             retired: Vec::new(),
             cursor_before: target.cursor_before,
@@ -117,9 +118,9 @@ impl ShareState {
         };
         let result = match self.plan(&target, &request) {
             Ok(places) => {
-                let mut run = Run::new(self, target, request.log);
-                if request.batch.atomic {
-                    run.group(&places, request.batch.expected_cursor);
+                let mut run = Run::new(self, target, request.log, places.len());
+                if batch.atomic {
+                    run.group(&places, batch.expected_cursor);
                 } else {
                     run.each(&places);
                 }
@@ -175,7 +176,7 @@ impl ShareState {
     ) -> Result<Vec<Place<'a>>, AppendError> {
         let lane = self.head.ledger.lane(target.outbox);
         let lane = lane.expect("an admitted lane is in the ledger");
-        shape::check(request.batch, &self.limits)?;
+        shape::check(request.batch.batch(), &self.limits)?;
         let places = Place::all(request.batch, target.outbox);
         check_lane(lane, target.floor, &places, self.limits.window)?;
         self.check_memory(lane, &places, target.subtree, request.log)?;

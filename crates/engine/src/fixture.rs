@@ -12,7 +12,7 @@ use share_model::{
 
 use crate::{
     AppendOutcome, AppendRequest, Appender, Authority, Change, ClaimAnswer, ClaimRequest, Context,
-    CreateShare, LogAnswers, MintChild, MintKind, Record, ShareState,
+    CreateShare, LogAnswers, MintChild, MintKind, PreparedBatch, Record, ShareState,
 };
 
 pub(crate) const A: OutboxId = OutboxId::from_bytes([0xa; 16]);
@@ -51,7 +51,7 @@ pub(crate) fn put(n: u8) -> Op {
         n,
         vec![],
         Mutation::Put {
-            key,
+            key: key.into(),
             json: "1".into(),
         },
     )
@@ -61,8 +61,8 @@ pub(crate) fn put(n: u8) -> Op {
 pub(crate) fn text(n: u8) -> Op {
     let mutation = Mutation::AppendText {
         key: "k0".into(),
-        pointer: String::new(),
-        text: n.to_string(),
+        pointer: String::new().into(),
+        text: n.to_string().into(),
     };
     op(n, vec![], mutation)
 }
@@ -281,10 +281,11 @@ impl Share {
             capability_epoch: by.epoch(),
             settled_through: Seq::new(settled),
         };
+        let prepared = PreparedBatch::new(batch.clone(), appender.outbox());
         self.run(|state, context| {
             let request = AppendRequest {
                 envelope: &envelope,
-                batch,
+                batch: &prepared,
                 log: &log,
             };
             let AppendOutcome { result, record } = state.append(context, by, appender, request);

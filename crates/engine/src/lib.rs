@@ -31,7 +31,7 @@ mod retirement;
 mod revocation;
 mod state;
 
-pub use append::{AppendOutcome, AppendRequest};
+pub use append::{AppendOutcome, AppendRequest, PreparedBatch};
 pub use appender::Appender;
 pub use authority::Authority;
 pub use claim::{ClaimAnswer, ClaimRequest};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use share_model::{Batch, Cursor, EntryBody, Fingerprint, Seq, WriterId};
+use share_model::{Batch, Cursor, Entry, EntryBody, Fingerprint, Seq, WriterId};
 
 use crate::append::shape;
 use crate::appender::Appender;
@@ -43,6 +43,10 @@ impl ShareState {
     /// Floors move with other appends: whoever let one pass while the log was read asks again,
     /// until the answers cover the questions. A batch that will be refused needs nothing.
     pub fn lookups(&self, appender: &Appender, batch: &Batch) -> Vec<(WriterId, Seq)> {
+        // Most batches ask for nothing, whatever their lane.
+        if !batch.entries.iter().any(may_ask) {
+            return Vec::new();
+        }
         let ledger = &self.head.ledger;
         let Some(lane) = ledger.lane(appender.outbox()) else {
             return Vec::new();
@@ -71,4 +75,13 @@ impl ShareState {
         places.dedup();
         places
     }
+}
+
+/// Whether an entry speaks of other places than its own.
+fn may_ask(entry: &Entry) -> bool {
+    let depends_on = match &entry.body {
+        EntryBody::Op(op) => op.depends_on.as_slice(),
+        EntryBody::Abandon(_) => &[],
+    };
+    entry.was.is_some() || !depends_on.is_empty()
 }

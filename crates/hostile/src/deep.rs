@@ -34,7 +34,7 @@ pub(crate) async fn json(attacker: &Attacker) {
     let open = "[".repeat(JSON_LEVELS);
     let mutations = [&arrays, &objects, &open].map(|json| Mutation::Put {
         key: "deep".into(),
-        json: json.clone(),
+        json: json.clone().into(),
     });
     let one = async |peer: Peer<'_>| {
         let mut lane = Lane::open(peer).await?;

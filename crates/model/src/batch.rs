@@ -65,10 +65,15 @@ impl Entry {
 
     /// The identity of what the entry is about: in its first lane.
     pub fn identity(&self, lane: OutboxId) -> Identity {
+        self.identity_with(lane, self.fingerprint(lane))
+    }
+
+    /// As [`Entry::identity`], for an entry whose [`Entry::fingerprint`] is known.
+    pub fn identity_with(&self, lane: OutboxId, fingerprint: Fingerprint) -> Identity {
         Identity {
             outbox: self.first_outbox(lane),
             seq: self.was.map_or(self.seq, |was| was.seq),
-            fingerprint: self.fingerprint(lane),
+            fingerprint,
         }
     }
 

@@ -1,15 +1,20 @@
 //! The document of a share and the algebra of its mutations (`docs/design.md` §4).
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json::{json_bytes, json_depth, json_text_has_reserved_name};
+use crate::json::{JsonLook, Look, json_bytes, json_depth};
 use crate::limits::Limits;
 use crate::op::Mutation;
 use crate::planted;
+
+use stored::Content;
+pub use stored::StoredValue;
 
 /// An ordered map from key to JSON value.
 ///
@@ -20,25 +25,6 @@ pub struct Document {
     values: BTreeMap<Arc<str>, StoredValue>,
     /// Sum over all entries of the key's and the value's bytes; at most `document_bytes_max`.
     bytes: u64,
-}
-
-/// A value with what it counts against the limits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredValue {
-    value: Arc<Value>,
-    bytes: u64,
-}
-
-impl StoredValue {
-    /// The value.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// What the value counts against the limits: the bytes of the texts that made it.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
 }
 
 /// The rule of `docs/design.md` §4 that a mutation breaks.
@@ -137,10 +123,24 @@ impl Document {
     ///
     /// The rule that the mutation breaks.
     pub fn apply(&mut self, mutation: &Mutation, limits: &Limits) -> Result<(), MutationError> {
-        if mutation.json().is_some_and(json_text_has_reserved_name) {
+        self.apply_looked(mutation, mutation.look(), limits)
+    }
+
+    /// As [`Document::apply`], for a mutation that was looked at before, by whoever had the time.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the mutation breaks.
+    pub fn apply_looked(
+        &mut self,
+        mutation: &Mutation,
+        look: JsonLook,
+        limits: &Limits,
+    ) -> Result<(), MutationError> {
+        if look.0 == Look::Reserved {
             return Err(MutationError::NotJson);
         }
-        self.apply_again(mutation, limits)
+        self.change(mutation, look.0, limits)
     }
 
     /// As [`Document::apply`], for what was applied before, maybe by an earlier version: it is read as
@@ -154,18 +154,31 @@ impl Document {
         mutation: &Mutation,
         limits: &Limits,
     ) -> Result<(), MutationError> {
-        let key = mutation.key();
+        let look = match mutation.look().0 {
+            Look::Reserved => Look::Unread,
+            look => look,
+        };
+        self.change(mutation, look, limits)
+    }
+
+    fn change(
+        &mut self,
+        mutation: &Mutation,
+        look: Look,
+        limits: &Limits,
+    ) -> Result<(), MutationError> {
+        let key = mutation.shared_key();
         check_key(key, limits)?;
         if let Mutation::Remove { .. } = mutation {
-            let old = self.values.remove(key).ok_or(MutationError::KeyAbsent)?;
+            let old = self.values.remove(&**key).ok_or(MutationError::KeyAbsent)?;
             self.bytes -= key.len() as u64 + old.bytes;
             return Ok(());
         }
-        let old_bytes = self.values.get(key).map(|old| old.bytes);
+        let old_bytes = self.values.get(&**key).map(|old| old.bytes);
         if old_bytes.is_none() && !matches!(mutation, Mutation::Put { .. }) {
             return Err(MutationError::KeyAbsent);
         }
-        let change = Change::read(mutation, limits)?;
+        let change = Change::read(mutation, look, limits)?;
         let key_bytes = if old_bytes.is_none() {
             key.len() as u64
         } else {
@@ -176,22 +189,23 @@ impl Document {
             // What the rest of the document leaves for this value.
             others: self.bytes - old_bytes.unwrap_or(0) + key_bytes,
         };
-        match (self.values.get_mut(key), change) {
-            (old, Change::Put(value, bytes)) => {
+        let bytes = match (self.values.get_mut(&**key), change) {
+            (old, Change::Put(content, bytes)) => {
                 room.check(bytes)?;
-                let stored = StoredValue {
-                    value: Arc::new(value),
-                    bytes,
-                };
+                let stored = StoredValue { content, bytes };
                 match old {
                     Some(old) => *old = stored,
-                    None => drop(self.values.insert(key.into(), stored)),
+                    None => drop(self.values.insert(Arc::clone(key), stored)),
                 }
+                bytes
             }
-            (Some(old), change) => old.change(change, &room)?,
+            (Some(old), change) => {
+                old.change(change, &room)?;
+                old.bytes
+            }
             (None, _) => return Err(MutationError::KeyAbsent),
-        }
-        self.bytes = room.others + self.values.get(key).map_or(0, |value| value.bytes);
+        };
+        self.bytes = room.others + bytes;
         Ok(())
     }
 
@@ -217,15 +231,21 @@ impl Document {
     ///
     /// If `json` can't be read.
     pub fn load(&mut self, key: &str, json: &str, bytes: u64) -> Result<(), serde_json::Error> {
-        let value = Arc::new(serde_json::from_str(json)?);
-        self.restore(key, Some(StoredValue { value, bytes }));
+        let content = match Look::at(json) {
+            Look::Levels(_) => Content::text(json.into()),
+            // What an earlier version took for a value is one; an error says where it is.
+            Look::Reserved | Look::Malformed | Look::Unread => {
+                Content::Value(Arc::new(serde_json::from_str(json)?))
+            }
+        };
+        self.restore(key, Some(StoredValue { content, bytes }));
         Ok(())
     }
 }
 
 /// A mutation whose JSON was read.
 enum Change<'a> {
-    Put(Value, u64),
+    Put(Content, u64),
     Merge(Value),
     AppendText {
         pointer: &'a str,
@@ -239,9 +259,11 @@ enum Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn read(mutation: &'a Mutation, limits: &Limits) -> Result<Self, MutationError> {
+    fn read(mutation: &'a Mutation, look: Look, limits: &Limits) -> Result<Self, MutationError> {
         Ok(match mutation {
-            Mutation::Put { json, .. } => Self::Put(read_json(json, limits)?, json.len() as u64),
+            Mutation::Put { json, .. } => {
+                Self::Put(put_content(json, look, limits)?, json.len() as u64)
+            }
             Mutation::Merge { json, .. } => Self::Merge(read_json(json, limits)?),
             Mutation::AppendText { pointer, text, .. } => Self::AppendText { pointer, text },
             Mutation::AppendItem { pointer, json, .. } => Self::AppendItem {
@@ -250,7 +272,7 @@ impl<'a> Change<'a> {
                 // The comma before it counts.
                 bytes: json.len() as u64 + 1,
             },
-            Mutation::Remove { .. } => unreachable!("`apply` removes before it reads a change"),
+            Mutation::Remove { .. } => unreachable!("`change` removes before it reads one"),
         })
     }
 }
@@ -282,9 +304,9 @@ impl Room<'_> {
 impl StoredValue {
     fn change(&mut self, change: Change<'_>, room: &Room<'_>) -> Result<(), MutationError> {
         match change {
-            Change::Put(..) => unreachable!("`apply` replaces values itself"),
+            Change::Put(..) => unreachable!("`Document::change` replaces values itself"),
             Change::Merge(patch) => {
-                let mut merged = Value::clone(&self.value);
+                let mut merged = self.value().clone();
                 match (&mut merged, &patch) {
                     (Value::Object(old), Value::Object(new)) if planted!("merge-shallow") => {
                         old.extend(new.clone());
@@ -294,20 +316,18 @@ impl StoredValue {
                 let bytes = json_bytes(&merged);
                 room.check(bytes)?;
                 *self = Self {
-                    value: Arc::new(merged),
+                    content: Content::Value(Arc::new(merged)),
                     bytes,
                 };
             }
             Change::AppendText { pointer, text } => {
                 let bytes = self.bytes.saturating_add(text.len() as u64);
-                match self.value.pointer(pointer) {
+                match self.value().pointer(pointer) {
                     None => return Err(MutationError::PointerAbsent),
                     Some(Value::String(_)) => room.check(bytes)?,
                     Some(_) => return Err(MutationError::NotAString),
                 }
-                if let Some(Value::String(string)) =
-                    Arc::make_mut(&mut self.value).pointer_mut(pointer)
-                {
+                if let Some(Value::String(string)) = self.value_mut().pointer_mut(pointer) {
                     string.push_str(text);
                 }
                 self.bytes = bytes;
@@ -318,7 +338,7 @@ impl StoredValue {
                 bytes,
             } => {
                 let bytes = self.bytes.saturating_add(bytes);
-                match self.value.pointer(pointer) {
+                match self.value().pointer(pointer) {
                     None => return Err(MutationError::PointerAbsent),
                     Some(Value::Array(_)) => room.check(bytes)?,
                     Some(_) => return Err(MutationError::NotAnArray),
@@ -326,9 +346,7 @@ impl StoredValue {
                 // The array itself is one level, and stands one level below each token.
                 let above = pointer.matches('/').count() as u64 + 1;
                 check_depth(above + json_depth(&item), room.limits)?;
-                if let Some(Value::Array(items)) =
-                    Arc::make_mut(&mut self.value).pointer_mut(pointer)
-                {
+                if let Some(Value::Array(items)) = self.value_mut().pointer_mut(pointer) {
                     items.push(item);
                 }
                 self.bytes = bytes;
@@ -349,11 +367,31 @@ fn check_key(key: &str, limits: &Limits) -> Result<(), MutationError> {
     Ok(())
 }
 
-fn read_json(json: &str, limits: &Limits) -> Result<Value, MutationError> {
-    let (bytes, max) = (json.len() as u64, limits.value_bytes_max);
-    if bytes > max {
-        return Err(MutationError::ValueTooLarge { bytes, max });
+/// What a put stores: the text, if a look has told that it can be read whenever somebody wants to.
+fn put_content(json: &Arc<str>, look: Look, limits: &Limits) -> Result<Content, MutationError> {
+    check_json_bytes(json, limits)?;
+    match look {
+        Look::Levels(levels) if check_depth(levels, limits).is_ok() => {
+            Ok(Content::text(Arc::clone(json)))
+        }
+        Look::Malformed => Err(MutationError::NotJson),
+        // A look may count a level too many.
+        Look::Levels(_) | Look::Unread | Look::Reserved => {
+            read_json(json, limits).map(|value| Content::Value(Arc::new(value)))
+        }
     }
+}
+
+fn check_json_bytes(json: &str, limits: &Limits) -> Result<(), MutationError> {
+    let (bytes, max) = (json.len() as u64, limits.value_bytes_max);
+    match bytes > max {
+        true => Err(MutationError::ValueTooLarge { bytes, max }),
+        false => Ok(()),
+    }
+}
+
+fn read_json(json: &str, limits: &Limits) -> Result<Value, MutationError> {
+    check_json_bytes(json, limits)?;
     // Reading refuses more than 127 levels, so that measuring does not run deep.
     let value = serde_json::from_str(json).map_err(|_| MutationError::NotJson)?;
     check_depth(json_depth(&value), limits)?;

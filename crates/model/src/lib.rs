@@ -42,7 +42,9 @@ pub use ids::{
     BatchId, Cursor, Cycle, Epoch, GrantId, HistoryId, Incarnation, LeaseEventId, Nonce, OpId,
     OutboxId, RequestId, Seq, ShareId, ShareVersion, UnixMs, WriterId,
 };
-pub use json::{json_bytes, json_depth, json_has_reserved_name, json_text_has_reserved_name};
+pub use json::{
+    JsonLook, json_bytes, json_depth, json_has_reserved_name, json_text_has_reserved_name,
+};
 pub use limits::Limits;
 pub use op::{Dependency, Identity, Mutation, Op};
 pub use outcome::{Ack, OpOutcome, RejectReason};

@@ -1,10 +1,13 @@
 //! Ops: the unit of apply, dedupe and rejection.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::grant::Origin;
 use crate::ids::{OpId, OutboxId, Seq};
+use crate::json::{JsonLook, Look, json_text_has_reserved_name};
 
 /// An op in the lane in which it was first enqueued; never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,51 +43,58 @@ impl Dependency {
 }
 
 /// One change of a share's document. JSON is kept as it was sent, never re-serialised.
+///
+/// Its texts are shared: a clone costs two or three counts and no bytes, and the copies that the
+/// record, the document and the readers of the log have are one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mutation {
     // The order of the variants is persisted (postcard numbers them): keep stable.
     /// Replaces the value at `key`.
     Put {
         /// Where.
-        key: String,
+        key: Arc<str>,
         /// The new value, as JSON text.
-        json: String,
+        json: Arc<str>,
     },
     /// JSON Merge Patch (RFC 7386) of the value at `key`.
     Merge {
         /// Where; must be present.
-        key: String,
+        key: Arc<str>,
         /// The patch, as JSON text.
-        json: String,
+        json: Arc<str>,
     },
     /// Appends to the string at `pointer` (RFC 6901) in the value at `key`.
     AppendText {
         /// Where; must be present.
-        key: String,
+        key: Arc<str>,
         /// Where in the value; must name a string. Empty: the value itself.
-        pointer: String,
+        pointer: Arc<str>,
         /// What is appended.
-        text: String,
+        text: Arc<str>,
     },
     /// Appends to the array at `pointer` (RFC 6901) in the value at `key`.
     AppendItem {
         /// Where; must be present.
-        key: String,
+        key: Arc<str>,
         /// Where in the value; must name an array. Empty: the value itself.
-        pointer: String,
+        pointer: Arc<str>,
         /// The new item, as JSON text.
-        json: String,
+        json: Arc<str>,
     },
     /// Deletes `key`.
     Remove {
         /// Where; must be present.
-        key: String,
+        key: Arc<str>,
     },
 }
 
 impl Mutation {
     /// The key that the mutation changes.
     pub fn key(&self) -> &str {
+        self.shared_key()
+    }
+
+    pub(crate) fn shared_key(&self) -> &Arc<str> {
         match self {
             Self::Put { key, .. }
             | Self::Merge { key, .. }
@@ -94,14 +104,24 @@ impl Mutation {
         }
     }
 
-    /// The JSON text that the mutation brings.
-    pub(crate) fn json(&self) -> Option<&str> {
-        match self {
-            Self::Put { json, .. } | Self::Merge { json, .. } | Self::AppendItem { json, .. } => {
-                Some(json)
+    /// Looks at the JSON text that the mutation brings: what [`Document::apply_looked`] has to know of
+    /// it. A text that becomes a part of a value is read with that value, and looked at for what no
+    /// reader may see only.
+    ///
+    /// [`Document::apply_looked`]: crate::Document::apply_looked
+    pub fn look(&self) -> JsonLook {
+        JsonLook(match self {
+            Self::Put { json, .. } => Look::at(json),
+            Self::Merge { json, .. } | Self::AppendItem { json, .. }
+                if json_text_has_reserved_name(json) =>
+            {
+                Look::Reserved
             }
-            Self::AppendText { .. } | Self::Remove { .. } => None,
-        }
+            Self::Merge { .. }
+            | Self::AppendItem { .. }
+            | Self::AppendText { .. }
+            | Self::Remove { .. } => Look::Unread,
+        })
     }
 
     /// The mutation's number in fingerprints and on the wire. For ever.

@@ -141,7 +141,7 @@ impl Converter {
 fn put(key: &str, value: &Value) -> Mutation {
     Mutation::Put {
         key: key.into(),
-        json: value.to_string(),
+        json: value.to_string().into(),
     }
 }
 

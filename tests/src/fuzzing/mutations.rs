@@ -1,6 +1,7 @@
 //! Mutations of a document, against a document of the checker's own that is slow and obvious.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use share_model::{Document, Limits, Mutation, MutationError, json_depth};
@@ -49,7 +50,7 @@ fn read(op: &[u8]) -> Option<Mutation> {
     let mut fields = rest.split(|byte| *byte == FIELD_END);
     let mut text = || {
         let field = fields.next().unwrap_or_default();
-        str::from_utf8(field).ok().map(str::to_owned)
+        str::from_utf8(field).ok().map(Arc::from)
     };
     let key = text()?;
     Some(match kind % 5 {

@@ -166,8 +166,8 @@ fn show_op(logged: &LoggedOp, json: bool) -> Result<(), CliError> {
             id: logged.op.id.to_string(),
             op,
             key,
-            pointer: pointer.map(String::as_str),
-            text: text.map(String::as_str),
+            pointer: pointer.map(|pointer| &**pointer),
+            text: text.map(|text| &**text),
             value: value.map(|json| raw(json)).transpose()?,
             origin: logged.origin.as_ref().map(OriginLine::from),
         });

@@ -26,8 +26,8 @@ pub(crate) fn put(key: &str, json: &str) -> NewOp {
     NewOp {
         id: Some(OpId::new(&SystemClock, &SystemEntropy::default())),
         ..NewOp::of(Mutation::Put {
-            key: key.to_owned(),
-            json: json.to_owned(),
+            key: key.into(),
+            json: json.into(),
         })
     }
 }
@@ -95,8 +95,8 @@ impl Actor {
         let id = op.id.expect("it has one");
         let key = format!("{folder}/{}/{id}", self.name);
         op.mutation = Mutation::Put {
-            key: key.clone(),
-            json: value.to_string(),
+            key: key.clone().into(),
+            json: value.to_string().into(),
         };
         say(&format!("try {key}"));
         match self.agent.enqueue(self.share, op).await {

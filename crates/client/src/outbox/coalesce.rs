@@ -6,6 +6,8 @@
 //! keeps them apart. At a limit of the share that only its server can see, as the document's size,
 //! merged calls are rejected together.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use share_model::{Limits, Mutation, Origin, ShareId};
 
@@ -186,19 +188,13 @@ fn is_alike(first: &Mutation, second: &Mutation) -> bool {
     }
 }
 
-/// What makes a merge undone.
-enum Undo {
-    Put(String),
-    /// The text before had so many bytes.
-    Text(usize),
-}
+/// What makes a merge undone: the text before.
+struct Undo(Arc<str>);
 
 impl Undo {
     fn undo(self, mutation: &mut Mutation) {
-        match (self, mutation) {
-            (Self::Put(before), Mutation::Put { json, .. }) => *json = before,
-            (Self::Text(bytes), Mutation::AppendText { text, .. }) => text.truncate(bytes),
-            _ => {}
+        if let Mutation::Put { json: text, .. } | Mutation::AppendText { text, .. } = mutation {
+            *text = self.0;
         }
     }
 }
@@ -211,12 +207,11 @@ fn merge(first: &mut Mutation, second: &Mutation) -> Option<Undo> {
     }
     match (first, second) {
         (Mutation::Put { json, .. }, Mutation::Put { json: later, .. }) => {
-            Some(Undo::Put(std::mem::replace(json, later.clone())))
+            Some(Undo(std::mem::replace(json, Arc::clone(later))))
         }
         (Mutation::AppendText { text, .. }, Mutation::AppendText { text: more, .. }) => {
-            let before = text.len();
-            text.push_str(more);
-            Some(Undo::Text(before))
+            let both = [&**text, more].concat();
+            Some(Undo(std::mem::replace(text, both.into())))
         }
         _ => None,
     }

@@ -114,8 +114,8 @@ fn op(seq: u8) -> Op {
         id: OpId::from_bytes([seq; 16]),
         depends_on: Vec::new(),
         mutation: Mutation::Put {
-            key: format!("k{seq}"),
-            json: seq.to_string(),
+            key: format!("k{seq}").into(),
+            json: seq.to_string().into(),
         },
     }
 }

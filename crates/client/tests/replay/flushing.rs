@@ -205,7 +205,7 @@ async fn a_full_outbox_is_drained_and_takes_ops_again() {
         let json = format!("\"{}\"", "x".repeat(3000));
         let put = Mutation::Put {
             key: "k".into(),
-            json,
+            json: json.into(),
         };
         NewOp {
             mutation: put,

@@ -125,8 +125,8 @@ pub(crate) fn reference(epoch: u64, secret: u8) -> ShareRef {
 /// The op with this number: its id is the number, its mutation a put.
 pub(crate) fn op(number: u8) -> NewOp {
     let put = Mutation::Put {
-        key: format!("k{number}"),
-        json: number.to_string(),
+        key: format!("k{number}").into(),
+        json: number.to_string().into(),
     };
     NewOp {
         id: Some(op_id(number)),

@@ -103,7 +103,7 @@ impl Run<'_> {
         }
         let key = op.mutation.key();
         let saved = self.state.document.save(key);
-        self.try_op(op, place.identity.outbox, &attempt.applied)?;
+        self.try_op(op, place, &attempt.applied)?;
         attempt.undo.push((key, saved));
         attempt.applied.insert(place.identity);
         attempt.applied.insert(self.identity_here(place));

@@ -32,13 +32,18 @@ pub(super) enum Judgement<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(state: &'a mut ShareState, target: Target, log: &'a LogAnswers) -> Self {
+    pub(super) fn new(
+        state: &'a mut ShareState,
+        target: Target,
+        log: &'a LogAnswers,
+        places: usize,
+    ) -> Self {
         Self {
             state,
             target,
             log,
-            outcomes: Vec::new(),
-            entries: Vec::new(),
+            outcomes: Vec::with_capacity(places),
+            entries: Vec::with_capacity(places),
         }
     }
 
@@ -60,12 +65,12 @@ impl<'a> Run<'a> {
                     if let EntryBody::Op(op) = &place.entry.body
                         && planted!("append-twice-on-retry")
                     {
-                        let _ = self.try_op(op, place.identity.outbox, &alone);
+                        let _ = self.try_op(op, place, &alone);
                     }
                     self.outcomes.push(outcome);
                 }
                 Judgement::Known(outcome, recorded) => self.record(place, outcome, recorded),
-                Judgement::Fresh(op) => match self.try_op(op, place.identity.outbox, &alone) {
+                Judgement::Fresh(op) => match self.try_op(op, place, &alone) {
                     Ok(()) => self.record_applied(place, op),
                     Err(reason) => self.reject(place, reason),
                 },
@@ -118,16 +123,17 @@ impl<'a> Run<'a> {
     pub(super) fn try_op(
         &mut self,
         op: &Op,
-        first_lane: OutboxId,
+        place: &Place<'_>,
         group: &BTreeSet<Identity>,
     ) -> Result<(), RejectReason> {
-        if let Some(reason) = self.missing_dependency(op, first_lane, group) {
+        if let Some(reason) = self.missing_dependency(op, place.identity.outbox, group) {
             return Err(reason);
         }
         let state = &mut *self.state;
+        let look = place.look.unwrap_or_else(|| op.mutation.look());
         state
             .document
-            .apply(&op.mutation, &state.limits)
+            .apply_looked(&op.mutation, look, &state.limits)
             .map_err(RejectReason::InvalidMutation)
     }
 

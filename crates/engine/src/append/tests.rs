@@ -184,7 +184,7 @@ fn an_ack_tells_cursor_and_epoch() {
     let batch = batch(vec![entry(1, put(1)), entry(2, put(2))]);
     let request = crate::AppendRequest {
         envelope: &envelope,
-        batch: &batch,
+        batch: &batch.into(),
         log: &log,
     };
     let owner = share.owner.clone();
@@ -209,7 +209,7 @@ fn the_log_of_a_record_numbers_its_applied_ops_from_the_cursor_before() {
     let log = LogAnswers::new();
     let request = crate::AppendRequest {
         envelope: &envelope,
-        batch: &batch,
+        batch: &batch.into(),
         log: &log,
     };
     let record = share

@@ -19,7 +19,7 @@ fn next() -> (Share, Record) {
             capability_epoch: owner.epoch(),
             settled_through: Seq::ZERO,
         },
-        batch: &batch,
+        batch: &batch.into(),
         log: &log,
     };
     let mut after = share.state.clone();

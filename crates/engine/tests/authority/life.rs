@@ -240,7 +240,7 @@ impl Life {
                     capability_epoch: by.epoch(),
                     settled_through: answer.highest,
                 },
-                batch: &batch,
+                batch: &batch.into(),
                 log: &LogAnswers::new(),
             };
             let outcome = self.state.append(&context, by, &mut appender, request);

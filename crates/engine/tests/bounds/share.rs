@@ -130,7 +130,7 @@ impl Share {
         };
         let request = AppendRequest {
             envelope: &envelope,
-            batch,
+            batch: &batch.clone().into(),
             log: &log,
         };
         let outcome = self.state.append(&CONTEXT, by, appender, request);

@@ -68,25 +68,28 @@ impl Chance {
         let small = JSON[self.index(4)].to_owned();
         match self.below(10) {
             0..=3 => Mutation::Put {
-                key,
-                json: self.pick(JSON).to_owned(),
+                key: key.into(),
+                json: self.pick(JSON).into(),
             },
             4 => Mutation::Merge {
-                key,
-                json: self.pick(PATCHES).to_owned(),
+                key: key.into(),
+                json: self.pick(PATCHES).into(),
             },
             5..=6 => Mutation::AppendText {
-                key,
-                pointer,
-                text: self.below(100).to_string(),
+                key: key.into(),
+                pointer: pointer.into(),
+                text: self.below(100).to_string().into(),
             },
             7..=8 => Mutation::AppendItem {
-                key,
-                pointer,
-                json: small,
+                key: key.into(),
+                pointer: pointer.into(),
+                json: small.into(),
             },
-            _ if self.percent(40) => Mutation::Remove { key },
-            _ => Mutation::Put { key, json: small },
+            _ if self.percent(40) => Mutation::Remove { key: key.into() },
+            _ => Mutation::Put {
+                key: key.into(),
+                json: small.into(),
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use share_engine::{
     AppendRequest, Appender, Authority, Change, ClaimRequest, Context, CreateShare, LogAnswers,
-    Record, ShareState,
+    PreparedBatch, Record, ShareState,
 };
 use share_model::{
     Batch, Cursor, Entry, EntryBody, Envelope, Epoch, Fingerprint, GrantId, HistoryId, Identity,
@@ -191,9 +191,10 @@ impl World {
         let expected = self
             .naive
             .append(&cap.caller, &mut lane.naive, &envelope, batch);
+        let prepared = PreparedBatch::new(batch.clone(), lane.appender.outbox());
         let request = AppendRequest {
             envelope: &envelope,
-            batch,
+            batch: &prepared,
             log: &log,
         };
         let outcome = self

@@ -147,7 +147,7 @@ impl Server {
         };
         let request = AppendRequest {
             envelope: &envelope,
-            batch,
+            batch: &batch.clone().into(),
             log: &log,
         };
         let context = self.context();

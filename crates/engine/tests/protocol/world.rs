@@ -212,9 +212,15 @@ impl World {
         let name = format!("{}-{}", key.0, key.1);
         let json = "1".into();
         let mutation = if is_valid {
-            Mutation::Put { key: name, json }
+            Mutation::Put {
+                key: name.into(),
+                json,
+            }
         } else {
-            Mutation::Merge { key: name, json }
+            Mutation::Merge {
+                key: name.into(),
+                json,
+            }
         };
         let depends_on = after.map(|on| {
             let on = &self.ops[&on];

@@ -61,12 +61,12 @@ impl<'a> Workload<'a> {
     /// What an agent begins a share with: its own document, and those that all share.
     pub(super) fn first(&mut self) -> Work {
         let own = Mutation::Put {
-            key: format!("part/{}", self.name),
-            json: r#"{"text":"","items":[]}"#.to_owned(),
+            key: format!("part/{}", self.name).into(),
+            json: r#"{"text":"","items":[]}"#.into(),
         };
         let shared = (0..SHARED_KEYS).map(|number| Mutation::Put {
-            key: format!("shared/{number}"),
-            json: r#"{"text":"","items":[]}"#.to_owned(),
+            key: format!("shared/{number}").into(),
+            json: r#"{"text":"","items":[]}"#.into(),
         });
         let mutations: Vec<_> = std::iter::once(own).chain(shared).collect();
         self.work(mutations, Group::Loose)
@@ -118,25 +118,25 @@ impl<'a> Workload<'a> {
         };
         match self.entropy.below(20) {
             0..=9 => Mutation::AppendText {
-                key,
-                pointer: "/text".to_owned(),
-                text: word,
+                key: key.into(),
+                pointer: "/text".into(),
+                text: word.into(),
             },
             10..=14 => Mutation::AppendItem {
-                key,
-                pointer: "/items".to_owned(),
-                json: format!("\"{}\"", word.trim()),
+                key: key.into(),
+                pointer: "/items".into(),
+                json: format!("\"{}\"", word.trim()).into(),
             },
             15..=16 => Mutation::Merge {
-                key,
-                json: format!(r#"{{"by":"{}","gone":null}}"#, word.trim()),
+                key: key.into(),
+                json: format!(r#"{{"by":"{}","gone":null}}"#, word.trim()).into(),
             },
             17..=18 => Mutation::Put {
-                key: format!("shared/{}", self.entropy.below(SHARED_KEYS)),
-                json: format!(r#"{{"text":"{word}","items":[]}}"#),
+                key: format!("shared/{}", self.entropy.below(SHARED_KEYS)).into(),
+                json: format!(r#"{{"text":"{word}","items":[]}}"#).into(),
             },
             _ => Mutation::Remove {
-                key: format!("shared/{}", self.entropy.below(SHARED_KEYS)),
+                key: format!("shared/{}", self.entropy.below(SHARED_KEYS)).into(),
             },
         }
     }

@@ -106,8 +106,8 @@ impl Prober {
         self.made += 1;
         let token = format!("{PROBER}.{};", self.made);
         let mutation = Mutation::Put {
-            key: format!("probe/{}", self.made),
-            json: format!("\"{token}\""),
+            key: format!("probe/{}", self.made).into(),
+            json: format!("\"{token}\"").into(),
         };
         let id = self.chance.op_id(&*self.clock);
         let made = MadeOp {

@@ -140,9 +140,9 @@ impl Work {
         if plan.has("append-item") && chance.permille(250) {
             return match chance.pick(&self.lists) {
                 Some(key) => Mutation::AppendItem {
-                    key: key.clone(),
-                    pointer: String::new(),
-                    json: format!("\"{token}\""),
+                    key: key.clone().into(),
+                    pointer: String::new().into(),
+                    json: format!("\"{token}\"").into(),
                 },
                 None => self.put("list", "[]"),
             };
@@ -157,14 +157,14 @@ impl Work {
             let last = self.texts.len() as u64;
             let at = usize::try_from(chance.below(last)).unwrap_or(0);
             return Mutation::Remove {
-                key: self.texts.swap_remove(at),
+                key: self.texts.swap_remove(at).into(),
             };
         }
         match chance.pick(&self.texts) {
             Some(key) if chance.permille(930) => Mutation::AppendText {
-                key: key.clone(),
-                pointer: String::new(),
-                text: token,
+                key: key.clone().into(),
+                pointer: String::new().into(),
+                text: token.into(),
             },
             _ => self.put("text", "\"\""),
         }
@@ -172,8 +172,8 @@ impl Work {
 
     fn put(&mut self, kind: &str, json: &str) -> Mutation {
         Mutation::Put {
-            key: self.key(kind),
-            json: json.to_owned(),
+            key: self.key(kind).into(),
+            json: json.into(),
         }
     }
 
@@ -187,9 +187,9 @@ impl Work {
         for op in made.iter().filter(|op| op.depends_on.is_empty()) {
             if let Mutation::Put { key, .. } = &op.mutation {
                 match key.split('/').next() {
-                    Some("text") => self.texts.push(key.clone()),
-                    Some("list") => self.lists.push(key.clone()),
-                    Some("object") => self.objects.push(key.clone()),
+                    Some("text") => self.texts.push(key.to_string()),
+                    Some("list") => self.lists.push(key.to_string()),
+                    Some("object") => self.objects.push(key.to_string()),
                     _ => {}
                 }
             }
@@ -212,13 +212,13 @@ fn late(chance: &Chance, token: String) -> Mutation {
 fn of_all(key: String, begins: bool, token: String) -> Mutation {
     match begins {
         true => Mutation::Put {
-            key,
-            json: format!("\"{token}\""),
+            key: key.into(),
+            json: format!("\"{token}\"").into(),
         },
         false => Mutation::AppendText {
-            key,
-            pointer: String::new(),
-            text: token,
+            key: key.into(),
+            pointer: String::new().into(),
+            text: token.into(),
         },
     }
 }
@@ -227,18 +227,18 @@ fn merge(key: &str, chance: &Chance, token: &str) -> Mutation {
     let key = key.to_owned();
     match chance.below(3) {
         0 => Mutation::Merge {
-            key,
-            json: format!(r#"{{"last":"{token}","gone":null,"n":{{"{token}":1}}}}"#),
+            key: key.into(),
+            json: format!(r#"{{"last":"{token}","gone":null,"n":{{"{token}":1}}}}"#).into(),
         },
         1 => Mutation::AppendText {
-            key,
+            key: key.into(),
             pointer: "/text".into(),
-            text: token.to_owned(),
+            text: token.into(),
         },
         _ => Mutation::AppendItem {
-            key,
+            key: key.into(),
             pointer: "/items".into(),
-            json: format!("\"{token}\""),
+            json: format!("\"{token}\"").into(),
         },
     }
 }

@@ -35,8 +35,8 @@ fn outbox_path(machine: &Machine) -> PathBuf {
 
 fn put(number: u64) -> NewOp {
     NewOp::of(Mutation::Put {
-        key: format!("key {number}"),
-        json: format!("\"{}\"", "x".repeat(700)),
+        key: format!("key {number}").into(),
+        json: format!("\"{}\"", "x".repeat(700)).into(),
     })
 }
 

@@ -43,7 +43,7 @@ async fn enqueue(outbox: &Outbox, share: ShareId) -> u64 {
     }
     for number in 0..12 {
         let put = Mutation::Put {
-            key: format!("key {number}"),
+            key: format!("key {number}").into(),
             json: r#""value""#.into(),
         };
         if outbox.enqueue(share, NewOp::of(put)).await.is_err() {

@@ -78,17 +78,21 @@ impl Edits {
         let appends = self.appends.into_iter().map(|Append { pointer, what }| {
             let key = key();
             match what {
-                What::Text(text) => Mutation::AppendText { key, pointer, text },
+                What::Text(text) => Mutation::AppendText {
+                    key: key.into(),
+                    pointer: pointer.into(),
+                    text: text.into(),
+                },
                 What::Item(item) => Mutation::AppendItem {
-                    key,
-                    pointer,
-                    json: item.to_string(),
+                    key: key.into(),
+                    pointer: pointer.into(),
+                    json: item.to_string().into(),
                 },
             }
         });
         let patch = self.patch.iter().map(|patch| Mutation::Merge {
-            key: key(),
-            json: patch.to_string(),
+            key: key().into(),
+            json: patch.to_string().into(),
         });
         appends.chain(patch).collect()
     }

@@ -100,26 +100,24 @@ impl<'a> BorrowedMutation<'a> {
     fn copy(&self) -> Mutation {
         match *self {
             Self::Put(key, json) => Mutation::Put {
-                key: key.to_owned(),
-                json: json.to_owned(),
+                key: key.into(),
+                json: json.into(),
             },
             Self::Merge(key, json) => Mutation::Merge {
-                key: key.to_owned(),
-                json: json.to_owned(),
+                key: key.into(),
+                json: json.into(),
             },
             Self::AppendText(key, pointer, text) => Mutation::AppendText {
-                key: key.to_owned(),
-                pointer: pointer.to_owned(),
-                text: text.to_owned(),
+                key: key.into(),
+                pointer: pointer.into(),
+                text: text.into(),
             },
             Self::AppendItem(key, pointer, json) => Mutation::AppendItem {
-                key: key.to_owned(),
-                pointer: pointer.to_owned(),
-                json: json.to_owned(),
+                key: key.into(),
+                pointer: pointer.into(),
+                json: json.into(),
             },
-            Self::Remove(key) => Mutation::Remove {
-                key: key.to_owned(),
-            },
+            Self::Remove(key) => Mutation::Remove { key: key.into() },
         }
     }
 }

@@ -56,28 +56,31 @@ fn each_mutation_stands_under_its_tag_with_its_fields_in_the_schemas_order() {
     let (key, json, pointer) = ("k".to_owned(), "1".to_owned(), "/p".to_owned());
     let text = "t".to_owned();
     let put = fields_of(Mutation::Put {
-        key: key.clone(),
-        json: json.clone(),
+        key: key.clone().into(),
+        json: json.clone().into(),
     });
     assert_eq!(put, (1, vec!["k".into(), "1".into()]));
     let merge = fields_of(Mutation::Merge {
-        key: key.clone(),
-        json: json.clone(),
+        key: key.clone().into(),
+        json: json.clone().into(),
     });
     assert_eq!(merge, (2, vec!["k".into(), "1".into()]));
     let append = fields_of(Mutation::AppendText {
-        key: key.clone(),
-        pointer: pointer.clone(),
-        text,
+        key: key.clone().into(),
+        pointer: pointer.clone().into(),
+        text: text.into(),
     });
     assert_eq!(append, (3, vec!["k".into(), "/p".into(), "t".into()]));
     let append = fields_of(Mutation::AppendItem {
-        key: key.clone(),
-        pointer,
-        json,
+        key: key.clone().into(),
+        pointer: pointer.into(),
+        json: json.into(),
     });
     assert_eq!(append, (4, vec!["k".into(), "/p".into(), "1".into()]));
-    assert_eq!(fields_of(Mutation::Remove { key }), (5, vec!["k".into()]));
+    assert_eq!(
+        fields_of(Mutation::Remove { key: key.into() }),
+        (5, vec!["k".into()])
+    );
 }
 
 #[test]

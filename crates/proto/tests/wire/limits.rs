@@ -33,8 +33,8 @@ fn op(bytes: usize, dependencies: usize) -> Op {
         id: OpId::from_bytes([1; 16]),
         depends_on: vec![dependency; dependencies],
         mutation: Mutation::Put {
-            key: "k".to_owned(),
-            json: "1".repeat(bytes - 1),
+            key: "k".into(),
+            json: "1".repeat(bytes - 1).into(),
         },
     }
 }

@@ -105,15 +105,25 @@ impl Values {
     pub(crate) fn mutation(&self) -> Mutation {
         let (key, json, pointer) = (self.text(), self.text(), self.text());
         match self.below(5) {
-            0 => Mutation::Put { key, json },
-            1 => Mutation::Merge { key, json },
-            2 => Mutation::AppendText {
-                key,
-                pointer,
-                text: json,
+            0 => Mutation::Put {
+                key: key.into(),
+                json: json.into(),
             },
-            3 => Mutation::AppendItem { key, pointer, json },
-            _ => Mutation::Remove { key },
+            1 => Mutation::Merge {
+                key: key.into(),
+                json: json.into(),
+            },
+            2 => Mutation::AppendText {
+                key: key.into(),
+                pointer: pointer.into(),
+                text: json.into(),
+            },
+            3 => Mutation::AppendItem {
+                key: key.into(),
+                pointer: pointer.into(),
+                json: json.into(),
+            },
+            _ => Mutation::Remove { key: key.into() },
         }
     }
 

@@ -66,24 +66,24 @@ fn op(value: &Value) -> Op {
         depends_on: items(value, "dependsOn").iter().map(dependency).collect(),
         mutation: match name.as_str() {
             "put" => Mutation::Put {
-                key,
-                json: field("json"),
+                key: key.into(),
+                json: field("json").into(),
             },
             "merge" => Mutation::Merge {
-                key,
-                json: field("json"),
+                key: key.into(),
+                json: field("json").into(),
             },
             "appendText" => Mutation::AppendText {
-                key,
-                pointer: field("pointer"),
-                text: field("text"),
+                key: key.into(),
+                pointer: field("pointer").into(),
+                text: field("text").into(),
             },
             "appendItem" => Mutation::AppendItem {
-                key,
-                pointer: field("pointer"),
-                json: field("json"),
+                key: key.into(),
+                pointer: field("pointer").into(),
+                json: field("json").into(),
             },
-            "remove" => Mutation::Remove { key },
+            "remove" => Mutation::Remove { key: key.into() },
             other => panic!("`{other}` is no mutation"),
         },
     }

@@ -85,7 +85,10 @@ fn whole(item: &Item, limits: &Limits) -> Result<Mutation, ItemError> {
     let entry = entries.into_iter().next();
     let (key, value) = entry.expect("an item that changes something has an entry");
     let json = value.to_string();
-    Ok(Mutation::Put { key, json })
+    Ok(Mutation::Put {
+        key: key.into(),
+        json: json.into(),
+    })
 }
 
 fn bytes_of(mutations: &[Mutation]) -> u64 {
@@ -155,7 +158,7 @@ mod tests {
         };
         assert_eq!(appended(&limits(4, 1 << 20)).len(), 4);
         let whole = appended(&limits(3, 1 << 20));
-        assert!(matches!(&whole[..], [Mutation::Put { key, .. }] if key == "todo/a"));
+        assert!(matches!(&whole[..], [Mutation::Put { key, .. }] if **key == *"todo/a"));
     }
 
     #[test]
@@ -163,7 +166,10 @@ mod tests {
         let mut document = share_model::Document::default();
         for key in ["a", "b", "c"] {
             let (key, json) = (key.to_owned(), "\"12345678\"".to_owned());
-            let put = Mutation::Put { key, json };
+            let put = Mutation::Put {
+                key: key.into(),
+                json: json.into(),
+            };
             document.apply(&put, &Limits::DEFAULT).unwrap();
         }
         let known = |keys: &[&str], bytes_max| {

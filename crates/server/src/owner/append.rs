@@ -1,7 +1,7 @@
 //! Appending a batch.
 
-use share_engine::{AppendRequest, Authority, Context, LogAnswers};
-use share_model::{Ack, Batch, EntryBody, Envelope, Refusal, RefusalCode, Seq, WriterId};
+use share_engine::{AppendRequest, Authority, Context, LogAnswers, PreparedBatch};
+use share_model::{Ack, Batch, Envelope, Refusal, RefusalCode, Seq, WriterId};
 
 use super::appenders::AppenderTicket;
 use super::call::{Command, Ran};
@@ -16,7 +16,29 @@ pub(crate) struct AppendCall {
     pub(crate) envelope: Envelope,
 }
 
-impl Command for AppendCall {
+impl AppendCall {
+    /// What the owner is asked, with all that the caller's thread can work out for it: that one is not
+    /// the narrow one.
+    pub(crate) fn prepare(self) -> PreparedAppend {
+        PreparedAppend {
+            authority: self.authority,
+            batch: PreparedBatch::new(self.batch, self.appender.outbox()),
+            appender: self.appender,
+            envelope: self.envelope,
+        }
+    }
+}
+
+/// An [`AppendCall`] that is ready for its turn.
+#[derive(Debug)]
+pub(crate) struct PreparedAppend {
+    authority: Authority,
+    appender: AppenderTicket,
+    batch: PreparedBatch,
+    envelope: Envelope,
+}
+
+impl Command for PreparedAppend {
     type Answer = Ack;
 
     fn caller(&self) -> Option<&Authority> {
@@ -24,11 +46,7 @@ impl Command for AppendCall {
     }
 
     fn adds_at_most(&self) -> u64 {
-        let bytes = self.batch.entries.iter().map(|entry| match &entry.body {
-            EntryBody::Op(op) => op.bytes_from(entry.origin.as_ref()),
-            EntryBody::Abandon(_) => 0,
-        });
-        bytes.sum()
+        self.batch.bytes()
     }
 
     fn over_quota(&self, share: &mut Share, refusal: &Refusal) {
@@ -37,7 +55,7 @@ impl Command for AppendCall {
 
     fn lookups(&self, share: &Share) -> Vec<(WriterId, Seq)> {
         match (&share.state, share.appenders.get(&self.appender)) {
-            (Some(state), Some(appender)) => state.lookups(appender, &self.batch),
+            (Some(state), Some(appender)) => state.lookups(appender, self.batch.batch()),
             _ => Vec::new(),
         }
     }

@@ -4,11 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use share_engine::{Appender, Authority};
-use share_model::Refusal;
+use share_model::{OutboxId, Refusal};
 
 /// Names an appender of one owner. The appender lives as long as its ticket.
 #[derive(Debug, Clone)]
-pub(crate) struct AppenderTicket(Arc<u64>);
+pub(crate) struct AppenderTicket {
+    number: Arc<u64>,
+    outbox: OutboxId,
+}
+
+impl AppenderTicket {
+    /// The outbox whose lane the appender appends to.
+    pub(super) fn outbox(&self) -> OutboxId {
+        self.outbox
+    }
+}
 
 /// The appenders whose tickets live, and what they were before the round that runs.
 #[derive(Debug)]
@@ -49,15 +59,15 @@ impl Appenders {
     /// Keeps an appender as long as its ticket lives.
     pub(super) fn insert(&mut self, appender: Appender, authority: Authority) -> AppenderTicket {
         self.last += 1;
-        let ticket = Arc::new(self.last);
+        let (number, outbox) = (Arc::new(self.last), appender.outbox());
         let held = Held {
             appender,
             authority,
-            ticket: Arc::downgrade(&ticket),
+            ticket: Arc::downgrade(&number),
             refused: None,
         };
         self.held.insert(self.last, held);
-        AppenderTicket(ticket)
+        AppenderTicket { number, outbox }
     }
 
     /// Whose the live ones are.
@@ -68,26 +78,26 @@ impl Appenders {
     }
 
     pub(super) fn get(&self, ticket: &AppenderTicket) -> Option<&Appender> {
-        self.held.get(&ticket.0).map(|held| &held.appender)
+        self.held.get(&ticket.number).map(|held| &held.appender)
     }
 
     /// The appender, to be changed; [`Appenders::roll_back`] undoes it.
     pub(super) fn get_mut(&mut self, ticket: &AppenderTicket) -> Option<&mut Appender> {
-        let held = self.held.get_mut(&ticket.0)?;
-        self.before.push((*ticket.0, held.appender.clone()));
+        let held = self.held.get_mut(&ticket.number)?;
+        self.before.push((*ticket.number, held.appender.clone()));
         Some(&mut held.appender)
     }
 
     /// Ends an appender by this refusal; that stays when the round is rolled back.
     pub(super) fn refuse(&mut self, ticket: &AppenderTicket, refusal: &Refusal) {
-        if let Some(held) = self.held.get_mut(&ticket.0) {
+        if let Some(held) = self.held.get_mut(&ticket.number) {
             held.refused.get_or_insert_with(|| refusal.clone());
         }
     }
 
     /// The refusal that has ended an appender, if it was no rule's.
     pub(super) fn refusal(&self, ticket: &AppenderTicket) -> Option<&Refusal> {
-        self.held.get(&ticket.0)?.refused.as_ref()
+        self.held.get(&ticket.number)?.refused.as_ref()
     }
 
     /// The round is durable.

@@ -167,8 +167,8 @@ impl Append<'_> {
                 id: OpId::from_bytes([op; 16]),
                 depends_on: Vec::new(),
                 mutation: Mutation::Put {
-                    key: "k".to_owned(),
-                    json: op.to_string(),
+                    key: "k".into(),
+                    json: op.to_string().into(),
                 },
             }),
             origin: None,
@@ -187,7 +187,7 @@ impl Append<'_> {
                 settled_through: Seq::new(settled),
             },
         };
-        self.handle.call(call, 0)
+        self.handle.call(call.prepare(), 0)
     }
 }
 

@@ -18,7 +18,7 @@ impl Page {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for (key, value) in document.iter_after(after) {
-            let json = value.value().to_string();
+            let json = value.json().into_owned();
             bytes += (key.len() + json.len()) as u64;
             if bytes > bytes_max && !entries.is_empty() {
                 return Self {
@@ -58,8 +58,8 @@ mod tests {
         let mut document = Document::default();
         for (key, json) in [("a", "[1, 2]"), ("b", "\"bb\""), ("c", "3")] {
             let put = Mutation::Put {
-                key: key.to_owned(),
-                json: json.to_owned(),
+                key: key.into(),
+                json: json.into(),
             };
             document.apply(&put, &Limits::DEFAULT).unwrap();
         }
@@ -75,9 +75,9 @@ mod tests {
         let document = document();
         let first = Page::of(&document, "", 0);
         assert_eq!((keys(&first), first.done), (vec!["a"], false));
-        assert_eq!(first.entries[0].json, "[1,2]");
-        // `a` with [1,2] has 6 bytes, `b` with "bb" has 5.
-        let two = Page::of(&document, "", 11);
+        assert_eq!(first.entries[0].json, "[1, 2]", "as it was sent");
+        // `a` with [1, 2] has 7 bytes, `b` with "bb" has 5.
+        let two = Page::of(&document, "", 12);
         assert_eq!((keys(&two), two.done), (vec!["a", "b"], false));
         let rest = Page::of(&document, "a", 7);
         assert_eq!((keys(&rest), rest.done), (vec!["b", "c"], true));

@@ -35,7 +35,7 @@ impl Reading {
         if let Some(usage) = self.handle.factory_use() {
             usage.take_appends(ops).await;
         }
-        self.call(command, bytes)
+        self.call(command.prepare(), bytes)
     }
 
     /// Whether the reader still may.

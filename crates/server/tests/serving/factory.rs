@@ -242,8 +242,8 @@ async fn claim(client: &Client, share_ref: &ShareRef, lane: &mut Lane) -> Writer
 /// A mutation of so many bytes.
 fn put(key: &str, bytes: usize) -> Mutation {
     Mutation::Put {
-        key: key.to_owned(),
-        json: format!("\"{}\"", "x".repeat(bytes - key.len() - 2)),
+        key: key.into(),
+        json: format!("\"{}\"", "x".repeat(bytes - key.len() - 2)).into(),
     }
 }
 

@@ -56,8 +56,8 @@ fn a_commit_takes_so_many_bytes_and_the_rest_waits_for_the_next() {
         let writer = writer(&client, &share_ref, &mut lane).await;
         let kilobyte = |lane: &mut Lane| {
             lane.batch(vec![share_model::Mutation::Put {
-                key: "a".to_owned(),
-                json: format!("\"{}\"", "x".repeat(997)),
+                key: "a".into(),
+                json: format!("\"{}\"", "x".repeat(997)).into(),
             }])
         };
         // The first is a commit of its own, and six of 1000 bytes each wait behind it.

@@ -50,8 +50,8 @@ impl Lane {
     /// A batch that puts each key to 1.
     pub(crate) fn puts(&mut self, keys: &[&str]) -> Batch {
         let puts = keys.iter().map(|key| Mutation::Put {
-            key: (*key).to_owned(),
-            json: "1".to_owned(),
+            key: (*key).into(),
+            json: "1".into(),
         });
         self.batch(puts.collect())
     }

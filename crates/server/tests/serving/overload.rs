@@ -69,8 +69,8 @@ fn batches_that_wait_are_bounded_in_bytes() {
         claimed.await.unwrap().unwrap();
         let large = |lane: &mut Lane| {
             lane.batch(vec![share_model::Mutation::Put {
-                key: "a".to_owned(),
-                json: format!("\"{}\"", "x".repeat(60 << 10)),
+                key: "a".into(),
+                json: format!("\"{}\"", "x".repeat(60 << 10)).into(),
             }])
         };
         world.store.hold(true);

@@ -159,7 +159,9 @@ impl sink::Server for Recorder {
                 seen.cursor = found;
                 seen.ops += 1;
                 match op.op.mutation {
-                    Mutation::Put { key, json } => seen.document.insert(key, json),
+                    Mutation::Put { key, json } => {
+                        seen.document.insert(key.to_string(), json.to_string())
+                    }
                     other => return Err(format!("{other:?} in a test of puts")),
                 };
             }

@@ -34,8 +34,8 @@ async fn put(session: &Session, number: u8, text: &str) {
     let (writer, claimed) = session.claim(&lane.claim());
     claimed.await.unwrap().unwrap();
     let words = share_model::Mutation::Put {
-        key: "k".to_owned(),
-        json: format!("\"{text}\""),
+        key: "k".into(),
+        json: format!("\"{text}\"").into(),
     };
     writer
         .append(&lane.batch(vec![words]))

@@ -59,8 +59,8 @@ impl Scene {
         let mut lane = Lane::new(1);
         let (writer, _claimed) = self.child().claim(&lane.claim());
         let put = Mutation::Put {
-            key: "k".to_owned(),
-            json: format!("\"{text}\""),
+            key: "k".into(),
+            json: format!("\"{text}\"").into(),
         };
         let batch = lane.batch(vec![put]);
         writer.append(&batch).await.unwrap().unwrap();

@@ -197,8 +197,8 @@ fn a_file_at_its_bound_of_pages_is_overload_and_nothing_is_lost() {
         let error = loop {
             assert!(acked < 100, "the bound was never met");
             let batch = lane.batch(vec![share_model::Mutation::Put {
-                key: format!("k{acked}"),
-                json: text.clone(),
+                key: format!("k{acked}").into(),
+                json: text.clone().into(),
             }]);
             match writer.append(&batch).await {
                 Ok(outcome) => acked = outcome.unwrap().cursor.get(),

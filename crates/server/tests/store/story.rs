@@ -103,7 +103,13 @@ impl Story {
         for (key, json) in values {
             let (key, json) = ((*key).to_owned(), (*json).to_owned());
             document
-                .apply(&Mutation::Put { key, json }, &Limits::DEFAULT)
+                .apply(
+                    &Mutation::Put {
+                        key: key.into(),
+                        json: json.into(),
+                    },
+                    &Limits::DEFAULT,
+                )
                 .unwrap();
         }
         Checkpoint {
@@ -196,7 +202,7 @@ impl Story {
             depends_on: Vec::new(),
             mutation: Mutation::AppendText {
                 key: "k".into(),
-                pointer: String::new(),
+                pointer: String::new().into(),
                 text: text.into(),
             },
         }

@@ -129,7 +129,13 @@ impl State {
 }
 
 fn put(document: &mut Document, key: String, json: String) -> Result<(), MutationError> {
-    document.apply(&Mutation::Put { key, json }, &Limits::DEFAULT)
+    document.apply(
+        &Mutation::Put {
+            key: key.into(),
+            json: json.into(),
+        },
+        &Limits::DEFAULT,
+    )
 }
 
 #[async_trait]

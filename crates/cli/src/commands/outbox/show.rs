@@ -96,10 +96,10 @@ impl<'a> MutationLine<'a> {
             Mutation::Put { json, .. } => ("put", None, Some(json)),
             Mutation::Merge { json, .. } => ("merge", None, Some(json)),
             Mutation::AppendText { pointer, text, .. } => {
-                ("appendText", Some(pointer.as_str()), Some(text))
+                ("appendText", Some(&**pointer), Some(text))
             }
             Mutation::AppendItem { pointer, json, .. } => {
-                ("appendItem", Some(pointer.as_str()), Some(json))
+                ("appendItem", Some(&**pointer), Some(json))
             }
             Mutation::Remove { .. } => ("remove", None, None),
         };

@@ -135,8 +135,8 @@ mod tests {
 
     fn batch(number: u8, bytes: usize) -> Batch {
         let put = Mutation::Put {
-            key: String::new(),
-            json: "1".repeat(bytes),
+            key: String::new().into(),
+            json: "1".repeat(bytes).into(),
         };
         let op = Op {
             id: OpId::from_bytes([number; 16]),

@@ -287,7 +287,7 @@ async fn deliver(share: Rc<Share>, from: u64, sink: sink::Client) -> Result<(), 
         }
         let put = Mutation::Put {
             key: "k".into(),
-            json: format!("\"{}\"", "x".repeat(500)),
+            json: format!("\"{}\"", "x".repeat(500)).into(),
         };
         let op = Op {
             id: OpId::from_bytes([1; 16]),

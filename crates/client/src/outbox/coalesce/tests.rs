@@ -353,19 +353,25 @@ fn any_mutation(lots: &SeededEntropy) -> Mutation {
         "[1]",
     ]);
     match lots.below(10) {
-        0..3 => Mutation::Put { key, json },
+        0..3 => Mutation::Put {
+            key: key.into(),
+            json: json.into(),
+        },
         3..7 => Mutation::AppendText {
-            key,
-            pointer,
-            text: one_of(&["", "x", "é\"\\", "🦀 and more"]),
+            key: key.into(),
+            pointer: pointer.into(),
+            text: one_of(&["", "x", "é\"\\", "🦀 and more"]).into(),
         },
-        7 => Mutation::Merge { key, json },
+        7 => Mutation::Merge {
+            key: key.into(),
+            json: json.into(),
+        },
         8 => Mutation::AppendItem {
-            key,
+            key: key.into(),
             pointer: "/items".into(),
-            json,
+            json: json.into(),
         },
-        _ => Mutation::Remove { key },
+        _ => Mutation::Remove { key: key.into() },
     }
 }
 

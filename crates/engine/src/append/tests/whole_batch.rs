@@ -166,7 +166,7 @@ fn the_envelopes_epoch_must_be_the_shares() {
     let (batch, log) = (batch(puts(1..=1)), LogAnswers::new());
     let request = crate::AppendRequest {
         envelope: &envelope,
-        batch: &batch,
+        batch: &batch.into(),
         log: &log,
     };
     let owner = share.owner.clone();

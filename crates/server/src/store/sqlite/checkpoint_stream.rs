@@ -39,13 +39,13 @@ impl Encoder {
             }
             // Keys are bounded by the limits, far below 4 GiB.
             let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
-            let json = serde_json::to_vec(value.value()).expect("a JSON value can be written");
+            let json = value.json();
             self.pending.extend_from_slice(&key_len.to_le_bytes());
             self.pending
                 .extend_from_slice(&(json.len() as u64).to_le_bytes());
             self.pending.extend_from_slice(&value.bytes().to_le_bytes());
             self.pending.extend_from_slice(key.as_bytes());
-            self.pending.extend_from_slice(&json);
+            self.pending.extend_from_slice(json.as_bytes());
             last = Some(key);
         }
         if let Some(last) = last {
@@ -125,7 +125,13 @@ mod tests {
         for (key, json) in [("a", "1"), ("b", r#"{"x":[1,2.50,"é"]}"#), ("c", "null")] {
             let (key, json) = (key.to_owned(), json.to_owned());
             document
-                .apply(&Mutation::Put { key, json }, &Limits::DEFAULT)
+                .apply(
+                    &Mutation::Put {
+                        key: key.into(),
+                        json: json.into(),
+                    },
+                    &Limits::DEFAULT,
+                )
                 .unwrap();
         }
         document
