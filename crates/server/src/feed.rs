@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use share_model::{Cursor, LoggedOp, ShareId};
 use tokio::sync::watch;
 
-pub(crate) use ring::FromRing;
 pub use ring::RingLimits;
+pub(crate) use ring::{FromRing, SharedOp};
 pub(crate) use tail::{Step, Tail, TailLimits};
 
 use ring::Ring;

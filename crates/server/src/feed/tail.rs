@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use share_model::{Cursor, LoggedOp};
+use share_model::Cursor;
 use tokio::sync::watch;
 
-use super::{Feed, FromRing};
+use super::{Feed, FromRing, SharedOp};
 use crate::fault::Fault;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ pub(crate) struct TailLimits {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The next ops of the log, at least one. The tail now stands behind the last one.
-    Ops(Vec<Arc<LoggedOp>>),
+    Ops(Vec<SharedOp>),
     /// All that is durable was seen.
     CaughtUp,
     /// The log ran too far ahead: begin again with the document.
@@ -112,7 +112,7 @@ impl Tail {
         }
     }
 
-    async fn stored(&self, head: Cursor) -> Result<Vec<Arc<LoggedOp>>, Fault> {
+    async fn stored(&self, head: Cursor) -> Result<Vec<SharedOp>, Fault> {
         let (ops_max, bytes_max) = (self.limits.chunk_ops_max, self.limits.chunk_bytes_max);
         let ops = self
             .store
@@ -122,8 +122,11 @@ impl Tail {
         let follows = ops
             .first()
             .is_none_or(|first| first.cursor == self.at.next());
-        let seen = ops.into_iter().take_while(|op| op.cursor <= head);
-        Ok(seen.filter(|_| follows).map(Arc::new).collect())
+        if !follows {
+            return Ok(Vec::new());
+        }
+        let seen = SharedOp::all(ops).take_while(|op| op.cursor <= head);
+        Ok(seen.collect())
     }
 
     fn behind(&self) -> u64 {
