@@ -73,6 +73,23 @@ impl Change {
         }
     }
 
+    /// What its encoding takes, about, and rather too much: so that it is written into one piece of memory.
+    fn bytes_about(&self) -> usize {
+        /// Of ids, counters and lengths of a record or an entry besides what is counted.
+        const FIELDS: usize = 128;
+        let Self::Appended(appended) = self else {
+            return FIELDS;
+        };
+        let entries = appended.entries.iter().map(|entry| {
+            let texts = entry.outcome.applied().map_or(0, |(op, origin)| {
+                let origin = origin.map_or(0, |origin| origin.id().len());
+                op.mutation.bytes() + origin + size_of_val(op.depends_on.as_slice())
+            });
+            FIELDS + texts
+        });
+        FIELDS + entries.sum::<usize>()
+    }
+
     /// The least format of a record that can say this.
     fn format(&self) -> u8 {
         match self {
@@ -282,8 +299,9 @@ impl Record {
     ///
     /// Never: every field can be written.
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![self.change.format()])
-            .expect("every field of a record can be written")
+        let mut bytes = Vec::with_capacity(self.change.bytes_about());
+        bytes.push(self.change.format());
+        postcard::to_extend(self, bytes).expect("every field of a record can be written")
     }
 
     /// Reads what [`Record::encode`] wrote.
@@ -313,23 +331,22 @@ impl Record {
             return Vec::new();
         };
         let mut cursor = appended.cursor_before;
-        let applied = appended
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry.seq, entry.outcome.applied()?)));
-        applied
-            .map(|(seq, (op, origin))| {
-                cursor = cursor.next();
-                LoggedOp {
-                    cursor,
-                    writer: appended.writer,
-                    seq,
-                    at: self.at,
-                    op: op.clone(),
-                    origin: origin.cloned(),
-                }
-            })
-            .collect()
+        let mut logged = Vec::with_capacity(appended.entries.len());
+        for entry in &appended.entries {
+            let Some((op, origin)) = entry.outcome.applied() else {
+                continue;
+            };
+            cursor = cursor.next();
+            logged.push(LoggedOp {
+                cursor,
+                writer: appended.writer,
+                seq: entry.seq,
+                at: self.at,
+                op: op.clone(),
+                origin: origin.cloned(),
+            });
+        }
+        logged
     }
 }
 
