@@ -5,6 +5,7 @@
 //! before the commit is durable. What follows a commit happens here and not in the caller's future,
 //! so that a caller that goes away changes nothing.
 
+mod alarm;
 mod allotment;
 mod append;
 mod appenders;
@@ -39,7 +40,6 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
-use share_model::seam::Clock;
 use share_model::{HistoryId, Limits, UnixMs};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -75,6 +75,7 @@ pub(crate) use subscribe::{Start, SubscribeCall, Subscribed};
 pub(crate) use subscribers::{Progress, Registration};
 pub(crate) use values::ValuesCall;
 
+use alarm::Alarm;
 use call::Waiting;
 use checkpoint::Checkpoints;
 use erasing::Erasing;
@@ -202,6 +203,7 @@ impl Owner {
         self.show(Vec::new());
         let mut drain = self.around.drain.clone();
         let clock = Arc::clone(&self.around.seams.clock);
+        let mut alarm = Alarm::default();
         loop {
             self.know_usage();
             self.erasing.begin_if_deleted(&self.share, &self.around);
@@ -209,7 +211,7 @@ impl Owner {
                 self.share.refused_unproven_before(tries);
             }
             let mut waiting = Vec::new();
-            let wake_at = self.wake_at();
+            alarm.set(self.wake_at(), &*clock);
             let most = self.around.limits.round_calls_max;
             tokio::select! {
                 biased;
@@ -219,7 +221,7 @@ impl Owner {
                 }
                 Some(done) = self.checkpoints.done() => self.checkpoints.settle(done),
                 Some(_) = self.cuts.join_next() => {}
-                () = sleep_until(&*clock, wake_at) => self.wake().await?,
+                () = alarm.rings() => self.wake().await?,
                 taken = self.calls.recv_many(&mut waiting, most) => {
                     if taken == 0 {
                         return Ok(());
@@ -270,16 +272,5 @@ impl Owner {
         self.erasing.finish().await;
         self.give_back().await;
         self.checkpoints.finish(&self.share, &self.around).await;
-    }
-}
-
-/// Sleeps until then, or for ever.
-async fn sleep_until(clock: &dyn Clock, until: Option<UnixMs>) {
-    match until {
-        Some(until) => {
-            let left = until.get().saturating_sub(clock.now().get());
-            clock.sleep(Duration::from_millis(left)).await;
-        }
-        None => std::future::pending().await,
     }
 }
