@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use self::agent::Agent;
 use crate::load::Load;
 use crate::probe;
-use crate::report::{Found, Samples, Spread, Subject, rate};
+use crate::report::{Found, Machine, Samples, Spread, rate};
 use crate::server::{Bridge, Server};
 use crate::writer::BenchError;
 
@@ -55,12 +55,12 @@ pub(crate) struct Line {
     spread: Spread,
     syncs: usize,
     #[serde(flatten)]
-    measured: Subject,
+    measured: Machine,
 }
 
 /// Runs the scenario and gives a line for each number of sessions and subject.
 pub(crate) async fn run(args: &Args) -> Result<Found<Line>, BenchError> {
-    let measured = Subject::here();
+    let measured = Machine::here();
     let mut lines = Vec::new();
     for &sessions in &args.sessions {
         let folder = tempfile::tempdir_in(&args.folder)?;

@@ -12,6 +12,7 @@ use share_model::{
     Secret, ShareRef,
 };
 
+use crate::usage;
 use crate::writer::BenchError;
 
 /// How long the server may take to start, to answer or to end before the run is given up.
@@ -74,13 +75,13 @@ impl Server {
         &self.factory
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
     /// The most memory that it has held so far, in mebibytes; 0 where the system does not say.
     pub(crate) fn peak_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.unwrap_or(0) >> 10
+        usage::memory_kib(self.pid(), "VmHWM").unwrap_or(0) >> 10
     }
 
     /// Kills the server and starts it again at its address: no share is loaded then.
