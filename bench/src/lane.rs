@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub(crate) use self::limit::LimitLane;
 pub(crate) use self::postgres::{PostgresConnection, PostgresLane, SCHEMA as POSTGRES_SCHEMA};
 pub(crate) use self::redis::{RedisConnection, RedisLane};
-pub(crate) use self::share::{Ids, ShareLane};
+pub(crate) use self::share::{Ids, ShareLane, connect, create, first_entries, redeem};
 
 use crate::report::Samples;
 use crate::writer::BenchError;

@@ -8,7 +8,6 @@ mod arrivals;
 mod bench;
 mod door;
 mod hostile;
-mod http;
 mod lane;
 mod limit;
 mod load;
@@ -49,7 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run scenarios: letters, which end in one table, or one of those that have a name
-    Run(Run),
+    Run(Box<Run>),
     /// Serve as the limit server; for the other subcommand
     #[command(hide = true)]
     Limit(limit::Args),
@@ -70,8 +69,6 @@ enum Named {
     Door(door::Args),
     /// What a client that behaves notices of peers that do not
     Hostile(hostile::Args),
-    /// Syncs of agent sessions through the HTTP face and through a bridge
-    Http(http::Args),
     /// Calls over share-network beside the RPC library's own connection
     Network(network::Args),
     /// From a revocation to the end of what it cuts
@@ -81,15 +78,12 @@ enum Named {
 fn main() -> ExitCode {
     let done = match &Cli::parse().command {
         Command::Limit(args) => limit::run(args).map(|()| true).map_err(BenchError::from),
-        Command::Run(Run { named: None, suite }) => block_on(suite::run(suite)),
-        Command::Run(Run {
-            named: Some(named), ..
-        }) => match named {
-            Named::Door(args) => measure(door::run(args)),
-            Named::Hostile(args) => measure(hostile::run(args)),
-            Named::Http(args) => measure(http::run(args)),
-            Named::Network(args) => measure(network::run(args)),
-            Named::Revoke(args) => measure(revoke::run(args)),
+        Command::Run(run) => match &run.named {
+            None => block_on(suite::run(&run.suite)),
+            Some(Named::Door(args)) => measure(door::run(args)),
+            Some(Named::Hostile(args)) => measure(hostile::run(args)),
+            Some(Named::Network(args)) => measure(network::run(args)),
+            Some(Named::Revoke(args)) => measure(revoke::run(args)),
         },
     };
     match done {

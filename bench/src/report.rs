@@ -132,13 +132,6 @@ pub(crate) struct Found<L> {
     pub(crate) verdict: Option<String>,
 }
 
-/// Ops in a second.
-pub(crate) fn rate(samples: &Samples) -> u64 {
-    let nanos = samples.elapsed.as_nanos().max(1);
-    let ops_s = u128::from(samples.ops) * 1_000_000_000 / nanos;
-    u64::try_from(ops_s).unwrap_or(u64::MAX)
-}
-
 /// Milliseconds.
 pub(crate) fn as_ms(latency: &Duration) -> f64 {
     latency.as_secs_f64() * 1000.0

@@ -12,6 +12,8 @@ use share_model::{
     Secret, ShareRef,
 };
 
+use tokio::time::Instant;
+
 use crate::usage;
 use crate::writer::BenchError;
 
@@ -84,12 +86,14 @@ impl Server {
         usage::memory_kib(self.pid(), "VmHWM").unwrap_or(0) >> 10
     }
 
-    /// Kills the server and starts it again at its address: no share is loaded then.
-    pub(crate) async fn restart(&mut self) -> Result<(), BenchError> {
+    /// Kills the server and starts it again at its address: no share is loaded then. How long it took
+    /// from the start until it served.
+    pub(crate) async fn restart(&mut self) -> Result<Duration, BenchError> {
         self.child.sigkill().await?;
         let at = (self.served.address.as_str(), self.served.http.as_str());
+        let begin = Instant::now();
         (self.child, self.served) = serve(&self.share, &self.data, at).await?;
-        Ok(())
+        Ok(begin.elapsed())
     }
 
     pub(crate) async fn stop(mut self) -> Result<(), BenchError> {

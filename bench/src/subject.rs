@@ -124,11 +124,11 @@ impl Running {
                     Lane::Limit(LimitLane::connect(server.address(), load).await?)
                 }
                 Self::Redis(redis) => {
-                    Lane::Redis(RedisLane::open(redis.socket(), number, load).await?)
+                    Lane::Redis(RedisLane::open(redis.address(), number, load).await?)
                 }
                 Self::Postgres(postgres) => {
-                    let folder = postgres.folder();
-                    Lane::Postgres(PostgresLane::open(folder, number, load, subscribers).await?)
+                    let address = postgres.address();
+                    Lane::Postgres(PostgresLane::open(address, number, load, subscribers).await?)
                 }
             });
         }
@@ -158,15 +158,15 @@ impl Running {
                     }));
                 }
                 (Self::Redis(redis), _) => {
-                    let socket = redis.socket().to_owned();
+                    let address = redis.address().to_owned();
                     watching.tasks.push(tokio::task::spawn_local(async move {
-                        RedisLane::watch(&socket, arrivals_of_one).await
+                        RedisLane::watch(&address, arrivals_of_one).await
                     }));
                 }
                 (Self::Postgres(postgres), _) => {
-                    let folder = postgres.folder().to_owned();
+                    let address = postgres.address().to_owned();
                     watching.tasks.push(tokio::task::spawn_local(async move {
-                        PostgresLane::watch(&folder, arrivals_of_one).await
+                        PostgresLane::watch(&address, arrivals_of_one).await
                     }));
                 }
                 (Self::Share(_), _) => {

@@ -201,7 +201,7 @@ pub(crate) const ROWS: &[Row] = &[
     told("O", "refused_share", "share of refused"),
     told("O", "refusal_p99_ms", "refusal p99, ms"),
     bound(
-        ("O", "memory_of_start", "memory, of that at the start"),
+        ("O", "memory_of_start", "memory, of that at the peak"),
         Own,
         AtMost(2.0),
         AtMost(1.25),

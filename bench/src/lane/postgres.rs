@@ -1,10 +1,9 @@
 //! A writer of PostgreSQL, which inserts under unique ids, and one of its subscribers.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::UnixStream;
+use tokio::net::TcpStream;
 
 use super::Ids;
 use crate::arrivals::Arrivals;
@@ -24,14 +23,15 @@ const INSERT_AND_NOTIFY: &str = "WITH new AS (INSERT INTO ops (share, id, seq, o
 
 /// A connection that speaks the protocol's version 3, to a server that trusts it.
 pub(crate) struct PostgresConnection {
-    stream: BufStream<UnixStream>,
+    stream: BufStream<TcpStream>,
     body: Vec<u8>,
 }
 
 impl PostgresConnection {
-    /// Connects by the socket in `folder`.
-    pub(crate) async fn connect(folder: &Path) -> Result<Self, BenchError> {
-        let stream = UnixStream::connect(folder.join(".s.PGSQL.5432")).await?;
+    /// Connects.
+    pub(crate) async fn connect(address: &str) -> Result<Self, BenchError> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
         let stream = BufStream::with_capacity(64 << 10, 64 << 10, stream);
         let mut connection = Self {
             stream,
@@ -126,12 +126,12 @@ pub(crate) struct PostgresLane {
 impl PostgresLane {
     /// Opens it; `notifies` if there are subscribers.
     pub(crate) async fn open(
-        folder: &Path,
+        address: &str,
         number: usize,
         load: Load,
         notifies: bool,
     ) -> Result<Self, BenchError> {
-        let mut connection = PostgresConnection::connect(folder).await?;
+        let mut connection = PostgresConnection::connect(address).await?;
         connection
             .prepare(if notifies { INSERT_AND_NOTIFY } else { INSERT })
             .await?;
@@ -164,8 +164,8 @@ impl PostgresLane {
     }
 
     /// Listens, and counts what arrives until the connection ends.
-    pub(crate) async fn watch(folder: &Path, arrivals: Rc<Arrivals>) -> Result<(), BenchError> {
-        let mut connection = PostgresConnection::connect(folder).await?;
+    pub(crate) async fn watch(address: &str, arrivals: Rc<Arrivals>) -> Result<(), BenchError> {
+        let mut connection = PostgresConnection::connect(address).await?;
         connection.execute("LISTEN ops").await?;
         arrivals.is_live();
         loop {

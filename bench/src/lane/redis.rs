@@ -1,11 +1,10 @@
 //! A writer of Redis, which appends to a stream by a script that recognises repeats, and one of its
 //! subscribers.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::UnixStream;
+use tokio::net::TcpStream;
 
 use crate::arrivals::Arrivals;
 use crate::load::Load;
@@ -30,7 +29,7 @@ return applied";
 
 /// A connection that speaks the protocol's version 2.
 pub(crate) struct RedisConnection {
-    stream: BufStream<UnixStream>,
+    stream: BufStream<TcpStream>,
     line: Vec<u8>,
 }
 
@@ -44,8 +43,9 @@ enum Reply {
 }
 
 impl RedisConnection {
-    pub(crate) async fn connect(socket: &Path) -> Result<Self, BenchError> {
-        let stream = UnixStream::connect(socket).await?;
+    pub(crate) async fn connect(address: &str) -> Result<Self, BenchError> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
         Ok(Self {
             stream: BufStream::with_capacity(64 << 10, 64 << 10, stream),
             line: Vec::new(),
@@ -107,8 +107,8 @@ pub(crate) struct RedisLane {
 }
 
 impl RedisLane {
-    pub(crate) async fn open(socket: &Path, number: usize, load: Load) -> Result<Self, BenchError> {
-        let mut connection = RedisConnection::connect(socket).await?;
+    pub(crate) async fn open(address: &str, number: usize, load: Load) -> Result<Self, BenchError> {
+        let mut connection = RedisConnection::connect(address).await?;
         connection
             .send(&[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()])
             .await?;
@@ -143,8 +143,8 @@ impl RedisLane {
     }
 
     /// Subscribes to the first writer's stream, and counts what arrives until the connection ends.
-    pub(crate) async fn watch(socket: &Path, arrivals: Rc<Arrivals>) -> Result<(), BenchError> {
-        let mut connection = RedisConnection::connect(socket).await?;
+    pub(crate) async fn watch(address: &str, arrivals: Rc<Arrivals>) -> Result<(), BenchError> {
+        let mut connection = RedisConnection::connect(address).await?;
         connection.send(&[b"SUBSCRIBE", b"share:0"]).await?;
         loop {
             match connection.receive().await? {

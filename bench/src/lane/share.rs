@@ -32,6 +32,8 @@ use crate::writer::BenchError;
 /// is one piece.
 const BATCH_WORDS: u64 = 64;
 const OP_WORDS: u64 = 48;
+/// Of a document, to begin with.
+const FIRST_BYTES: u32 = 64 << 10;
 
 /// Ids that differ from all others of a run, and cost next to nothing.
 #[derive(Debug, Clone)]
@@ -62,8 +64,10 @@ impl Ids {
 
 /// A claimed writer.
 pub(crate) struct ShareLane {
+    bootstrap: bootstrap::Client,
     appender: appender::Client,
     reference: ShareRef,
+    claim: wire::ClaimRequest,
     ids: Ids,
     next: u64,
     batch_ops: u64,
@@ -90,21 +94,19 @@ impl ShareLane {
         load: Load,
     ) -> Result<Self, BenchError> {
         let entropy = SystemEntropy::default();
-        let redeemed = redeem_request(bootstrap, reference);
-        let mut request = redeemed.pipeline.get_session().claim_writer_request();
         let claim = wire::ClaimRequest {
             outbox_key: OutboxKey::random(&entropy),
             incarnation: Incarnation::ZERO,
             nonce: Nonce::random(&entropy),
             history: None,
         };
-        wire::write_claim_request(&claim, request.get());
-        let answer = request.send().promise.await?;
-        wire::read_claim_outcome(answer.get()?.get_outcome()?)??;
+        let (appender, _) = claim_writer(bootstrap, reference, &claim).await?;
         let filler = "x".repeat(load.op_bytes.saturating_sub(2));
         Ok(Self {
-            appender: answer.get()?.get_appender()?,
+            bootstrap: bootstrap.clone(),
+            appender,
             reference: reference.clone(),
+            claim,
             ids: Ids::random(),
             next: 1,
             batch_ops: load.batch_ops as u64,
@@ -117,6 +119,27 @@ impl ShareLane {
         &self.reference
     }
 
+    /// Claims the writer again, after a refusal ended its appender; goes on behind what the server has.
+    pub(crate) async fn claim_again(&mut self) -> Result<(), BenchError> {
+        let (appender, highest) =
+            claim_writer(&self.bootstrap, &self.reference, &self.claim).await?;
+        self.appender = appender;
+        self.next = highest + 1;
+        Ok(())
+    }
+
+    /// From now on batches put the keys from `first` on; before, those from 0 on.
+    pub(crate) fn put_keys_from(&mut self, first: u64) {
+        let keys = first..first + self.batch_ops;
+        self.keys = keys.map(|at| format!("part/{at}")).collect();
+    }
+
+    /// From now on batches have so many ops.
+    pub(crate) fn set_batch_ops(&mut self, batch_ops: usize) {
+        self.batch_ops = batch_ops as u64;
+        self.put_keys_from(0);
+    }
+
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
@@ -124,14 +147,14 @@ impl ShareLane {
     pub(crate) async fn append(&mut self) -> Result<(), BenchError> {
         // Each ack was read before the next append is sent, so everything before is settled.
         let settled = self.next - 1;
-        self.send(settled).await
+        self.send(settled).await.map(drop)
     }
 
-    /// Sends a batch; what is returned waits for its ack.
+    /// Sends a batch; what is returned waits for its ack, and gives the first op's cursor.
     pub(crate) fn send(
         &mut self,
         settled: u64,
-    ) -> impl Future<Output = Result<(), BenchError>> + use<> {
+    ) -> impl Future<Output = Result<u64, BenchError>> + use<> {
         let words = self.batch_ops * (OP_WORDS + self.json.len() as u64 / 8) + BATCH_WORDS;
         let size = MessageSize {
             word_count: words,
@@ -191,7 +214,7 @@ impl ShareLane {
 /// The type id of `Appender` in the schema.
 const APPENDER_ID: u64 = <appender::Client as capnp::traits::HasTypeId>::TYPE_ID;
 
-fn all_applied(outcome: append_outcome::Reader<'_>, ops: u64) -> Result<(), BenchError> {
+fn all_applied(outcome: append_outcome::Reader<'_>, ops: u64) -> Result<u64, BenchError> {
     let ack = match outcome.which() {
         Ok(append_outcome::Ack(ack)) => ack?,
         Ok(append_outcome::Refused(refusal)) => {
@@ -199,15 +222,18 @@ fn all_applied(outcome: append_outcome::Reader<'_>, ops: u64) -> Result<(), Benc
         }
         _ => return Err(BenchError::Unexpected("an append has no outcome".into())),
     };
-    let mut applied = 0;
+    let (mut applied, mut first) = (0, 0);
     for run in ack.get_outcomes()? {
         match run.which() {
-            Ok(outcome_run::Applied(_)) => applied += u64::from(run.get_count()),
+            Ok(outcome_run::Applied(cursor)) => {
+                first = if applied == 0 { cursor } else { first };
+                applied += u64::from(run.get_count());
+            }
             _ => break,
         }
     }
     if applied == ops {
-        return Ok(());
+        return Ok(first);
     }
     let message = format!("{applied} of {ops} ops were applied");
     Err(BenchError::Unexpected(message))
@@ -227,6 +253,39 @@ pub(crate) fn connect(stream: TcpStream) -> Result<bootstrap::Client, BenchError
     // The error of a connection shows in the calls that it breaks.
     tokio::task::spawn_local(system.map(drop));
     Ok(bootstrap)
+}
+
+/// Redeems and claims in one round trip; the appender, and the highest seq that the server has.
+async fn claim_writer(
+    bootstrap: &bootstrap::Client,
+    reference: &ShareRef,
+    claim: &wire::ClaimRequest,
+) -> Result<(appender::Client, u64), BenchError> {
+    let redeemed = redeem_request(bootstrap, reference);
+    let mut request = redeemed.pipeline.get_session().claim_writer_request();
+    wire::write_claim_request(claim, request.get());
+    let answer = request.send().promise.await?;
+    let claimed = wire::read_claim_outcome(answer.get()?.get_outcome()?)??;
+    Ok((answer.get()?.get_appender()?, claimed.highest.get()))
+}
+
+/// Redeems and reads the document's first entries in one round trip; how many bytes of keys and values
+/// came.
+pub(crate) async fn first_entries(
+    bootstrap: &bootstrap::Client,
+    reference: &ShareRef,
+) -> Result<usize, BenchError> {
+    let redeemed = redeem_request(bootstrap, reference);
+    let document = redeemed.pipeline.get_session().document_request().send();
+    let mut read = document.pipeline.get_snapshot().read_request();
+    read.get().set_bytes_max(FIRST_BYTES);
+    let answer = read.send().promise.await?;
+    let entries = answer.get()?.get_entries()?;
+    let mut bytes = 0;
+    for entry in entries {
+        bytes += entry.get_key()?.len() + entry.get_json()?.len();
+    }
+    Ok(bytes)
 }
 
 /// Sends a redeem; calls may be pipelined on its session.

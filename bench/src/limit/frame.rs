@@ -211,8 +211,8 @@ mod tests {
 
     #[test]
     fn frames_come_out_whole_however_they_were_cut() {
-        let frames: Vec<_> = (1..=40_u64)
-            .map(|number| numbered(&vec![0x61; 9000 * (number as usize % 3)], number))
+        let frames: Vec<_> = (1..=40_u32)
+            .map(|number| numbered(&vec![0x61; 9000 * (number as usize % 3)], number.into()))
             .collect();
         let bytes = frames.concat();
         for piece_bytes in [1, 7, 4096, bytes.len()] {

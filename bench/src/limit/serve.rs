@@ -209,7 +209,7 @@ impl Serving {
                 while let Some(frame) = inbox.take()? {
                     match frame.kind {
                         Kind::Append if !is_subscriber => {
-                            group.push(frame.bytes, peer, frame.number)
+                            group.push(frame.bytes, peer, frame.number);
                         }
                         Kind::Subscribe => subscribes = true,
                         // An ack to a subscriber could fall into the middle of a record.

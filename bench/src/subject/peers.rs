@@ -1,5 +1,6 @@
 //! Durable servers that others made, where they are installed.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -40,16 +41,16 @@ fn in_path(name: &str, first: &[String]) -> Option<PathBuf> {
 /// A running Redis; dropping it kills it.
 pub(crate) struct Redis {
     child: Child,
-    socket: PathBuf,
+    address: String,
 }
 
 impl Redis {
     pub(super) async fn start(folder: &Path) -> Result<Self, BenchError> {
         let data = folder.canonicalize()?.join("redis");
         std::fs::create_dir(&data)?;
-        let socket = data.join("s");
+        let port = free_port()?;
         let mut command = Command::new(redis().ok_or_else(|| missing("redis-server"))?);
-        command.args(["--port", "0", "--unixsocket"]).arg(&socket);
+        command.args(["--bind", "127.0.0.1", "--port", &port]);
         command.arg("--dir").arg(&data);
         command.args([
             "--appendonly",
@@ -63,12 +64,14 @@ impl Redis {
         let mut child = Child::start(command, &KillCount::default())?;
         let is_ready = |line: &str| line.contains("eady to accept connections");
         child.wait_for_line(is_ready, PATIENCE).await?;
-        RedisConnection::connect(&socket).await?.ping().await?;
-        Ok(Self { child, socket })
+        let address = format!("127.0.0.1:{port}");
+        RedisConnection::connect(&address).await?.ping().await?;
+        Ok(Self { child, address })
     }
 
-    pub(super) fn socket(&self) -> &Path {
-        &self.socket
+    /// `HOST:PORT`.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(super) async fn stop(mut self) -> Result<(), BenchError> {
@@ -80,7 +83,7 @@ impl Redis {
 /// A running PostgreSQL; dropping it kills its first process, which ends the others.
 pub(crate) struct Postgres {
     child: Child,
-    folder: PathBuf,
+    address: String,
 }
 
 impl Postgres {
@@ -107,8 +110,10 @@ impl Postgres {
         command.args(["-c", "exec \"$@\" 2>&1", "sh"]);
         command.arg(program.get_program()).args(program.get_args());
         command.arg("-D").arg(&data).arg("-k").arg(&data);
+        let port = free_port()?;
+        command.args(["-p", &port]);
         for setting in [
-            "listen_addresses=",
+            "listen_addresses=127.0.0.1",
             "max_connections=300",
             "shared_buffers=512MB",
             "max_wal_size=4GB",
@@ -122,17 +127,15 @@ impl Postgres {
         let mut child = Child::start(command, &KillCount::default())?;
         let is_ready = |line: &str| line.contains("ready to accept connections");
         child.wait_for_line(is_ready, PATIENCE).await?;
-        let mut connection = PostgresConnection::connect(&data).await?;
+        let address = format!("127.0.0.1:{port}");
+        let mut connection = PostgresConnection::connect(&address).await?;
         connection.execute(POSTGRES_SCHEMA).await?;
-        Ok(Self {
-            child,
-            folder: data,
-        })
+        Ok(Self { child, address })
     }
 
-    /// Where its socket is.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// `HOST:PORT`.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(super) async fn stop(mut self) -> Result<(), BenchError> {
@@ -166,6 +169,12 @@ fn as_its_user(binary: &Path, data: &Path) -> Result<Command, BenchError> {
     command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     command.arg(binary);
     Ok(command)
+}
+
+/// A port that was free a moment ago: these servers take none that the system chooses.
+fn free_port() -> std::io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    Ok(listener.local_addr()?.port().to_string())
 }
 
 fn missing(name: &str) -> BenchError {
