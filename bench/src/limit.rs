@@ -11,8 +11,8 @@ mod log;
 mod serve;
 
 use std::io::{self, Write};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 use self::group::Group;
 use self::log::{Log, RoundFile};
@@ -38,25 +38,38 @@ pub(crate) struct Args {
 ///
 /// As files and sockets fail.
 pub(crate) fn run(args: &Args) -> io::Result<()> {
-    let log = RoundFile::create(Path::new(&args.log), args.log_mib << 20)?;
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    let serving = Serving::new(listener)?;
-    let shared = serving.shared();
-    std::thread::Builder::new()
-        .name("limit-log".into())
-        .spawn(move || {
-            let Err(error) = write_groups(log, &shared);
-            // Nobody is left to be told if stderr is gone.
-            let _ = writeln!(io::stderr(), "error: the log failed: {error}");
-            // What was not synced must never be acked, by no other thread either.
-            std::process::exit(1);
-        })?;
+    let log = RoundFile::create(&args.log, args.log_mib << 20)?;
+    let (serving, address) = start(log, |error| {
+        // Nobody is left to be told if stderr is gone.
+        let _ = writeln!(io::stderr(), "error: the log failed: {error}");
+        // What was not synced must never be acked, by no other thread either.
+        std::process::exit(1);
+    })?;
     let mut out = io::stdout().lock();
     writeln!(out, "{READY}{address}")?;
     out.flush()?;
     drop(out);
     serving.run()
+}
+
+/// Starts the thread that writes, which lives as long as the process, or until the log fails; gives what
+/// the other one runs, and where it listens.
+fn start(
+    log: impl Log + Send + 'static,
+    failed: impl FnOnce(io::Error) + Send + 'static,
+) -> io::Result<(Serving, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let serving = Serving::new(listener)?;
+    let shared = serving.shared();
+    let write = move || {
+        let Err(error) = write_groups(log, &shared);
+        failed(error);
+    };
+    std::thread::Builder::new()
+        .name("limit-log".into())
+        .spawn(write)?;
+    Ok((serving, address))
 }
 
 fn write_groups(mut log: impl Log, shared: &Shared) -> Result<std::convert::Infallible, io::Error> {
@@ -67,3 +80,6 @@ fn write_groups(mut log: impl Log, shared: &Shared) -> Result<std::convert::Infa
         shared.publish(&mut group)?;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,46 @@ fn measure<L: Serialize>(
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(arguments: &str) -> Result<Run, clap::Error> {
+        let words = std::iter::once("share-bench").chain(arguments.split_ascii_whitespace());
+        match Cli::try_parse_from(words)?.command {
+            Command::Run(run) => Ok(*run),
+            Command::Limit(args) => panic!("{args:?}"),
+        }
+    }
+
+    #[test]
+    fn arguments_contradict_each_other_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn scenarios_are_letters_or_one_name() {
+        assert!(
+            run("run A B C --pairs 2 --subjects share,limit --json a.json")
+                .unwrap()
+                .named
+                .is_none()
+        );
+        assert!(matches!(
+            run("run network --rounds 1").unwrap().named,
+            Some(Named::Network(_))
+        ));
+        for wrong in [
+            "run A network",
+            "run Q",
+            "run a",
+            "run A --subjects nats",
+            "run A --pace 0",
+        ] {
+            assert!(run(wrong).is_err(), "{wrong}");
+        }
+    }
+}

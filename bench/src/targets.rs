@@ -24,6 +24,13 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
+    /// What it is.
+    pub(crate) fn value(self) -> f64 {
+        match self {
+            AtMost(value) | AtLeast(value) => value,
+        }
+    }
+
     pub(crate) fn holds(self, value: f64) -> bool {
         match self {
             AtMost(most) => value <= most,
