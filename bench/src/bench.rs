@@ -57,7 +57,7 @@ pub(crate) struct SizeArgs {
     /// Seconds of each measurement [default: 5; quick: 1]
     #[arg(long)]
     seconds: Option<u64>,
-    /// Seconds before each measurement that do not count [default: 2; quick: 1]
+    /// Seconds before each measurement that do not count [default: 2; quick: 0]
     #[arg(long)]
     warm_up_seconds: Option<u64>,
     /// Bytes of an op's JSON
@@ -120,7 +120,7 @@ impl SizeArgs {
         };
         Sizes {
             duration: Duration::from_secs(or(self.seconds, 5, 1)),
-            warm_up: Duration::from_secs(or(self.warm_up_seconds, 2, 1)),
+            warm_up: Duration::from_secs(or(self.warm_up_seconds, 2, 0)),
             op_bytes: self.op_bytes,
             writers: self.writers,
             batch_ops: self.batch_ops,

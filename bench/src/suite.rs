@@ -136,7 +136,7 @@ impl Notes {
     /// Takes the disk's limit.
     fn disk(&mut self, scenario: Scenario, bench: &Bench) -> Result<(), BenchError> {
         let folder = bench.folder()?;
-        let seconds = bench.sizes.duration.min(std::time::Duration::from_secs(2));
+        let seconds = bench.sizes.duration.min(std::time::Duration::from_secs(4)) / 2;
         let samples = probe::run(folder.path(), scenario.load(bench), seconds)?;
         let pair = 0;
         self.take(Record::new(scenario.name(), "disk", pair).samples(&samples))

@@ -207,6 +207,11 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     told("O", "refused_share", "share of refused"),
     told("O", "refusal_p99_ms", "refusal p99, ms"),
+    told(
+        "O",
+        "unsent_share",
+        "share of unsent: 3000 of the writer waited",
+    ),
     bound(
         ("O", "memory_of_start", "memory, of that at the peak"),
         Own,
