@@ -19,7 +19,7 @@ use share_model::seam::{Entropy, SeededEntropy, SystemEntropy};
 
 use self::kinds::{Kind, Known, Shares};
 use self::round::{Lanes, Round};
-use crate::report::{Found, Spread, Subject};
+use crate::report::{Found, Machine, Spread};
 use crate::server::Server;
 use crate::statistics::Comparison;
 use crate::writer::BenchError;
@@ -76,7 +76,7 @@ pub(crate) struct Line {
     in_flight: usize,
     seed: u64,
     #[serde(flatten)]
-    measured: Subject,
+    measured: Machine,
 }
 
 /// Runs the scenario and gives a line for each kind.
@@ -130,7 +130,7 @@ async fn measure(
         return Err(BenchError::Unexpected("nothing was tried".into()));
     };
     let noise_floor = Comparison::of(again, baseline);
-    let measured = Subject::here();
+    let measured = Machine::here();
     let lines = round.kinds().iter().zip(&times).enumerate();
     let lines = lines.map(|(at, (kind, times))| {
         let compared = || Comparison::of(times, baseline);

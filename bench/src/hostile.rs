@@ -13,7 +13,7 @@ use share_hostile::{Attack, Running, Target};
 use tokio::time::Instant;
 
 use crate::load::Load;
-use crate::report::{Found, Samples, Spread, Subject, round};
+use crate::report::{Found, Machine, Samples, Spread, round};
 use crate::server::Server;
 use crate::writer::{self, BenchError, Writer};
 
@@ -75,7 +75,7 @@ pub(crate) struct Line {
     is_beside: bool,
     addresses: u8,
     #[serde(flatten)]
-    measured: Subject,
+    measured: Machine,
 }
 
 /// The appends of one phase.
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: &Args) -> Result<Found<Line>, BenchError> {
         [] => Attack::ALL,
         attacks => attacks,
     };
-    let measured = Subject::here();
+    let measured = Machine::here();
     let mut lines = Vec::new();
     for &attack in attacks {
         lines.push(one(args, attack, measured.clone()).await?);
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: &Args) -> Result<Found<Line>, BenchError> {
     Ok(Found { lines, verdict })
 }
 
-async fn one(args: &Args, attack: Attack, measured: Subject) -> Result<Line, BenchError> {
+async fn one(args: &Args, attack: Attack, measured: Machine) -> Result<Line, BenchError> {
     let folder = tempfile::tempdir_in(&args.folder)?;
     let server = Server::start(args.share.as_deref(), folder.path()).await?;
     let theirs = server.create_share().await?;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use self::echo::{Echo, Request};
 use self::subject::{ALL, Wire};
-use crate::report::{Found, Spread, Subject, as_ms, round};
+use crate::report::{Found, Machine, Spread, as_ms, round};
 use crate::writer::BenchError;
 
 /// How the scenario is run.
@@ -93,7 +93,7 @@ pub(crate) struct Line {
     /// The same of `calls_cpu_s`.
     of_buffered_cpu: f64,
     #[serde(flatten)]
-    measured: Subject,
+    measured: Machine,
 }
 
 /// What one subject did in one round.
@@ -116,7 +116,7 @@ impl Measured {
 
 /// Runs the scenario and gives a line for each shape and subject.
 pub(crate) async fn run(args: &Args) -> Result<Found<Line>, BenchError> {
-    let subject = Subject::here();
+    let subject = Machine::here();
     let (mut lines, mut verdicts) = (Vec::new(), Vec::new());
     for shape in SHAPES {
         let mut rounds: [Vec<Measured>; ALL.len()] = Default::default();

@@ -34,6 +34,23 @@ impl Samples {
         Spread::of(self.latencies.iter().map(as_ms).collect())
     }
 
+    /// Ops in a second.
+    pub(crate) fn ops_s(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let ops = self.ops as f64;
+        ops / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// How many ops there were.
+    pub(crate) fn ops(&self) -> u64 {
+        self.ops
+    }
+
+    /// Each latency.
+    pub(crate) fn times_ms(&self) -> Vec<f64> {
+        self.latencies.iter().map(as_ms).collect()
+    }
+
     /// What others measured at the same time.
     pub(crate) fn merge(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
@@ -65,6 +82,16 @@ impl Spread {
         }
     }
 
+    /// Milliseconds that half of them did not exceed.
+    pub(crate) fn p50_ms(&self) -> f64 {
+        self.p50_ms
+    }
+
+    /// The longest.
+    pub(crate) fn max_ms(&self) -> f64 {
+        self.max_ms
+    }
+
     /// Milliseconds that 99 of 100 did not exceed.
     pub(crate) fn p99_ms(&self) -> f64 {
         self.p99_ms
@@ -73,12 +100,12 @@ impl Spread {
 
 /// What was measured on which machine.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Subject {
+pub(crate) struct Machine {
     commit: String,
     hardware: String,
 }
 
-impl Subject {
+impl Machine {
     /// This machine, and the commit that is checked out.
     pub(crate) fn here() -> Self {
         Self {
@@ -86,67 +113,13 @@ impl Subject {
             hardware: hardware(),
         }
     }
-}
 
-/// One line of output of the scenario `append`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Line {
-    scenario: String,
-    subject: &'static str,
-    writers: usize,
-    batch_ops: usize,
-    op_bytes: usize,
-    ops_s: u64,
-    #[serde(flatten)]
-    spread: Spread,
-    calls: usize,
-    elapsed_ms: u64,
-    /// Of the disk's limit in the same run: `ops_s` divided by that of the subject `disk`.
-    of_disk: Option<f64>,
-    #[serde(flatten)]
-    measured: Subject,
-}
-
-impl Line {
-    /// The line of what `subject` did under `load`.
-    pub(crate) fn new(
-        scenario: &str,
-        subject: &'static str,
-        load: crate::load::Load,
-        samples: Samples,
-    ) -> Self {
-        Self {
-            scenario: scenario.to_owned(),
-            subject,
-            writers: load.writers,
-            batch_ops: load.batch_ops,
-            op_bytes: load.op_bytes,
-            ops_s: rate(&samples),
-            calls: samples.latencies.len(),
-            spread: samples.spread(),
-            elapsed_ms: u64::try_from(samples.elapsed.as_millis()).unwrap_or(u64::MAX),
-            of_disk: None,
-            measured: Subject::here(),
-        }
+    pub(crate) fn commit(&self) -> &str {
+        &self.commit
     }
 
-    /// The one with more ops: a limit is the best that was seen.
-    pub(crate) fn better<'a>(&'a self, other: &'a Self) -> &'a Self {
-        if self.ops_s >= other.ops_s {
-            self
-        } else {
-            other
-        }
-    }
-
-    /// The same line with its ratio to the disk's.
-    pub(crate) fn beside(self, disk: &Self) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-        let ratio = self.ops_s as f64 / disk.ops_s.max(1) as f64;
-        Self {
-            of_disk: Some(round(ratio)),
-            ..self
-        }
+    pub(crate) fn hardware(&self) -> &str {
+        &self.hardware
     }
 }
 
@@ -157,13 +130,6 @@ pub(crate) struct Found<L> {
     pub(crate) lines: Vec<L>,
     /// What follows from the lines, for people; goes to stderr.
     pub(crate) verdict: Option<String>,
-}
-
-/// Ops in a second.
-pub(crate) fn rate(samples: &Samples) -> u64 {
-    let nanos = samples.elapsed.as_nanos().max(1);
-    let ops_s = u128::from(samples.ops) * 1_000_000_000 / nanos;
-    u64::try_from(ops_s).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use self::pace::Pace;
 use self::viewers::Seen;
-use crate::report::{Found, Spread, Subject, as_ms};
+use crate::report::{Found, Machine, Spread, as_ms};
 use crate::server::{Server, attenuate, origin};
 use crate::writer::BenchError;
 
@@ -56,7 +56,7 @@ pub(crate) struct Line {
     samples: usize,
     pace_ms: u64,
     #[serde(flatten)]
-    measured: Subject,
+    measured: Machine,
 }
 
 /// What was measured of all revocations, in milliseconds.
@@ -73,7 +73,7 @@ struct Times {
 /// Runs the scenario and gives three lines for each number of viewers.
 pub(crate) async fn run(args: &Args) -> Result<Found<Line>, BenchError> {
     let (mut lines, mut verdicts) = (Vec::new(), Vec::new());
-    let measured = Subject::here();
+    let measured = Machine::here();
     for &viewers in &args.viewers {
         let folder = tempfile::tempdir_in(&args.folder)?;
         let server = Server::start(args.share.as_deref(), folder.path()).await?;

@@ -12,6 +12,9 @@ use share_model::{
     Secret, ShareRef,
 };
 
+use tokio::time::Instant;
+
+use crate::usage;
 use crate::writer::BenchError;
 
 /// How long the server may take to start, to answer or to end before the run is given up.
@@ -74,21 +77,23 @@ impl Server {
         &self.factory
     }
 
-    /// The most memory that it has held so far, in mebibytes; 0 where the system does not say.
-    pub(crate) fn peak_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.pid()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.unwrap_or(0) >> 10
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
     }
 
-    /// Kills the server and starts it again at its address: no share is loaded then.
-    pub(crate) async fn restart(&mut self) -> Result<(), BenchError> {
+    /// The most memory that it has held so far, in mebibytes; 0 where the system does not say.
+    pub(crate) fn peak_mib(&self) -> u64 {
+        usage::memory_kib(self.pid(), "VmHWM").unwrap_or(0) >> 10
+    }
+
+    /// Kills the server and starts it again at its address: no share is loaded then. How long it took
+    /// from the start until it served.
+    pub(crate) async fn restart(&mut self) -> Result<Duration, BenchError> {
         self.child.sigkill().await?;
         let at = (self.served.address.as_str(), self.served.http.as_str());
+        let begin = Instant::now();
         (self.child, self.served) = serve(&self.share, &self.data, at).await?;
-        Ok(())
+        Ok(begin.elapsed())
     }
 
     pub(crate) async fn stop(mut self) -> Result<(), BenchError> {

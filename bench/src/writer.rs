@@ -21,7 +21,6 @@ use tokio::time::Instant;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use crate::load::Load;
-use crate::report::Samples;
 
 /// Why a run has no figures.
 #[derive(Debug, thiserror::Error)]
@@ -207,23 +206,5 @@ impl Writer {
                 ack.outcomes
             ))),
         }
-    }
-
-    /// Appends until `end`, each batch after the answer to the one before; what is sent before
-    /// `begin` does not count.
-    pub(crate) async fn run(mut self, begin: Instant, end: Instant) -> Result<Samples, BenchError> {
-        let mut samples = Samples::default();
-        loop {
-            let before = Instant::now();
-            if before >= end {
-                break;
-            }
-            let (latency, _) = self.append().await?;
-            if before >= begin {
-                samples.add(latency, self.load.batch_ops as u64);
-            }
-        }
-        samples.end(begin.elapsed());
-        Ok(samples)
     }
 }

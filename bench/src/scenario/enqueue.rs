@@ -1,0 +1,141 @@
+//! Scenario E: how long an agent waits for its outbox, and what a stream of tokens costs it.
+
+use std::time::Duration;
+
+use share_client::{Flusher, FlusherOptions, NewOp, Outbox, OutboxOptions};
+use share_model::{Mutation, ShareId};
+use tokio::time::{Instant, sleep_until};
+
+use super::appends::ended;
+use super::replay::failed;
+use crate::bench::Bench;
+use crate::lane::Span;
+use crate::record::Record;
+use crate::report::Samples;
+use crate::server::Server;
+use crate::usage;
+use crate::writer::BenchError;
+
+/// Between two tokens: 200 in a second.
+const TOKEN: Duration = Duration::from_millis(5);
+
+pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchError> {
+    let one = fill(bench, 1).await?;
+    let many = fill(bench, bench.sizes.tasks).await?;
+    let spread = many.spread();
+    Ok(record
+        .parameter("tasks", bench.sizes.tasks as u64)
+        .parameter("op_bytes", bench.sizes.op_bytes as u64)
+        .samples(&one)
+        .figure("many_ops_s", many.ops_s().round())
+        .figure("many_p50_ms", spread.p50_ms())
+        .figure("many_p99_ms", spread.p99_ms())
+        .figure("stream_percent", stream_percent(bench).await?))
+}
+
+/// What tasks get done that enqueue one op after the other, each a key of its own.
+async fn fill(bench: &Bench, tasks: usize) -> Result<Samples, BenchError> {
+    let folder = bench.folder()?;
+    let server = Server::start(bench.share.as_deref(), folder.path()).await?;
+    let (outbox, share) = open(bench, &server, &folder).await?;
+    let begin = Instant::now() + bench.sizes.warm_up;
+    let span = Span {
+        begin,
+        end: begin + bench.sizes.duration,
+    };
+    let json = format!("\"{}\"", "x".repeat(bench.sizes.op_bytes.saturating_sub(2)));
+    let tasks: Vec<_> = (0..tasks)
+        .map(|task| {
+            let put = Mutation::Put {
+                key: format!("part/{task}"),
+                json: json.clone(),
+            };
+            tokio::task::spawn_local(enqueue(outbox.clone(), share, put, span))
+        })
+        .collect();
+    let mut samples = Samples::default();
+    for task in tasks {
+        samples.merge(task.await.map_err(ended)??);
+    }
+    server.stop().await?;
+    Ok(samples)
+}
+
+async fn open(
+    bench: &Bench,
+    server: &Server,
+    folder: &tempfile::TempDir,
+) -> Result<(Outbox, ShareId), BenchError> {
+    let reference = server.create_share().await?;
+    let share = reference.share;
+    let path = folder
+        .path()
+        .join(format!("outbox-{}.sqlite", bench.sizes.op_bytes));
+    let outbox = Outbox::open(&path, OutboxOptions::default()).map_err(failed)?;
+    outbox.use_ref(reference).await.map_err(failed)?;
+    Ok((outbox, share))
+}
+
+async fn enqueue(
+    outbox: Outbox,
+    share: ShareId,
+    mutation: Mutation,
+    span: Span,
+) -> Result<Samples, BenchError> {
+    let mut samples = Samples::default();
+    loop {
+        let before = Instant::now();
+        if before >= span.end {
+            break;
+        }
+        outbox
+            .enqueue(share, NewOp::of(mutation.clone()))
+            .await
+            .map_err(failed)?;
+        if before >= span.begin {
+            samples.add(before.elapsed(), 1);
+        }
+    }
+    samples.end(span.begin.elapsed());
+    Ok(samples)
+}
+
+/// Processor time of this process for a stream of tokens, enqueued and replayed to a server, in per cent
+/// of one core. The pace itself is in it, which is little.
+async fn stream_percent(bench: &Bench) -> Result<f64, BenchError> {
+    let folder = bench.folder()?;
+    let server = Server::start(bench.share.as_deref(), folder.path()).await?;
+    let (outbox, share) = open(bench, &server, &folder).await?;
+    let flusher = Flusher::spawn(&outbox, FlusherOptions::default()).map_err(failed)?;
+    let put = Mutation::Put {
+        key: "part".into(),
+        json: "\"\"".into(),
+    };
+    outbox
+        .enqueue(share, NewOp::of(put))
+        .await
+        .map_err(failed)?;
+    let begin = Instant::now();
+    let end = begin + bench.sizes.duration.max(Duration::from_secs(2));
+    let cpu = || usage::cpu(std::process::id()).unwrap_or_default();
+    let (before, mut due) = (cpu(), begin);
+    while due < end {
+        sleep_until(due).await;
+        let token = Mutation::AppendText {
+            key: "part".into(),
+            pointer: String::new(),
+            text: " token".into(),
+        };
+        outbox
+            .enqueue(share, NewOp::of(token))
+            .await
+            .map_err(failed)?;
+        due += TOKEN;
+    }
+    flusher.flush().await.map_err(failed)?;
+    let used = cpu().saturating_sub(before);
+    let percent = 100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64();
+    flusher.stop().await.map_err(failed)?;
+    server.stop().await?;
+    Ok(percent)
+}
