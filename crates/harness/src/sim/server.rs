@@ -87,8 +87,13 @@ pub(crate) async fn run(world: Arc<World>, orders: Arc<ServerOrders>) -> turmoil
 async fn serve(world: &Arc<World>, orders: &ServerOrders) -> Result<String, String> {
     let seams = seams(world, &format!("server-{}", world.server.boots()));
     let data = data(world);
-    let store = SqliteStore::open(&data, &store_options(world), &*seams.files, &*seams.entropy)
-        .map_err(|error| unusable(world, &error, &error.to_string()))?;
+    let store = SqliteStore::open(
+        &data,
+        &store_options(world),
+        Arc::clone(&seams.files),
+        &*seams.entropy,
+    )
+    .map_err(|error| unusable(world, &error, &error.to_string()))?;
     let store: Arc<dyn Store> = Arc::new(store);
     let history = store.history().await.map_err(|error| error.to_string())?;
     let options = ServerOptions {
