@@ -233,3 +233,87 @@ impl RedoLog {
 fn segment_path(folder: &Path, number: usize) -> PathBuf {
     folder.join(format!("redo-{number}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use share_model::seam::SystemFiles;
+
+    use super::frame::tests::{ID, positions, row_at};
+    use super::*;
+
+    fn log(folder: &Path, segments: usize, blocks: u64) -> RedoLog {
+        let options = RedoOptions {
+            segments,
+            segment_bytes: blocks * BLOCK as u64,
+            ..RedoOptions::default()
+        };
+        RedoLog::open(folder, Arc::new(SystemFiles), &options, ID).unwrap()
+    }
+
+    fn recovered(folder: &Path, applied: u64) -> Vec<u64> {
+        match recover(folder, &SystemFiles, (ID, applied)).unwrap() {
+            Recovered::Rows(rows) => positions(&rows),
+            Recovered::Damaged(what) => panic!("{what}"),
+        }
+    }
+
+    #[test]
+    fn a_segment_is_written_over_only_once_sqlite_has_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(folder.path(), 2, 2);
+        let mut append = |position, applied| log.append(&[row_at(position)], applied).unwrap();
+        for position in 1..=4 {
+            assert!(matches!(append(position, 0), Logged::Done));
+        }
+        assert!(matches!(append(5, 1), Logged::After(2)));
+        assert_eq!(recovered(folder.path(), 0), [1, 2, 3, 4]);
+        assert!(matches!(append(5, 2), Logged::Done));
+        assert!(matches!(append(6, 2), Logged::Done));
+        assert!(matches!(append(7, 3), Logged::After(4)));
+        assert_eq!(recovered(folder.path(), 2), [3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_group_that_fits_in_no_segment_is_left_to_sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(folder.path(), 2, 1);
+        let rows: Vec<_> = (1..50).map(row_at).collect();
+        assert!(matches!(log.append(&rows, 0).unwrap(), Logged::Never));
+        assert!(matches!(
+            log.append(&[row_at(50)], 49).unwrap(),
+            Logged::Done
+        ));
+        assert_eq!(recovered(folder.path(), 49), [50]);
+    }
+
+    #[test]
+    fn what_was_cleared_is_in_no_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(folder.path(), 3, 1);
+        for position in 1..=3 {
+            log.append(&[row_at(position)], 0).unwrap();
+        }
+        log.clear().unwrap();
+        for number in 0..3 {
+            let bytes = std::fs::read(segment_path(folder.path(), number)).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == 0), "segment {number}");
+        }
+        log.append(&[row_at(4)], 3).unwrap();
+        assert_eq!(recovered(folder.path(), 3), [4]);
+    }
+
+    #[test]
+    fn frames_of_a_log_that_was_opened_again_are_void() {
+        let folder = tempfile::tempdir().unwrap();
+        log(folder.path(), 2, 2).append(&[row_at(1)], 0).unwrap();
+        let other = RedoId::from_bytes([9; 16]);
+        let found = recover(folder.path(), &SystemFiles, (other, 0)).unwrap();
+        assert!(matches!(found, Recovered::Rows(rows) if rows.is_empty()));
+        let options = RedoOptions::default();
+        let mut again =
+            RedoLog::open(folder.path(), Arc::new(SystemFiles), &options, other).unwrap();
+        // Written over from the start, with the length that it has.
+        again.append(&[row_at(1)], 0).unwrap();
+        assert_eq!(recovered(folder.path(), 0), [0; 0]);
+    }
+}

@@ -99,3 +99,79 @@ fn joined(mut runs: Vec<Run>, applied: u64) -> Recovered {
         None => Recovered::Rows(joined),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use share_model::seam::SystemFiles;
+
+    use super::super::frame::tests::{ID, frame_of, positions};
+    use super::*;
+
+    const SEGMENT_BYTES: usize = 6 * BLOCK;
+
+    /// Recovers from segments that begin with these bytes.
+    fn recovered(segments: &[Vec<u8>], applied: u64) -> Result<Vec<u64>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, bytes) in segments.iter().enumerate() {
+            let mut bytes = bytes.clone();
+            bytes.resize(SEGMENT_BYTES, 0);
+            std::fs::write(segment_path(folder.path(), number), bytes).unwrap();
+        }
+        match recover(folder.path(), &SystemFiles, (ID, applied)).unwrap() {
+            Recovered::Rows(rows) => Ok(positions(&rows)),
+            Recovered::Damaged(what) => Err(what),
+        }
+    }
+
+    fn frames(ranges: &[std::ops::Range<u64>]) -> Vec<u8> {
+        ranges.iter().cloned().flat_map(frame_of).collect()
+    }
+
+    #[test]
+    fn what_sqlite_does_not_have_is_found_in_all_segments_whatever_their_order() {
+        let segments = [frames(&[7..9, 9..10]), frames(&[1..2, 2..5, 5..7])];
+        assert_eq!(recovered(&segments, 0), Ok((1..10).collect()));
+        assert_eq!(recovered(&segments, 3), Ok((4..10).collect()));
+        assert_eq!(recovered(&segments, 9), Ok(vec![]));
+        assert_eq!(recovered(&[], 9), Ok(vec![]));
+    }
+
+    #[test]
+    fn frames_of_an_earlier_round_count_for_nothing() {
+        // The second segment was begun again.
+        let mut again = frames(&[9..10]);
+        again.extend(frames(&[2..3, 3..4]));
+        assert_eq!(
+            recovered(&[frames(&[5..7, 7..9]), again], 6),
+            Ok(vec![7, 8, 9])
+        );
+    }
+
+    #[test]
+    fn a_group_that_was_torn_was_never_answered() {
+        let mut torn = frames(&[1..2, 2..42]);
+        torn[2 * BLOCK..].fill(0);
+        assert_eq!(recovered(&[torn], 0), Ok(vec![1]));
+        let mut torn = frames(&[1..2, 2..42]);
+        torn[BLOCK..2 * BLOCK].fill(0);
+        assert_eq!(recovered(&[torn], 0), Ok(vec![1]));
+    }
+
+    #[test]
+    fn what_sqlite_took_alone_is_no_gap() {
+        assert_eq!(recovered(&[frames(&[1..3, 6..8])], 5), Ok(vec![6, 7]));
+    }
+
+    #[test]
+    fn a_durable_row_that_is_missing_is_damage() {
+        let missing = |position| Err(format!("position {position} of the redo log is missing"));
+        assert_eq!(recovered(&[frames(&[1..3, 6..8])], 0), missing(3));
+        assert_eq!(recovered(&[frames(&[4..5])], 0), missing(1));
+        // In the middle of a segment: behind it stands what is newer.
+        let mut damaged = frames(&[1..2, 2..3, 3..4]);
+        damaged[BLOCK + 100] ^= 1;
+        let expected = Err("position 2 of the redo log is damaged".to_owned());
+        assert_eq!(recovered(&[damaged.clone()], 0), expected);
+        assert_eq!(recovered(&[damaged], 3), Ok(vec![]));
+    }
+}
