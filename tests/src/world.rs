@@ -106,7 +106,7 @@ impl World {
             ..Default::default()
         };
         let Seams { files, entropy, .. } = &self.seams;
-        SqliteStore::open(data, &options, &**files, &**entropy).expect("the store opens")
+        SqliteStore::open(data, &options, Arc::clone(files), &**entropy).expect("the store opens")
     }
 
     /// Ends the server in order and starts it again on the same folder.

@@ -8,6 +8,7 @@
 mod clock;
 mod entropy;
 mod files;
+mod fixed_file;
 mod processes;
 mod sqlite;
 mod worker;
@@ -15,6 +16,7 @@ mod worker;
 pub use clock::{Clock, SimulatedClock, Sleep, SystemClock};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use files::{FileLock, Files, SystemFiles};
+pub use fixed_file::{FixedFile, SystemFixedFile};
 pub use processes::{
     HolderId, Holders, ProcessId, ProcessState, Processes, SimulatedProcesses, SystemProcesses,
 };

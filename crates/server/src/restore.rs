@@ -15,6 +15,7 @@ mod tests;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use share_model::seam::Executor;
 use share_model::{HistoryId, UnixMs};
@@ -238,7 +239,7 @@ fn open(folder: &Path, seams: &Seams) -> Result<SqliteStore, crate::store::Store
         executor: Executor::Inline,
         ..SqliteStoreOptions::default()
     };
-    SqliteStore::open(folder, &options, &*seams.files, &*seams.entropy)
+    SqliteStore::open(folder, &options, Arc::clone(&seams.files), &*seams.entropy)
 }
 
 /// Ends what the journal says has ended; the journal must be the backup's own.

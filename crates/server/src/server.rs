@@ -106,7 +106,7 @@ impl Server {
 /// nothing else has begun.
 fn open_store(options: &ServerOptions) -> Result<Arc<dyn Store>, ServerError> {
     let Seams { entropy, files, .. } = &options.seams;
-    let store = SqliteStore::open(&options.data, &options.store, &**files, &**entropy)?;
+    let store = SqliteStore::open(&options.data, &options.store, Arc::clone(files), &**entropy)?;
     Ok(Arc::new(store))
 }
 

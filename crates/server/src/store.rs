@@ -19,7 +19,7 @@ use share_model::{
 };
 
 pub use error::StoreError;
-pub use sqlite::{SqliteStore, SqliteStoreOptions};
+pub use sqlite::{RedoOptions, SqliteStore, SqliteStoreOptions};
 
 /// Keeps the records and checkpoints of shares, and the server's own records.
 ///

@@ -121,6 +121,22 @@ pub const PLANTED: &[(&str, &str)] = &[
         "the server's store does not sync at a commit",
     ),
     (
+        "redo-not-synced",
+        "the server acks what it has written to its redo log and not synced",
+    ),
+    (
+        "redo-frame-unchecked",
+        "a frame of the redo log is taken for whole whatever its checksums say",
+    ),
+    (
+        "redo-one-segment-recovered",
+        "at opening, only the first segment of the redo log is read",
+    ),
+    (
+        "redo-reused-before-applied",
+        "a segment of the redo log is written over though SQLite does not have all of it",
+    ),
+    (
         "failed-sync-ignored",
         "a commit that failed is taken for done by the store",
     ),

@@ -14,6 +14,8 @@ pub enum FileKind {
     Rollback,
     /// A file that is appended to by [`super::SimulatedFiles`]: the server's authority journal.
     Journal,
+    /// A file of fixed length that is written over in place: a segment of the store's redo log.
+    Redo,
     /// A file that is replaced as a whole by [`super::SimulatedFiles`].
     File,
 }
@@ -61,11 +63,12 @@ pub struct Edge {
 #[error("there is no edge {0:?}")]
 pub struct UnknownEdge(String);
 
-const KINDS: [FileKind; 5] = [
+const KINDS: [FileKind; 6] = [
     FileKind::Db,
     FileKind::Wal,
     FileKind::Rollback,
     FileKind::Journal,
+    FileKind::Redo,
     FileKind::File,
 ];
 
@@ -91,6 +94,7 @@ impl FileKind {
             Self::Wal => "wal",
             Self::Rollback => "rollback",
             Self::Journal => "journal",
+            Self::Redo => "redo",
             Self::File => "file",
         }
     }
@@ -104,6 +108,14 @@ impl FileKind {
                 let deletes = [Moment::DeleteBefore, Moment::DeleteAfter];
                 moment != Moment::ResetBefore && !deletes.contains(&moment)
             }
+            Self::Redo => matches!(
+                moment,
+                Moment::WriteBefore
+                    | Moment::WriteTorn
+                    | Moment::WriteAfter
+                    | Moment::SyncBefore
+                    | Moment::SyncAfter
+            ),
             Self::File => moment.is_replacing(),
         }
     }

@@ -1,11 +1,11 @@
 //! The file system of a machine with a simulated disk, apart from SQLite's files.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use share_model::seam::{FileLock, Files, SystemFiles};
+use share_model::seam::{FileLock, Files, FixedFile, SystemFiles, SystemFixedFile};
 
 use super::Disk;
 use super::edge::FileKind;
@@ -17,8 +17,9 @@ use super::unsynced::{FileId, RawFile};
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Files on a simulated disk. What is done under the disk's folder meets its faults and crash points:
-/// appended to as [`FileKind::Journal`], replaced as a whole as [`FileKind::File`]. A write-ahead log
-/// that is written again is [`FileKind::Wal`].
+/// appended to as [`FileKind::Journal`], written over in place as [`FileKind::Redo`], replaced as a
+/// whole, or made, as [`FileKind::File`]. A write-ahead log that is written again is
+/// [`FileKind::Wal`].
 #[derive(Debug, Clone)]
 pub struct SimulatedFiles {
     disk: Arc<Disk>,
@@ -91,10 +92,63 @@ impl Files for SimulatedFiles {
         self.disk.sync(&on_disk).map_err(to_io)
     }
 
+    fn fixed(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn FixedFile>> {
+        if !path.exists() {
+            let make = || SystemFixedFile::open(path, bytes).map(drop);
+            let made = self.disk.replace(FileKind::File, bytes, make);
+            made.map_err(to_io)?;
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let metadata = file.metadata()?;
+        Ok(Box::new(SimulatedFixedFile {
+            disk: Arc::clone(&self.disk),
+            on_disk: DiskFile {
+                id: FileId::of(&metadata),
+                kind: FileKind::Redo,
+                path: path.to_owned(),
+            },
+            bytes: metadata.len(),
+            file,
+        }))
+    }
+
     fn put_in_place(&self, new: &Path, path: &Path) -> io::Result<()> {
         let replace = || SystemFiles.put_in_place(new, path);
         let replaced = self.disk.replace(FileKind::Journal, 0, replace);
         replaced.map_err(to_io)
+    }
+}
+
+/// A file of fixed length on a simulated disk.
+#[derive(Debug)]
+struct SimulatedFixedFile {
+    disk: Arc<Disk>,
+    on_disk: DiskFile,
+    bytes: u64,
+    file: File,
+}
+
+impl FixedFile for SimulatedFixedFile {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn read(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match self.disk.may_read() {
+            true => RawFile::read(&mut self.file, bytes, offset),
+            false => Err(to_io(Failure::Device)),
+        }
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let written = self
+            .disk
+            .write(&self.on_disk, &mut self.file, bytes, offset);
+        written.map_err(to_io)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.sync(&self.on_disk).map_err(to_io)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use share_model::seam::SystemEntropy;
-use share_server::store::SqliteStoreOptions;
+use share_server::store::{RedoOptions, SqliteStoreOptions};
 use share_server::{Listeners, Seams, Server, ServerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -46,6 +46,8 @@ pub(super) struct Ready {
 /// Pages of the write-ahead log after which it is copied into the file: few, so that a short run sees
 /// that too.
 const WAL_PAGES: u32 = 32;
+/// Bytes of a segment of the server's redo log: so few that it goes round.
+const REDO_BYTES: u64 = 64 << 10;
 /// Rows of the log that are indexed in memory: few, likewise.
 const INDEX_ROWS: usize = 64;
 
@@ -82,6 +84,12 @@ async fn run(args: NodeArgs) -> Result<(), RealError> {
             settings: machine.sqlite.clone(),
             wal_pages: WAL_PAGES,
             index_rows: INDEX_ROWS,
+            redo: RedoOptions {
+                segments: 3,
+                segment_bytes: REDO_BYTES,
+                apply_bytes: REDO_BYTES,
+                ..RedoOptions::default()
+            },
             ..SqliteStoreOptions::default()
         },
         seams: Seams {

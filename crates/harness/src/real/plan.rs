@@ -172,14 +172,14 @@ fn kill_at(role: Role, entropy: &dyn Entropy) -> KillAt {
     let is_met = |edge: &Edge| match edge.kind {
         FileKind::Db | FileKind::Wal => true,
         FileKind::Rollback => false,
-        FileKind::Journal | FileKind::File => role == Role::Server,
+        FileKind::Journal | FileKind::Redo | FileKind::File => role == Role::Server,
     };
     let edges: Vec<_> = Edge::all().filter(is_met).collect();
     let at = usize::try_from(entropy.below(edges.len() as u64)).unwrap_or(0);
     let edge = edges[at];
     // A log is written often; a journal only when authority ends.
     let often = match edge.kind {
-        FileKind::Db | FileKind::Wal => 30,
+        FileKind::Db | FileKind::Wal | FileKind::Redo => 30,
         FileKind::Journal | FileKind::Rollback | FileKind::File => 2,
     };
     KillAt {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use share_model::seam::Executor;
-use share_server::store::{SqliteStore, SqliteStoreOptions, Store};
+use share_server::store::{RedoOptions, SqliteStore, SqliteStoreOptions, Store};
 use share_server::{
     HubLimits, OwnerLimits, RestoreJournal, RestoreOptions, RpcLimits, Seams, Server, ServerLimits,
     ServerOptions, default_journal, restore,
@@ -42,6 +42,13 @@ fn store_options(world: &World) -> SqliteStoreOptions {
         wal_pages: world.plan.wal_pages,
         index_rows: 64,
         piece_bytes: 4 << 10,
+        // A few commits fill a segment, and some wait for SQLite at any time.
+        redo: RedoOptions {
+            segments: 3,
+            segment_bytes: 16 << 10,
+            apply_bytes: 4 << 10,
+            ..RedoOptions::default()
+        },
         ..SqliteStoreOptions::default()
     }
 }
@@ -87,8 +94,13 @@ pub(crate) async fn run(world: Arc<World>, orders: Arc<ServerOrders>) -> turmoil
 async fn serve(world: &Arc<World>, orders: &ServerOrders) -> Result<String, String> {
     let seams = seams(world, &format!("server-{}", world.server.boots()));
     let data = data(world);
-    let store = SqliteStore::open(&data, &store_options(world), &*seams.files, &*seams.entropy)
-        .map_err(|error| unusable(world, &error, &error.to_string()))?;
+    let store = SqliteStore::open(
+        &data,
+        &store_options(world),
+        Arc::clone(&seams.files),
+        &*seams.entropy,
+    )
+    .map_err(|error| unusable(world, &error, &error.to_string()))?;
     let store: Arc<dyn Store> = Arc::new(store);
     let history = store.history().await.map_err(|error| error.to_string())?;
     let options = ServerOptions {

@@ -187,7 +187,7 @@ fn open_store(machine: &Machine, folder: &Path, seed: u64) -> Option<SqliteStore
         executor: Executor::Inline,
         ..SqliteStoreOptions::default()
     };
-    SqliteStore::open(folder, &options, &files, &SeededEntropy::new(seed)).ok()
+    SqliteStore::open(folder, &options, Arc::new(files), &SeededEntropy::new(seed)).ok()
 }
 
 fn record(number: u64) -> String {

@@ -91,7 +91,12 @@ async fn a_store_opens_again_after_a_power_cut_at_any_operation_of_its_making() 
                 executor: Executor::Inline,
                 ..SqliteStoreOptions::default()
             };
-            SqliteStore::open(&folder, &options, &files, &SeededEntropy::new(seed))
+            SqliteStore::open(
+                &folder,
+                &options,
+                Arc::new(files.clone()),
+                &SeededEntropy::new(seed),
+            )
         };
         machine.disk.crash_at(Some(CrashPoint::Operation(seed + 1)));
         let history = match open() {

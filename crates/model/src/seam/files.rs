@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::fixed_file::{FixedFile, SystemFixedFile};
+
 /// Bytes that [`Files::write_again`] has in memory at once.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -94,6 +96,16 @@ pub trait Files: Debug + Send + Sync {
         File::open(parent(path))?.sync_all()
     }
 
+    /// Opens a file that is written over in place; one that is missing is made of `bytes` zeros, for
+    /// its owner only, durably there at return.
+    ///
+    /// # Errors
+    ///
+    /// As opening, or making it, fails: then there is none.
+    fn fixed(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn FixedFile>> {
+        Ok(Box::new(SystemFixedFile::open(path, bytes)?))
+    }
+
     /// Puts a file whose bytes are durable in the place of the one at `path`, in the same folder,
     /// durable at return. After an error it is the old one or the new one.
     ///
@@ -176,13 +188,13 @@ impl Files for SystemFiles {
     }
 }
 
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
 
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options

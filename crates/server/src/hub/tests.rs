@@ -17,7 +17,8 @@ async fn of_requests_for_shares_2_wait_and_a_3rd_is_told_to_come_later() {
         ..SqliteStoreOptions::default()
     };
     let entropy = SeededEntropy::new(1);
-    let store = SqliteStore::open(folder.path(), &options, &SystemFiles, &entropy).unwrap();
+    let store =
+        SqliteStore::open(folder.path(), &options, Arc::new(SystemFiles), &entropy).unwrap();
     let store: Arc<dyn Store> = Arc::new(store);
     let seams = Seams {
         clock: Arc::new(SimulatedClock::starting_at(UnixMs::new(1))),

@@ -382,7 +382,8 @@ async fn a_journal_that_can_not_be_written_stops_the_store_and_nothing_is_commit
         ..SqliteStoreOptions::default()
     };
     let entropy = SeededEntropy::new(1);
-    let inner = SqliteStore::open(folder.path(), &options, &SystemFiles, &entropy).unwrap();
+    let inner =
+        SqliteStore::open(folder.path(), &options, Arc::new(SystemFiles), &entropy).unwrap();
     let inner: Arc<dyn Store> = Arc::new(inner);
     let fails = Arc::new(AtomicBool::new(false));
     let disk = Box::new(FailingDisk(Arc::clone(&fails)));

@@ -44,7 +44,8 @@ fn with_share(test: impl AsyncFnOnce(ShareHandle, Authority)) {
             ..SqliteStoreOptions::default()
         };
         let entropy = SeededEntropy::new(1);
-        let store = SqliteStore::open(folder.path(), &options, &SystemFiles, &entropy).unwrap();
+        let store =
+            SqliteStore::open(folder.path(), &options, Arc::new(SystemFiles), &entropy).unwrap();
         let seams = Seams {
             clock: Arc::new(SimulatedClock::starting_at(UnixMs::new(1))),
             entropy: Arc::new(entropy),

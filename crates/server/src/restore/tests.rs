@@ -37,7 +37,12 @@ fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
         executor: Executor::Inline,
         ..SqliteStoreOptions::default()
     };
-    SqliteStore::open(folder, &options, &SystemFiles, &SeededEntropy::new(1))
+    SqliteStore::open(
+        folder,
+        &options,
+        Arc::new(SystemFiles),
+        &SeededEntropy::new(1),
+    )
 }
 
 /// A store with a share.

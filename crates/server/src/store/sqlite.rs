@@ -1,12 +1,15 @@
 //! The store on SQLite: one file, one writer, and what it takes to keep a commit cheap.
 //!
-//! A commit appends rows to one table (`log`) and touches nothing else; all commits that wait
-//! together share one transaction and one fsync (`writer`). What finds a row again is in memory
-//! (`tail`) until it is moved into a table in bulk (`share_index`). Readers have connections of
-//! their own (`reader`). SQL stands in this folder only, one file per table.
+//! All commits that wait together share one write into a preallocated file and one sync (`redo`,
+//! `committer`). SQLite takes them later and in bulk (`applier`, `writer`): rows at the end of one
+//! table (`log`). What finds a row again is in memory (`tail`) until it is moved into a table in bulk
+//! (`share_index`). Readers have connections of their own (`reader`). SQL stands in this folder only,
+//! one file per table.
 
+mod applier;
 mod checkpoint;
 mod checkpoint_stream;
+mod committer;
 mod copying;
 mod erasing;
 mod fault;
@@ -15,6 +18,7 @@ mod meta;
 mod migration;
 mod opening;
 mod reader;
+mod redo;
 mod server_record;
 mod share_index;
 mod shared;
@@ -32,18 +36,23 @@ use tokio::sync::{Mutex, oneshot};
 use share_model::seam::{Entropy, Executor, Files, NotAccepted, SqliteSettings, Worker};
 use share_model::{Cursor, Fingerprint, HistoryId, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
 
+use self::applier::{Applier, Closing};
 use self::checkpoint::{Finished, Generation};
 use self::checkpoint_stream::Encoder;
+use self::committer::{Committer, CommitterBounds};
 use self::copying::Given;
 use self::fault::ReadError;
 use self::log::PreparedCommit;
 use self::reader::{FollowBounds, Reader};
+use self::redo::RedoLog;
 use self::shared::Shared;
 use self::writer::{Job, Work, Writer, WriterBounds};
 use super::{
     Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
     Store, StoreError,
 };
+
+pub use redo::RedoOptions;
 
 pub(crate) use copying::utc_name;
 pub(crate) use opening::{FILE, Folder, LOCK};
@@ -74,8 +83,10 @@ pub struct SqliteStoreOptions {
     pub index_rows: usize,
     /// Pages of 16 KiB in the write-ahead log after which it is copied into the file.
     pub wal_pages: u32,
-    /// Bytes of one piece of a checkpoint: how long a commit may have to wait behind it.
+    /// Bytes of one piece of a checkpoint: how long other work may have to wait behind it.
     pub piece_bytes: usize,
+    /// The redo log.
+    pub redo: RedoOptions,
 }
 
 impl Default for SqliteStoreOptions {
@@ -90,6 +101,7 @@ impl Default for SqliteStoreOptions {
             index_rows: 16 << 10,
             wal_pages: 8 << 10,
             piece_bytes: 1 << 20,
+            redo: RedoOptions::default(),
         }
     }
 }
@@ -101,7 +113,8 @@ pub struct SqliteStore {
     follows: Worker<ReadJob>,
     loads: Worker<ReadJob>,
     copies: Worker<ReadJob>,
-    writer: Worker<Job>,
+    committer: Worker<Job>,
+    _applier: Closing,
     shared: Arc<Shared>,
     /// One checkpoint is written at a time; the newest generation that was given out.
     generation: Mutex<Generation>,
@@ -126,12 +139,18 @@ impl SqliteStore {
     pub fn open(
         folder: &Path,
         options: &SqliteStoreOptions,
-        files: &dyn Files,
+        files: Arc<dyn Files>,
         entropy: &dyn Entropy,
     ) -> Result<Self, StoreError> {
-        let folder = Folder::take(folder, files)?;
-        let mut connection = folder.open(&options.settings, files, entropy)?;
+        let folder = Folder::take(folder, &*files)?;
+        let mut connection = folder.open(&options.settings, &*files, entropy)?;
         let read_error = |error: ReadError| error.into_store_error(&folder.file);
+        let id = opening::take_over(&folder, &mut connection, (&*files, entropy))?;
+        let redo = RedoLog::open(folder.path(), files, &options.redo, id);
+        let mut redo = redo.map_err(redo_error(&folder))?;
+        if meta::is_erasing(&connection).map_err(|error| read_error(error.into()))? {
+            redo.clear().map_err(redo_error(&folder))?;
+        }
         erasing::finish(&mut connection).map_err(read_error)?;
         let (tail, last_position) = opening::read_tail(&connection).map_err(read_error)?;
         let history = meta::history(&connection).map_err(|error| read_error(error.into()))?;
@@ -141,12 +160,17 @@ impl SqliteStore {
         shared.found(last_position);
         let shared = Arc::new(shared);
         let bounds = WriterBounds {
-            group_bytes: options.group_bytes,
             index_rows: options.index_rows,
             wal_pages: options.wal_pages,
         };
-        let mut writer = Writer::new(connection, Arc::clone(&shared), bounds, last_position)
+        let writer = Writer::new(connection, Arc::clone(&shared), bounds, last_position)
             .map_err(|error| read_error(error.into()))?;
+        let (applier, closing) = Applier::start(
+            writer,
+            Arc::clone(&shared),
+            (&options.redo, options.executor),
+        )
+        .map_err(thread_error(&folder))?;
         let start_reader = |name, connection| {
             let mut reader = Reader::new(connection, Arc::clone(&shared));
             let run = move |jobs: Vec<ReadJob>| jobs.into_iter().for_each(|job| job(&mut reader));
@@ -156,19 +180,26 @@ impl SqliteStore {
         let open_reader = || folder.open_reader(&options.settings);
         let copying = open_reader()?;
         let copy_interrupt = Arc::new(copying.get_interrupt_handle());
+        let bounds = CommitterBounds {
+            group_bytes: options.group_bytes,
+            index_rows: options.index_rows,
+        };
+        let mut committer =
+            Committer::new(open_reader()?, Arc::clone(&shared), redo, applier, bounds);
         Ok(Self {
             follows: start_reader("share-store-follow", open_reader()?)?,
             loads: start_reader("share-store-load", open_reader()?)?,
             copies: start_reader("share-store-copy", copying)?,
             copy_interrupt,
-            writer: Worker::start(
+            committer: Worker::start(
                 options.executor,
-                "share-store-write",
+                "share-store-commit",
                 options.queue_max,
                 options.group_max,
-                move |jobs| writer.run(jobs),
+                move |jobs| committer.run(jobs),
             )
             .map_err(thread_error(&folder))?,
+            _applier: closing,
             shared,
             generation: Mutex::new(generation),
             history: PlainMutex::new(history),
@@ -192,7 +223,7 @@ impl SqliteStore {
             permit,
             reply,
         };
-        match self.writer.submit(job) {
+        match self.committer.submit(job) {
             Ok(()) => Submitted::Waiting(answer),
             Err(NotAccepted::Full(_)) => {
                 Submitted::Answered(CommitOutcome::Refused(StoreError::Overloaded))
@@ -303,6 +334,7 @@ impl SqliteStore {
 
     /// Reads everything that is stored, and says what is damaged. Takes as long as that takes.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        self.write(0, Work::Settle).await?;
         let check = |reader: &mut Reader| copying::check(reader.connection());
         self.read(&self.copies, check).await
     }
@@ -438,7 +470,10 @@ impl Store for SqliteStore {
         let given = Given::new(Arc::clone(&self.copy_interrupt));
         let (to, is_up) = (to.to_owned(), given.is_up());
         let copy = move |reader: &mut Reader| copying::copy(reader.connection(), &to, &is_up);
-        let copied = self.read(&self.copies, copy).await;
+        let copied = match self.write(0, Work::Settle).await {
+            Ok(_) => self.read(&self.copies, copy).await,
+            Err(error) => Err(error),
+        };
         given.done();
         copied
     }
@@ -486,6 +521,14 @@ impl CommitOutcome<u64> {
             Self::Unknown(what) => CommitOutcome::Unknown(what),
             Self::Refused(error) => CommitOutcome::Refused(error),
         }
+    }
+}
+
+fn redo_error(folder: &Folder) -> impl Fn(std::io::Error) -> StoreError {
+    |source| StoreError::Io {
+        doing: "open the redo log beside",
+        path: folder.file.clone(),
+        source: Arc::new(source),
     }
 }
 

@@ -119,7 +119,7 @@ impl World {
 }
 
 pub(crate) fn open(data: &Path, options: &SqliteStoreOptions) -> SqliteStore {
-    SqliteStore::open(data, options, &SystemFiles, &SeededEntropy::new(1)).unwrap()
+    SqliteStore::open(data, options, Arc::new(SystemFiles), &SeededEntropy::new(1)).unwrap()
 }
 
 /// The ref that the server wrote.

@@ -291,7 +291,7 @@ async fn a_copy_holds_everything_that_was_done_before_and_nothing_of_what_came_a
     store.checkpoint(share, checkpoint).await.unwrap();
     let file = folder.path().join("shares.sqlite");
     let copied = store.copy_to(&file).await.unwrap();
-    assert_eq!((copied.shares, copied.format), (3, 1));
+    assert_eq!((copied.shares, copied.format), (3, 2));
     let then = stories.clone();
     stories[0].append(1, &["later"]);
     commit(store, vec![stories[0].commit(1)]).await;

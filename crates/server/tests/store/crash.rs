@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use rusqlite::Connection;
 use share_model::seam::{Entropy, Executor, SeededEntropy};
-use share_server::store::{CommitOutcome, SqliteStoreOptions, Store, StoreError};
+use share_server::store::{CommitOutcome, RedoOptions, SqliteStoreOptions, Store, StoreError};
 
 use super::faulty::FaultyStore;
 use super::opened::{open, small};
@@ -54,6 +54,11 @@ fn options(upkeep: Upkeep) -> SqliteStoreOptions {
         Upkeep::Never => SqliteStoreOptions {
             index_rows: 1 << 30,
             wal_pages: u32::MAX,
+            // Larger than any file may grow: what is committed goes to SQLite at once.
+            redo: RedoOptions {
+                segment_bytes: 1 << 30,
+                ..RedoOptions::default()
+            },
             ..options
         },
     }

@@ -1,9 +1,11 @@
 //! SQLite stores in temporary folders.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use share_model::seam::{Executor, SeededEntropy, SystemFiles};
-use share_server::store::{SqliteStore, SqliteStoreOptions, StoreError};
+use share_server::store::{RedoOptions, SqliteStore, SqliteStoreOptions, StoreError};
 
 /// Bounds so small that a few commits cross each of them.
 pub(crate) fn small(executor: Executor) -> SqliteStoreOptions {
@@ -13,6 +15,12 @@ pub(crate) fn small(executor: Executor) -> SqliteStoreOptions {
         group_bytes: 400,
         wal_pages: 8,
         piece_bytes: 64,
+        redo: RedoOptions {
+            segments: 3,
+            segment_bytes: 8 << 10,
+            apply_bytes: 1 << 10,
+            apply_delay: Duration::from_millis(5),
+        },
         ..SqliteStoreOptions::default()
     }
 }
@@ -21,7 +29,12 @@ pub(crate) fn try_open(
     folder: &Path,
     options: &SqliteStoreOptions,
 ) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(folder, options, &SystemFiles, &SeededEntropy::new(1))
+    SqliteStore::open(
+        folder,
+        options,
+        Arc::new(SystemFiles),
+        &SeededEntropy::new(1),
+    )
 }
 
 #[track_caller]

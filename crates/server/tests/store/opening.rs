@@ -156,6 +156,9 @@ async fn only_the_owner_can_read_a_store() {
     let expected = [
         "created",
         "lock",
+        "redo-0",
+        "redo-1",
+        "redo-2",
         "shares.sqlite",
         "shares.sqlite-shm",
         "shares.sqlite-wal",
@@ -172,14 +175,14 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
         let raw = Connection::open(file(folder.path())).unwrap();
         raw.pragma_update(None, "user_version", version).unwrap();
     };
-    set(2);
+    set(3);
     let before = fs::read(file(folder.path())).unwrap();
     let refused = try_reopen(folder.path()).unwrap_err();
     let is_newer = matches!(
         refused,
         StoreError::Newer {
-            found: 2,
-            supported: 1,
+            found: 3,
+            supported: 2,
             ..
         }
     );
@@ -187,10 +190,10 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     assert!(
         refused
             .to_string()
-            .ends_with("has format 2, this version reads up to 1: upgrade")
+            .ends_with("has format 3, this version reads up to 2: upgrade")
     );
     assert_eq!(fs::read(file(folder.path())).unwrap(), before);
-    set(1);
+    set(2);
     stories[0]
         .assert_kept(&try_reopen(folder.path()).unwrap())
         .await;

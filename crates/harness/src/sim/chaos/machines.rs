@@ -79,7 +79,8 @@ impl Chaos {
         }
         let kinds: &[FileKind] = match of_server {
             true => &[
-                FileKind::Wal,
+                FileKind::Redo,
+                FileKind::Redo,
                 FileKind::Wal,
                 FileKind::Db,
                 FileKind::Journal,

@@ -3,10 +3,12 @@
 //! Appending touches the end of one table and nothing else: no secondary index, no page per share.
 //! What finds a row again is [`super::tail`] and [`super::share_index`].
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use share_engine::{Change, Record};
-use share_model::{Cursor, Fingerprint, Seq, ShareId, ShareVersion, WriterId};
+use share_model::{Cursor, Fingerprint, Seq, ShareId, ShareVersion, WriterId, planted};
 
 use super::fault::ReadError;
 use super::tail::Head;
@@ -100,7 +102,7 @@ pub(super) struct NewRow {
 pub(super) struct PreparedCommit {
     pub(super) share: ShareId,
     pub(super) expected: ShareVersion,
-    pub(super) rows: Vec<NewRow>,
+    pub(super) rows: Vec<Arc<NewRow>>,
 }
 
 impl PreparedCommit {
@@ -118,7 +120,7 @@ impl PreparedCommit {
             if record.version != version {
                 return Err(invalid("the versions do not follow the expected one"));
             }
-            rows.push(NewRow::of(share, record)?);
+            rows.push(Arc::new(NewRow::of(share, record)?));
         }
         Ok(Self {
             share,
@@ -154,6 +156,37 @@ impl NewRow {
             check: body_check(share, record.version, &body),
             body,
         })
+    }
+
+    /// The row as the redo log has it; `None` if the body is not the one of which `check` was taken.
+    pub(super) fn logged(
+        share: ShareId,
+        (version, content): (ShareVersion, Content),
+        (check, body): (u32, &[u8]),
+    ) -> Option<Self> {
+        let is_intact = body_check(share, version, body) == check;
+        (is_intact || planted!("redo-frame-unchecked")).then(|| Self {
+            version,
+            cursor_before: None,
+            content,
+            check,
+            body: body.to_vec(),
+        })
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The checksum of the body in its place.
+    pub(super) fn check(&self) -> u32 {
+        self.check
+    }
+
+    /// The record, verified as one that was read from the file.
+    pub(super) fn record(&self, share: ShareId, header: &RowHeader) -> Result<Record, ReadError> {
+        let record = Record::decode(&self.body);
+        record.map_err(|error| ReadError::record(share, header.version, &error.to_string()))
     }
 
     /// What is known of the row when it stands at `position`, after `head`.

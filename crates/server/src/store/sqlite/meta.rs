@@ -4,10 +4,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use share_model::{HistoryId, ShareId, ShareVersion};
 
+use super::redo::RedoId;
+
 /// The table. Persisted: names are for ever.
 ///
 /// `erased/SHARE` is the version through which a share's records were erased. `erasing/SHARE` is
-/// there until nothing of them is in any file: 1 while rows in `log` have them, then 0.
+/// there until nothing of them is in any file: 1 while rows in `log` have them, then 0. `redo` is the
+/// id of the redo log, since format 2.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('indexed_through', 0);";
@@ -32,6 +35,22 @@ pub(super) fn set_history(connection: &Connection, history: HistoryId) -> rusqli
     connection
         .prepare("UPDATE meta SET value = ?1 WHERE name = 'history'")?
         .execute([history.to_bytes()])?;
+    Ok(())
+}
+
+/// The id of the redo log; `None`: there never was one.
+pub(super) fn redo(connection: &Connection) -> rusqlite::Result<Option<RedoId>> {
+    connection
+        .prepare_cached("SELECT value FROM meta WHERE name = 'redo'")?
+        .query_row([], |row| Ok(RedoId::from_bytes(row.get(0)?)))
+        .optional()
+}
+
+/// Replaces the id of the redo log.
+pub(super) fn set_redo(connection: &Connection, id: RedoId) -> rusqlite::Result<()> {
+    connection
+        .prepare("INSERT OR REPLACE INTO meta VALUES ('redo', ?1)")?
+        .execute([id.to_bytes()])?;
     Ok(())
 }
 

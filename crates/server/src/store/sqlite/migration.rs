@@ -13,13 +13,17 @@ pub(super) const APPLICATION_ID: u32 = 0x5348_5253;
 
 /// The migrations, each from the format of its place in the list to the next: `MIGRATIONS[0]` makes
 /// format 1 out of an empty file. Never changed once released, only added to.
-pub(super) const MIGRATIONS: &[&[&str]] = &[&[
-    meta::SCHEMA,
-    log::SCHEMA,
-    share_index::SCHEMA,
-    checkpoint::SCHEMA,
-    server_record::SCHEMA,
-]];
+pub(super) const MIGRATIONS: &[&[&str]] = &[
+    &[
+        meta::SCHEMA,
+        log::SCHEMA,
+        share_index::SCHEMA,
+        checkpoint::SCHEMA,
+        server_record::SCHEMA,
+    ],
+    // Beside the file there may be a redo log, with commits that it does not have.
+    &[],
+];
 
 /// The newest format.
 pub(super) fn newest_format() -> u32 {
@@ -78,7 +82,7 @@ mod tests {
             read.unwrap()
         };
         assert_eq!(number("application_id"), 0x5348_5253);
-        assert_eq!(number("user_version"), 1);
+        assert_eq!(number("user_version"), 2);
         assert_eq!(meta::history(&connection).unwrap(), HISTORY);
     }
 

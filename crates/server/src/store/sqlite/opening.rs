@@ -14,6 +14,7 @@ use share_model::{HistoryId, ShareId, planted};
 
 use super::fault::{ReadError, store_error};
 use super::migration::{self, APPLICATION_ID};
+use super::redo::{self, Recovered, RedoId};
 use super::tail::{Head, Tail};
 use super::{log, meta, share_index};
 use crate::restore::install;
@@ -65,6 +66,11 @@ impl Folder {
             file: path.join(FILE),
             _lock: lock,
         })
+    }
+
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("."))
     }
 
     /// Opens the file for writing, made or migrated if need be.
@@ -289,12 +295,44 @@ impl Folder {
     }
 }
 
+/// Takes what only the redo log has into the file, durably, and gives the log another id.
+pub(super) fn take_over(
+    folder: &Folder,
+    connection: &mut Connection,
+    (files, entropy): (&dyn Files, &dyn Entropy),
+) -> Result<RedoId, StoreError> {
+    let sql = |error| store_error(error, "open", &folder.file);
+    let mut rows = Vec::new();
+    let applied = log::last_position(connection).map_err(sql)?;
+    if let Some(id) = meta::redo(connection).map_err(sql)? {
+        let recovered = redo::recover(folder.path(), files, (id, applied))
+            .map_err(io_error("read the redo log beside", &folder.file))?;
+        rows = match recovered {
+            Recovered::Rows(rows) => rows,
+            Recovered::Damaged(what) => return Err(folder.lost(&what)),
+        };
+    }
+    let id = RedoId::random(entropy);
+    let taken = connection.transaction().and_then(|transaction| {
+        for row in &rows {
+            log::insert(&transaction, row.share, &row.new, &row.header)?;
+        }
+        meta::set_redo(&transaction, id)?;
+        transaction.commit()
+    });
+    taken.map_err(sql)?;
+    if !rows.is_empty() {
+        tracing::info!(file = %folder.file.display(), rows = rows.len(), "redo log taken over");
+    }
+    Ok(id)
+}
+
 /// Makes the tail again, by the headers of the log's end, and says where the log ends. Checks that
 /// neither the log nor a share's versions have a gap there.
 pub(super) fn read_tail(connection: &Connection) -> Result<(Tail, u64), ReadError> {
     let mut last = meta::indexed_through(connection)?;
     let indexed_through = last;
-    let mut tail = Tail::default();
+    let mut tail = Tail::at(indexed_through);
     let mut heads: HashMap<ShareId, Head> = HashMap::new();
     log::headers_after(connection, indexed_through, |share, row| {
         if row.position != last + 1 {

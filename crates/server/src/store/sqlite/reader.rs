@@ -1,7 +1,8 @@
 //! Reading, on connections of its own, so that no commit waits for a reader.
 //!
 //! Each read takes a copy of the share's tail first and begins its transaction then: what has left
-//! the tail by that time is in `share_index`, and what comes into it later is not asked for.
+//! the tail by that time is in `share_index`, and what comes into it later is not asked for. So it is
+//! with the records that only the redo log has: their bodies are in that copy.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +10,13 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use share_engine::Record;
 use share_model::{Cursor, Fingerprint, LoggedOp, Seq, ShareId, ShareVersion, WriterId};
 
 use super::fault::ReadError;
 use super::log::RowHeader;
 use super::shared::Shared;
+use super::tail::TailRow;
 use super::{checkpoint, log, meta, share_index};
 use crate::store::{Checkpoint, Loaded, LoadedAuthority};
 
@@ -48,7 +51,7 @@ impl Reader {
         // What was erased, the checkpoint contains.
         let mut records = Vec::new();
         log.each_from(from.next(), &mut |row| {
-            records.push(log::read(&log.transaction, share, &row)?);
+            records.push(log.read(&row)?);
             Ok(true)
         })?;
         if checkpoint.is_none() && records.is_empty() {
@@ -90,7 +93,7 @@ impl Reader {
         log.each_from(from.next(), &mut |row| {
             loaded.version = loaded.version.max(row.version);
             if row.content.op_count == 0 {
-                let record = log::read(&log.transaction, share, &row)?;
+                let record = log.read(&row)?;
                 loaded.records.push(record);
             }
             Ok(true)
@@ -128,7 +131,7 @@ impl Reader {
             if !ops.is_empty() && (ops.len() >= bounds.ops_max || bytes >= bounds.bytes_max) {
                 return Ok(false);
             }
-            for op in log::read(&log.transaction, share, &row)?.logged() {
+            for op in log.read(&row)?.logged() {
                 if op.cursor <= after {
                     continue;
                 }
@@ -164,7 +167,7 @@ impl Reader {
             if missing.range(may_hold).next().is_none() {
                 return Ok(true);
             }
-            let record = log::read(&log.transaction, share, &row)?;
+            let record = log.read(&row)?;
             for (seq, fingerprint, cursor) in log::applied(&record) {
                 if missing.remove(&(writer, seq)) {
                     found.insert((writer, seq), (fingerprint, cursor));
@@ -199,11 +202,11 @@ impl Reader {
     }
 
     fn begin(&mut self, share: ShareId) -> Result<ShareLog<'_>, ReadError> {
-        let mut tail = self.shared.tail().rows(share).to_vec();
+        let mut tail = self.shared.tail().rows(share);
         let transaction = self.connection.transaction()?;
         let erased = meta::erased_through(&transaction, share)?;
         // The tail may be older than the transaction.
-        tail.retain(|row| row.version > erased);
+        tail.retain(|row| row.header.version > erased);
         Ok(ShareLog {
             share,
             erased,
@@ -222,7 +225,7 @@ struct ShareLog<'a> {
     share: ShareId,
     /// The version through which the records were erased.
     erased: ShareVersion,
-    tail: Vec<RowHeader>,
+    tail: Vec<TailRow>,
     transaction: rusqlite::Transaction<'a>,
 }
 
@@ -232,12 +235,24 @@ impl ShareLog<'_> {
         self.erased.next()
     }
 
+    /// The record that a row stands for: from memory, if the file does not have it yet.
+    fn read(&self, row: &RowHeader) -> Result<Record, ReadError> {
+        let at = self
+            .tail
+            .binary_search_by_key(&row.version, |row| row.header.version);
+        let unapplied = at.ok().and_then(|at| self.tail[at].unapplied.as_ref());
+        match unapplied {
+            Some(new) => new.record(self.share, row),
+            None => log::read(&self.transaction, self.share, row),
+        }
+    }
+
     /// The first version with a cursor above `after`.
     fn version_above(&self, after: Cursor) -> Result<Option<ShareVersion>, ReadError> {
         if self
             .tail
             .first()
-            .is_none_or(|row| row.cursor_before() > after)
+            .is_none_or(|row| row.header.cursor_before() > after)
         {
             let from = (self.first(), after);
             let indexed = share_index::version_above(&self.transaction, self.share, from)?;
@@ -245,8 +260,8 @@ impl ShareLog<'_> {
                 return Ok(indexed);
             }
         }
-        let at = self.tail.partition_point(|row| row.cursor <= after);
-        Ok(self.tail.get(at).map(|row| row.version))
+        let at = self.tail.partition_point(|row| row.header.cursor <= after);
+        Ok(self.tail.get(at).map(|row| row.header.version))
     }
 
     /// Calls `visit` with the rows from version `from` on, in order, until it answers `false`. A
@@ -266,7 +281,7 @@ impl ShareLog<'_> {
             goes_on.set(visit(row)?);
             Ok(goes_on.get())
         };
-        let tail_first = self.tail.first().map(|row| row.version);
+        let tail_first = self.tail.first().map(|row| row.header.version);
         if tail_first.is_none_or(|first| from < first) {
             share_index::each_from(&self.transaction, self.share, from, &mut |row| {
                 // What the tail has may have come into the index meanwhile.
@@ -276,8 +291,9 @@ impl ShareLog<'_> {
                 }
             })?;
         }
-        for row in self.tail.iter().skip_while(|row| row.version < from) {
-            if !goes_on.get() || !check(*row)? {
+        let headers = self.tail.iter().map(|row| row.header);
+        for row in headers.skip_while(|row| row.version < from) {
+            if !goes_on.get() || !check(row)? {
                 break;
             }
         }

@@ -8,7 +8,7 @@ use share_model::{Cursor, ShareId, ShareVersion};
 
 use super::fault::ReadError;
 use super::log::{RowHeader, header};
-use super::tail::{Head, Tail};
+use super::tail::Head;
 
 /// The table. Persisted: meanings are for ever, as in `log`.
 pub(super) const SCHEMA: &str = "
@@ -24,25 +24,26 @@ pub(super) const SCHEMA: &str = "
         PRIMARY KEY (share, version)
     ) STRICT, WITHOUT ROWID;";
 
-/// Adds all rows of `tail`; the greatest position among them.
-pub(super) fn insert(connection: &Connection, tail: &Tail) -> rusqlite::Result<Option<u64>> {
+/// Adds rows; the greatest position among them.
+pub(super) fn insert(
+    connection: &Connection,
+    rows: &[(ShareId, RowHeader)],
+) -> rusqlite::Result<Option<u64>> {
     let mut statement = connection
         .prepare_cached("INSERT INTO share_index VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     let mut last = None;
-    for (share, rows) in tail.shares_after(None) {
-        for row in rows {
-            statement.execute(params![
-                share.to_bytes(),
-                row.version.get(),
-                row.position,
-                row.cursor.get(),
-                row.content.op_count,
-                row.content.writer.get(),
-                row.content.first_seq,
-                row.content.last_seq,
-            ])?;
-            last = last.max(Some(row.position));
-        }
+    for (share, row) in rows {
+        statement.execute(params![
+            share.to_bytes(),
+            row.version.get(),
+            row.position,
+            row.cursor.get(),
+            row.content.op_count,
+            row.content.writer.get(),
+            row.content.first_seq,
+            row.content.last_seq,
+        ])?;
+        last = last.max(Some(row.position));
     }
     Ok(last)
 }

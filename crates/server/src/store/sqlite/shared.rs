@@ -1,7 +1,7 @@
 //! What the writer, the readers and the callers of one open store share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     last: AtomicU64,
     /// The position of the last record that is certainly synced; 0: no commit yet.
     durable: AtomicU64,
+    /// The redo log may have what was erased.
+    erased_in_redo: AtomicBool,
     waiting_bytes: AtomicU64,
     waiting_bytes_max: u64,
 }
@@ -33,9 +35,19 @@ impl Shared {
             stopped: watch::Sender::new(None),
             last: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            erased_in_redo: AtomicBool::new(false),
             waiting_bytes: AtomicU64::new(0),
             waiting_bytes_max,
         }
+    }
+
+    /// Whether the redo log may have what was erased.
+    pub(super) fn has_erased_in_redo(&self) -> bool {
+        self.erased_in_redo.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_erased_in_redo(&self, has: bool) {
+        self.erased_in_redo.store(has, Ordering::Release);
     }
 
     /// The log was found to end at `position`; nobody knows whether all of it was synced.
@@ -43,10 +55,10 @@ impl Shared {
         self.last.store(position, Ordering::Release);
     }
 
-    /// A commit was synced, and with it all that stands before it; the log ends at `position`.
+    /// A commit was synced, and with it all up to `position`.
     pub(super) fn synced(&self, position: u64) {
-        self.last.store(position, Ordering::Release);
-        self.durable.store(position, Ordering::Release);
+        self.last.fetch_max(position, Ordering::AcqRel);
+        self.durable.fetch_max(position, Ordering::AcqRel);
     }
 
     pub(super) fn extent(&self) -> Extent {

@@ -1,10 +1,11 @@
-//! The group committer: the one place where a transaction begins and ends.
+//! The writer of the file: the one place where a transaction begins and ends.
 //!
-//! All that waits goes into one transaction, and every answer leaves after `COMMIT` returned. What
-//! fails before `COMMIT` is certainly not committed; what fails in it is in doubt, and the store
-//! stops, for after a failed fsync the operating system may have dropped what was written.
+//! It takes over what the redo log has made durable, and does what is not logged: what belongs to
+//! the server and to checkpoints. All that waits goes into one transaction, and what is answered is
+//! answered after `COMMIT` returned. What fails before `COMMIT` is certainly not committed; what
+//! fails in it is in doubt, and the store stops, for after a failed fsync the operating system may
+//! have dropped what was written.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,15 +17,12 @@ use share_model::{HistoryId, ShareId, ShareVersion, planted};
 
 use super::checkpoint::{Finished, Generation};
 use super::erasing::Begun;
-use super::log::{PreparedCommit, RowHeader};
+use super::log::PreparedCommit;
 use super::opening::BUSY_TIMEOUT_MS;
+use super::redo::Row;
 use super::shared::{Permit, Shared};
-use super::tail::Head;
 use super::{checkpoint, erasing, fault, log, meta, server_record, share_index};
 use crate::store::{CommitOutcome, StoreError};
-
-/// How much the tail may outgrow the bound at which it is moved, while there is no room to move it.
-const TAIL_FACTOR_MAX: usize = 4;
 
 /// Something to be written.
 #[derive(Debug)]
@@ -40,6 +38,8 @@ pub(super) struct Job {
 pub(super) enum Work {
     /// Records of a share.
     Commit(PreparedCommit),
+    /// Nothing: done once all that was handed over before is in the file.
+    Settle,
     /// A record of the server.
     ServerRecord {
         name: String,
@@ -76,11 +76,25 @@ pub(super) enum Work {
     BeginWal,
 }
 
+/// What the writer takes, in order.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Rows that the redo log has, behind all that were taken before.
+    Rows(Vec<Row>),
+    /// Something else.
+    Job(Job),
+}
+
+/// What could not be taken, and why: there is no room, or somebody else has the file.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    pub(super) rows: Vec<Item>,
+    pub(super) error: StoreError,
+}
+
 /// Bounds of the writer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriterBounds {
-    /// Bytes after which a group is cut.
-    pub(super) group_bytes: u64,
     /// Rows of the tail after which they go into `share_index`.
     pub(super) index_rows: usize,
     /// Pages of the write-ahead log after which it is copied into the file.
@@ -93,8 +107,8 @@ pub(super) struct Writer {
     connection: Connection,
     shared: Arc<Shared>,
     bounds: WriterBounds,
-    /// The position of the last committed row.
-    last_position: u64,
+    /// The position of the last row that the file has durably.
+    applied: u64,
     /// Pages in the write-ahead log, as of the last commit.
     wal_pages: Arc<AtomicU32>,
     /// Pages that it had when it was copied last. While a reader holds on to it, as a backup does,
@@ -105,17 +119,17 @@ pub(super) struct Writer {
     is_erasing: bool,
 }
 
-/// Rows of the transaction that is open.
+/// What the transaction that is open has.
 #[derive(Debug, Default)]
 struct Staged {
-    rows: Vec<(ShareId, RowHeader)>,
-    heads: HashMap<ShareId, Head>,
+    /// The position of the last row that was inserted.
+    last: Option<u64>,
     /// Whether there is anything to commit.
     is_dirty: bool,
 }
 
 /// How a transaction failed.
-enum Failure {
+pub(super) enum Failure {
     /// Before `COMMIT`, or refused by it: nothing of it is there.
     NotCommitted(rusqlite::Error),
     /// In `COMMIT`: nobody knows.
@@ -127,7 +141,7 @@ impl Writer {
         connection: Connection,
         shared: Arc<Shared>,
         bounds: WriterBounds,
-        last_position: u64,
+        applied: u64,
     ) -> rusqlite::Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let seen = Arc::clone(&wal_pages);
@@ -140,32 +154,44 @@ impl Writer {
             connection,
             shared,
             bounds,
-            last_position,
+            applied,
             wal_pages,
             copied_pages: 0,
             is_erasing: false,
         })
     }
 
-    /// Does the jobs, in order, in groups.
-    pub(super) fn run(&mut self, jobs: Vec<Job>) {
-        let mut group = Vec::with_capacity(jobs.len());
-        let mut bytes = 0;
-        for job in jobs {
-            if let Work::BeginErase { .. } | Work::BeginWal = job.work {
-                self.commit_group(std::mem::take(&mut group));
-                self.erase(job);
-                continue;
-            }
-            bytes += job.permit.bytes();
-            group.push(job);
-            if bytes >= self.bounds.group_bytes {
-                self.commit_group(std::mem::take(&mut group));
-                bytes = 0;
+    /// The position of the last row that the file has durably.
+    pub(super) fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Takes all of it, in order. Rows for which there is no room are given back, with all rows
+    /// behind them; jobs are answered.
+    pub(super) fn run(&mut self, items: Vec<Item>) -> Result<(), Blocked> {
+        let mut blocked = None;
+        let mut group = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Item::Job(job) if matches!(job.work, Work::BeginErase { .. } | Work::BeginWal) => {
+                    self.take(std::mem::take(&mut group), &mut blocked);
+                    self.erase(job);
+                }
+                item => group.push(item),
             }
         }
-        self.commit_group(group);
+        self.take(group, &mut blocked);
         self.maintain();
+        blocked.map_or(Ok(()), Err)
+    }
+
+    /// Puts rows into the file, alone and at once.
+    ///
+    /// # Errors
+    ///
+    /// As the transaction fails.
+    pub(super) fn put(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        self.transaction(|writer, staged| writer.insert(rows, staged))
     }
 
     /// Does a job that does not go with others.
@@ -174,7 +200,7 @@ impl Writer {
             // Rows are erased where they are indexed.
             let has_rows = |writer: &Self| {
                 let tail = writer.shared.tail();
-                let first = tail.rows(share).first().map(|row| row.version);
+                let first = tail.headers(share).first().map(|row| row.version);
                 first.is_some_and(|first| first <= through)
             };
             if self.shared.stopped().is_none() && has_rows(self) {
@@ -187,7 +213,8 @@ impl Writer {
                 return answer(job, CommitOutcome::Refused(refused));
             }
             self.is_erasing = true;
-            return self.commit_group(vec![job]);
+            self.shared.set_erased_in_redo(true);
+            return self.take(vec![Item::Job(job)], &mut None);
         }
         let is_done = self.shared.stopped().is_none() && self.begin_wal();
         let outcome = match (self.shared.stopped(), is_done) {
@@ -198,37 +225,69 @@ impl Writer {
         answer(job, outcome);
     }
 
-    fn commit_group(&mut self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
+    /// Takes items in one transaction, or each in its own if that has no room.
+    fn take(&mut self, mut items: Vec<Item>, blocked: &mut Option<Blocked>) {
+        if let Some(blocked) = blocked {
+            // Rows stay in the order of the log.
+            let is_row = |item: &mut Item| matches!(item, Item::Rows(_));
+            blocked.rows.extend(items.extract_if(.., is_row));
+        }
+        if items.is_empty() {
             return;
         }
         if let Some(stopped) = self.shared.stopped() {
-            return answer_all(jobs, &CommitOutcome::Refused(stopped));
+            return answer_all(items, &CommitOutcome::Refused(stopped));
         }
         match self.transaction(|writer, staged| {
-            let applied = jobs.iter().map(|job| writer.apply(&job.work, staged));
-            applied.collect::<rusqlite::Result<Vec<_>>>()
+            let done = items.iter().map(|item| writer.apply_item(item, staged));
+            done.collect::<rusqlite::Result<Vec<_>>>()
         }) {
             Ok(outcomes) => {
-                for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    answer(job, outcome);
+                for (item, outcome) in items.into_iter().zip(outcomes) {
+                    if let Item::Job(job) = item {
+                        answer(job, outcome);
+                    }
                 }
             }
             // One may be too large while the others fit.
-            Err(Failure::NotCommitted(error)) if is_full(&error) && jobs.len() > 1 => {
-                for job in jobs {
-                    self.commit_group(vec![job]);
+            Err(Failure::NotCommitted(error)) if is_full(&error) && items.len() > 1 => {
+                for item in items {
+                    self.take(vec![item], blocked);
                 }
             }
             Err(Failure::NotCommitted(error)) => {
                 let error = self.not_committed(error);
-                answer_all(jobs, &CommitOutcome::Refused(error));
+                let is_row = |item: &mut Item| matches!(item, Item::Rows(_));
+                let rows: Vec<_> = items.extract_if(.., is_row).collect();
+                answer_all(items, &CommitOutcome::Refused(error.clone()));
+                if !rows.is_empty() {
+                    *blocked = Some(Blocked { rows, error });
+                }
             }
             Err(Failure::InDoubt(error)) => {
                 let stopped = self.shared.stop(&format!("commit failed: {error}"));
-                answer_all(jobs, &CommitOutcome::Unknown(stopped.to_string()));
+                answer_all(items, &CommitOutcome::Unknown(stopped.to_string()));
             }
         }
+    }
+
+    fn apply_item(&self, item: &Item, staged: &mut Staged) -> rusqlite::Result<CommitOutcome<u64>> {
+        match item {
+            Item::Rows(rows) => {
+                self.insert(rows, staged)?;
+                Ok(CommitOutcome::Done)
+            }
+            Item::Job(job) => self.apply(&job.work, staged),
+        }
+    }
+
+    fn insert(&self, rows: &[Row], staged: &mut Staged) -> rusqlite::Result<()> {
+        for row in rows {
+            log::insert(&self.connection, row.share, &row.new, &row.header)?;
+            staged.last = Some(row.header.position);
+        }
+        staged.is_dirty = true;
+        Ok(())
     }
 
     /// Runs `fill` in a transaction and commits what it staged.
@@ -258,17 +317,16 @@ impl Writer {
             }
             // No room means that a frame of the write-ahead log could not be written whole, so the
             // last one, which commits, is not there. Failed writes and syncs have other codes.
-            return Err(match is_full(&error) && self.is_at(self.last_position) {
+            return Err(match is_full(&error) && self.is_at(self.applied) {
                 true => Failure::NotCommitted(error),
                 false => Failure::InDoubt(error),
             });
         }
-        self.last_position += staged.rows.len() as u64;
-        self.shared.synced(self.last_position);
-        let mut tail = self.shared.tail();
-        for (share, row) in staged.rows {
-            tail.push(share, row);
+        if let Some(last) = staged.last {
+            self.applied = last;
+            self.shared.tail().applied(last);
         }
+        self.shared.synced(self.applied);
         Ok(filled)
     }
 
@@ -288,7 +346,7 @@ impl Writer {
     }
 
     /// What a failure before `COMMIT` means: the store goes on only if room or time can mend it.
-    fn not_committed(&self, error: rusqlite::Error) -> StoreError {
+    pub(super) fn not_committed(&self, error: rusqlite::Error) -> StoreError {
         let what = error.to_string();
         let error = fault::store_error(error, "write", &self.shared.file);
         match error {
@@ -299,7 +357,10 @@ impl Writer {
 
     fn apply(&self, work: &Work, staged: &mut Staged) -> rusqlite::Result<CommitOutcome<u64>> {
         let outcome = match work {
-            Work::Commit(commit) => self.append(commit, staged)?,
+            // The committer keeps these for itself.
+            Work::Commit(_) => CommitOutcome::Conflict { actual: 0 },
+            // All that was handed over before is in the file.
+            Work::Settle => return Ok(CommitOutcome::Done),
             Work::ServerRecord {
                 name,
                 expected,
@@ -309,7 +370,7 @@ impl Writer {
                 share,
                 version,
                 generation,
-            } => self.begin_checkpoint(*share, *version, *generation, staged)?,
+            } => self.begin_checkpoint(*share, *version, *generation)?,
             Work::Piece {
                 generation,
                 number,
@@ -342,58 +403,15 @@ impl Writer {
         Ok(outcome)
     }
 
-    fn append(
-        &self,
-        commit: &PreparedCommit,
-        staged: &mut Staged,
-    ) -> rusqlite::Result<CommitOutcome<u64>> {
-        let share = commit.share;
-        let mut head = self.head(share, staged)?;
-        if head.version != commit.expected {
-            return Ok(CommitOutcome::Conflict {
-                actual: head.version.get(),
-            });
-        }
-        if self.shared.tail().row_count() >= self.bounds.index_rows.saturating_mul(TAIL_FACTOR_MAX)
-        {
-            let file = self.shared.file.clone();
-            return Ok(CommitOutcome::Refused(StoreError::Full { file }));
-        }
-        // All is checked before anything is written.
-        let mut headers = Vec::with_capacity(commit.rows.len());
-        let first = self.last_position + staged.rows.len() as u64 + 1;
-        for (position, row) in (first..).zip(&commit.rows) {
-            if row
-                .cursor_before
-                .is_some_and(|before| before != head.cursor)
-            {
-                return Ok(CommitOutcome::Refused(StoreError::Invalid {
-                    share,
-                    what: "the cursor does not follow the share's",
-                }));
-            }
-            let header = row.header_after(head, position);
-            head = Head::from(&header);
-            headers.push(header);
-        }
-        for (row, header) in commit.rows.iter().zip(headers) {
-            log::insert(&self.connection, share, row, &header)?;
-            staged.rows.push((share, header));
-        }
-        staged.heads.insert(share, head);
-        Ok(CommitOutcome::Done)
-    }
-
-    /// Where the share's log ends within the open transaction; zero if there is no such share.
-    fn head(&self, share: ShareId, staged: &Staged) -> rusqlite::Result<Head> {
-        if let Some(head) = staged.heads.get(&share) {
-            return Ok(*head);
-        }
+    /// The share's version, whether the file has its records yet or not; zero if there is no such
+    /// share.
+    fn version(&self, share: ShareId) -> rusqlite::Result<ShareVersion> {
         let head = self.shared.tail().head(share);
-        match head {
-            Some(head) => Ok(head),
-            None => Ok(share_index::last(&self.connection, share)?.unwrap_or_default()),
-        }
+        let head = match head {
+            Some(head) => head,
+            None => share_index::last(&self.connection, share)?.unwrap_or_default(),
+        };
+        Ok(head.version)
     }
 
     fn begin_checkpoint(
@@ -401,9 +419,8 @@ impl Writer {
         share: ShareId,
         version: ShareVersion,
         generation: Generation,
-        staged: &Staged,
     ) -> rusqlite::Result<CommitOutcome<u64>> {
-        if version == ShareVersion::ZERO || version > self.head(share, staged)?.version {
+        if version == ShareVersion::ZERO || version > self.version(share)? {
             return Ok(CommitOutcome::Refused(StoreError::Invalid {
                 share,
                 what: "a checkpoint is of a version that the share does not have",
@@ -438,11 +455,11 @@ impl Writer {
     }
 
     /// What keeps memory, opening and the write-ahead log bounded; after the answers.
-    fn maintain(&mut self) {
+    pub(super) fn maintain(&mut self) {
         if self.shared.stopped().is_some() {
             return;
         }
-        if self.shared.tail().row_count() >= self.bounds.index_rows {
+        if self.shared.tail().applied_count() >= self.bounds.index_rows {
             self.index_tail();
         }
         let pages = self.wal_pages.load(Ordering::Relaxed);
@@ -460,17 +477,17 @@ impl Writer {
     /// Moves the tail into `share_index`.
     fn index_tail(&mut self) {
         let indexed = self.transaction(|writer, staged| {
-            // A copy, for readers look at the tail meanwhile; only this thread changes it.
-            let tail = writer.shared.tail().clone();
-            let last = share_index::insert(&writer.connection, &tail)?;
+            let rows = writer.shared.tail().applied_rows();
+            let last = share_index::insert(&writer.connection, &rows)?;
             if let Some(last) = last {
                 meta::set_indexed_through(&writer.connection, last)?;
+                staged.is_dirty = true;
             }
-            staged.is_dirty = true;
-            Ok(())
+            Ok(last)
         });
         match indexed {
-            Ok(()) => self.shared.tail().clear(),
+            Ok(Some(last)) => self.shared.tail().forget_through(last),
+            Ok(None) => {}
             // Full: the tail stays, and the next commits try again.
             Err(Failure::NotCommitted(error)) => drop(self.not_committed(error)),
             Err(Failure::InDoubt(error)) => {
@@ -497,6 +514,9 @@ impl Writer {
         }
         self.wal_pages.store(0, Ordering::Relaxed);
         self.copied_pages = 0;
+        if self.shared.has_erased_in_redo() {
+            return true;
+        }
         let ended = self.transaction(|writer, staged| {
             staged.is_dirty = true;
             meta::end_erasing(&writer.connection)
@@ -525,11 +545,11 @@ impl Writer {
     }
 }
 
-fn is_full(error: &rusqlite::Error) -> bool {
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
-fn answer(job: Job, outcome: CommitOutcome<u64>) {
+pub(super) fn answer(job: Job, outcome: CommitOutcome<u64>) {
     let Job { permit, reply, .. } = job;
     // Before the answer: who has it finds the room free.
     drop(permit);
@@ -537,8 +557,10 @@ fn answer(job: Job, outcome: CommitOutcome<u64>) {
     let _ = reply.send(outcome);
 }
 
-fn answer_all(jobs: Vec<Job>, outcome: &CommitOutcome<u64>) {
-    for job in jobs {
-        answer(job, outcome.clone());
+fn answer_all(items: Vec<Item>, outcome: &CommitOutcome<u64>) {
+    for item in items {
+        if let Item::Job(job) = item {
+            answer(job, outcome.clone());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A server's store.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use share_engine::{CreateShare, Record, ShareState};
 use share_model::seam::{Executor, SeededEntropy, SystemFiles};
@@ -67,7 +68,12 @@ fn opened(folder: &Path) -> Result<SqliteStore, StoreError> {
         executor: Executor::Inline,
         ..SqliteStoreOptions::default()
     };
-    SqliteStore::open(folder, &options, &SystemFiles, &SeededEntropy::new(1))
+    SqliteStore::open(
+        folder,
+        &options,
+        Arc::new(SystemFiles),
+        &SeededEntropy::new(1),
+    )
 }
 
 /// As an owner loads it.
