@@ -1,6 +1,6 @@
 //! One connection: its message stream, and what its capabilities share.
 
-use std::pin::pin;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use capnp_rpc::rpc_twoparty_capnp::Side;
 use share_network::{AnswerGate, Turn, VatNetwork};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::info;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::{Instrument, info};
 
 use share_proto::share_capnp::bootstrap;
 
@@ -120,11 +120,14 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();
-    let mut system = pin!(system);
+    // A task of its own: it is polled several times a call, the rest only when something may end the
+    // connection.
+    let system = tokio::task::spawn_local(system.in_current_span());
+    let mut system = AbortOnDropHandle::new(system);
     info!("connected");
     let left = tokio::select! {
         biased;
-        left = &mut system => Left::Itself(left),
+        left = ended_by_itself(&mut system) => Left::Itself(left),
         // Fails if the server is gone: then this drains too.
         _ = drain.wait_for(|drain| *drain) => Left::Drain,
         why = connection.unwanted() => Left::Unwanted(why),
@@ -145,8 +148,8 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
                 tokio::select! {
                     biased;
                     finished = finished => finished,
-                    left = &mut system => left,
-                }
+                    left = ended_by_itself(&mut system) => left,
+                            }
             };
             match tokio::time::timeout(drain_deadline, finished).await {
                 Ok(Ok(())) => info!("disconnected, the server drains"),
@@ -155,7 +158,26 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
             }
         }
     }
+    if !system.is_finished() {
+        system.abort();
+        // It was told to: how it ended makes no difference.
+        let _ = system.await;
+    }
     connection.over.cancel();
     connection.tasks.close();
     connection.tasks.wait().await;
+}
+
+/// How the RPC system ended that runs in this task. A panic in one of its methods goes on here.
+async fn ended_by_itself(
+    system: &mut AbortOnDropHandle<Result<(), capnp::Error>>,
+) -> Result<(), capnp::Error> {
+    match system.await {
+        Ok(left) => left,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // Only the end of the server's thread stops it from without.
+            Err(_) => Ok(()),
+        },
+    }
 }
