@@ -96,7 +96,7 @@ impl appender::Server for Appender {
         params: appender::AppendOpsParams,
         mut results: appender::AppendOpsResults,
     ) -> Result<(), Error> {
-        let appended = self.connection.door.within(self.append(params)).await;
+        let appended = self.connection.deadlines.within(self.append(params)).await;
         let appended = appended.map_err(|fault| exception(&fault))?;
         wire::write_append_outcome(&appended, results.get().init_outcome());
         Ok(())

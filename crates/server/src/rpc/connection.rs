@@ -16,6 +16,7 @@ use share_proto::share_capnp::bootstrap;
 
 use super::Door;
 use super::bootstrap::Bootstrap;
+use super::deadlines::Deadlines;
 use super::patience::{Trust, Unwanted};
 use super::quota::{Held, Quota};
 use super::redeems::{Redeems, Try};
@@ -27,6 +28,8 @@ use crate::server::Io;
 pub(super) struct Connection {
     pub(super) door: Door,
     pub(super) calls: Rc<Quota>,
+    /// Of appends and of what sessions are asked.
+    pub(super) deadlines: Deadlines,
     pub(super) sessions: Rc<Quota>,
     pub(super) subscriptions: Rc<Quota>,
     pub(super) snapshots: Rc<Quota>,
@@ -46,6 +49,7 @@ impl Connection {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
+            deadlines: Deadlines::new(limits.call_deadline),
             sessions: Quota::new("sessions of a connection", limits.sessions_max),
             subscriptions: Quota::new("subscriptions of a connection", limits.subscriptions_max),
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
@@ -131,6 +135,7 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
         // Fails if the server is gone: then this drains too.
         _ = drain.wait_for(|drain| *drain) => Left::Drain,
         why = connection.unwanted() => Left::Unwanted(why),
+        never = connection.deadlines.run() => match never {},
     };
     match left {
         Left::Itself(_) if let Some(reason) = ended.reason() => info!(%reason, "disconnected"),
@@ -149,7 +154,8 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
                     biased;
                     finished = finished => finished,
                     left = ended_by_itself(&mut system) => left,
-                            }
+                    never = connection.deadlines.run() => match never {},
+                }
             };
             match tokio::time::timeout(drain_deadline, finished).await {
                 Ok(Ok(())) => info!("disconnected, the server drains"),

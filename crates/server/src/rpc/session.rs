@@ -80,7 +80,7 @@ impl Session {
             let outcome = reply.outcome().await?;
             Ok(outcome.map(|answer| (reading, answer)))
         };
-        self.connection.door.within(asked).await
+        self.connection.deadlines.within(asked).await
     }
 
     async fn claim(
