@@ -72,6 +72,10 @@ impl AnswerGate {
     /// Waits until a large answer may be built.
     async fn room(&self, has_room: fn(&Link) -> bool) {
         let link = &self.link;
+        // Most often there is room; then nothing has to be listened to.
+        if has_room(link) {
+            return;
+        }
         loop {
             // Listens from before the look.
             let mut freed = pin!(link.budget.freed());

@@ -10,6 +10,7 @@ mod arriving;
 mod backup;
 mod bootstrap;
 mod connection;
+mod deadlines;
 mod exception;
 mod factory;
 mod floor;

@@ -19,7 +19,7 @@ use crate::owner::{AppendCall, AppenderTicket, Outcome};
 #[derive(Debug)]
 pub(super) struct Appender {
     connection: Rc<Connection>,
-    claimed: Arriving<(ClaimedBy, Claimed)>,
+    claimed: Arriving<(Rc<ClaimedBy>, Claimed)>,
     /// Held by one batch after the other, in the order of their calls, until it has its place in the
     /// share's queue.
     turn: Mutex<()>,
@@ -28,14 +28,17 @@ pub(super) struct Appender {
 }
 
 /// A claim that holds, and by whom it was made.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct ClaimedBy {
     pub(super) reading: Reading,
     pub(super) ticket: AppenderTicket,
 }
 
 impl Appender {
-    pub(super) fn new(connection: Rc<Connection>, claimed: Arriving<(ClaimedBy, Claimed)>) -> Self {
+    pub(super) fn new(
+        connection: Rc<Connection>,
+        claimed: Arriving<(Rc<ClaimedBy>, Claimed)>,
+    ) -> Self {
         Self {
             connection,
             claimed,
@@ -48,8 +51,8 @@ impl Appender {
         let _call = self.connection.begin_call()?;
         let turn = self.turn.lock().await;
         let submitted = match self.claimed.get().await? {
-            Ok((by, _)) => match self.read(by, &params) {
-                Ok((reading, command)) => Ok(reading.append(command).await),
+            Ok((by, _)) => match self.read(&by, &params) {
+                Ok(command) => Ok(by.reading.append(command).await),
                 Err(refusal) => Err(refusal),
             },
             Err(refusal) => Err(refusal),
@@ -66,9 +69,9 @@ impl Appender {
     /// What the share's owner is asked.
     fn read(
         &self,
-        by: ClaimedBy,
+        by: &ClaimedBy,
         params: &appender::AppendOpsParams,
-    ) -> Result<(Reading, AppendCall), Refusal> {
+    ) -> Result<AppendCall, Refusal> {
         if let Some(refusal) = &*self.ended.borrow() {
             return Err(refusal.clone());
         }
@@ -78,13 +81,12 @@ impl Appender {
         let (batch, envelope) = read.inspect_err(|refusal| {
             *self.ended.borrow_mut() = Some(refusal.clone());
         })?;
-        let command = AppendCall {
+        Ok(AppendCall {
             authority,
-            appender: by.ticket,
+            appender: by.ticket.clone(),
             batch,
             envelope,
-        };
-        Ok((by.reading, command))
+        })
     }
 }
 
@@ -94,7 +96,7 @@ impl appender::Server for Appender {
         params: appender::AppendOpsParams,
         mut results: appender::AppendOpsResults,
     ) -> Result<(), Error> {
-        let appended = self.connection.door.within(self.append(params)).await;
+        let appended = self.connection.deadlines.within(self.append(params)).await;
         let appended = appended.map_err(|fault| exception(&fault))?;
         wire::write_append_outcome(&appended, results.get().init_outcome());
         Ok(())

@@ -38,6 +38,10 @@ impl<T: Clone + 'static> Arriving<T> {
 
     /// Waits for it. Cancel safe.
     pub(super) async fn get(&self) -> Outcome<T> {
+        // Most often it has come before.
+        if let Some(outcome) = &*self.0.borrow() {
+            return outcome.clone();
+        }
         let mut receiver = self.0.clone();
         match receiver.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(outcome)) => outcome.clone(),

@@ -1,6 +1,6 @@
 //! One connection: its message stream, and what its capabilities share.
 
-use std::pin::pin;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,13 +9,14 @@ use capnp_rpc::rpc_twoparty_capnp::Side;
 use share_network::{AnswerGate, Turn, VatNetwork};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::info;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::{Instrument, info};
 
 use share_proto::share_capnp::bootstrap;
 
 use super::Door;
 use super::bootstrap::Bootstrap;
+use super::deadlines::Deadlines;
 use super::patience::{Trust, Unwanted};
 use super::quota::{Held, Quota};
 use super::redeems::{Redeems, Try};
@@ -27,6 +28,8 @@ use crate::server::Io;
 pub(super) struct Connection {
     pub(super) door: Door,
     pub(super) calls: Rc<Quota>,
+    /// Of appends and of what sessions are asked.
+    pub(super) deadlines: Deadlines,
     pub(super) sessions: Rc<Quota>,
     pub(super) subscriptions: Rc<Quota>,
     pub(super) snapshots: Rc<Quota>,
@@ -46,6 +49,7 @@ impl Connection {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
+            deadlines: Deadlines::new(limits.call_deadline),
             sessions: Quota::new("sessions of a connection", limits.sessions_max),
             subscriptions: Quota::new("subscriptions of a connection", limits.subscriptions_max),
             snapshots: Quota::new("snapshots of a connection", limits.snapshots_max),
@@ -120,14 +124,18 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();
-    let mut system = pin!(system);
+    // A task of its own: it is polled several times a call, the rest only when something may end the
+    // connection.
+    let system = tokio::task::spawn_local(system.in_current_span());
+    let mut system = AbortOnDropHandle::new(system);
     info!("connected");
     let left = tokio::select! {
         biased;
-        left = &mut system => Left::Itself(left),
+        left = ended_by_itself(&mut system) => Left::Itself(left),
         // Fails if the server is gone: then this drains too.
         _ = drain.wait_for(|drain| *drain) => Left::Drain,
         why = connection.unwanted() => Left::Unwanted(why),
+        never = connection.deadlines.run() => match never {},
     };
     match left {
         Left::Itself(_) if let Some(reason) = ended.reason() => info!(%reason, "disconnected"),
@@ -145,7 +153,8 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
                 tokio::select! {
                     biased;
                     finished = finished => finished,
-                    left = &mut system => left,
+                    left = ended_by_itself(&mut system) => left,
+                    never = connection.deadlines.run() => match never {},
                 }
             };
             match tokio::time::timeout(drain_deadline, finished).await {
@@ -155,7 +164,26 @@ pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) 
             }
         }
     }
+    if !system.is_finished() {
+        system.abort();
+        // It was told to: how it ended makes no difference.
+        let _ = system.await;
+    }
     connection.over.cancel();
     connection.tasks.close();
     connection.tasks.wait().await;
+}
+
+/// How the RPC system ended that runs in this task. A panic in one of its methods goes on here.
+async fn ended_by_itself(
+    system: &mut AbortOnDropHandle<Result<(), capnp::Error>>,
+) -> Result<(), capnp::Error> {
+    match system.await {
+        Ok(left) => left,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // Only the end of the server's thread stops it from without.
+            Err(_) => Ok(()),
+        },
+    }
 }

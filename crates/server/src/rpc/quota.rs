@@ -1,10 +1,11 @@
 //! How many of something one connection may hold.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use share_model::seam::Clock;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::fault::Fault;
 
@@ -13,7 +14,9 @@ use crate::fault::Fault;
 pub(super) struct Quota {
     what: &'static str,
     max: usize,
-    held: watch::Sender<usize>,
+    held: Cell<usize>,
+    /// Told when the first is taken, and when the last is given back: every call counts, and few wait.
+    turned: Notify,
 }
 
 /// One that is held, until this is dropped.
@@ -22,43 +25,44 @@ pub(super) struct Held(Rc<Quota>);
 
 impl Quota {
     pub(super) fn new(what: &'static str, max: usize) -> Rc<Self> {
-        let held = watch::Sender::new(0);
-        Rc::new(Self { what, max, held })
+        Rc::new(Self {
+            what,
+            max,
+            held: Cell::new(0),
+            turned: Notify::new(),
+        })
     }
 
     /// Takes one more.
     pub(super) fn take(self: &Rc<Self>) -> Result<Held, Fault> {
-        let is_taken = self.held.send_if_modified(|held| {
-            let has_room = *held < self.max;
-            *held += usize::from(has_room);
-            has_room
-        });
-        if is_taken {
-            Ok(Held(Rc::clone(self)))
-        } else {
-            Err(Fault::TooMany {
+        let held = self.held.get();
+        if held >= self.max {
+            return Err(Fault::TooMany {
                 what: self.what,
                 max: self.max,
-            })
+            });
         }
+        self.held.set(held + 1);
+        if held == 0 {
+            self.turned.notify_waiters();
+        }
+        Ok(Held(Rc::clone(self)))
     }
 
     /// Waits until none is held.
     pub(super) async fn none_held(&self) {
-        let mut held = self.held.subscribe();
-        // The sender lives as long as `self`.
-        let _ = held.wait_for(|held| *held == 0).await;
+        while self.held.get() > 0 {
+            self.turned.notified().await;
+        }
     }
 
     /// Waits until none was held for so long. Cancel safe, and begins anew each time.
     pub(super) async fn none_held_for(&self, clock: &dyn Clock, span: Duration) {
-        let mut held = self.held.subscribe();
         loop {
-            // As above.
-            let _ = held.wait_for(|held| *held == 0).await;
+            self.none_held().await;
             tokio::select! {
                 biased;
-                _ = held.changed() => {}
+                () = self.turned.notified() => {}
                 () = clock.sleep(span) => return,
             }
         }
@@ -67,6 +71,10 @@ impl Quota {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.held.send_modify(|held| *held -= 1);
+        let held = self.0.held.get() - 1;
+        self.0.held.set(held);
+        if held == 0 {
+            self.0.turned.notify_waiters();
+        }
     }
 }

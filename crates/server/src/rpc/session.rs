@@ -80,13 +80,13 @@ impl Session {
             let outcome = reply.outcome().await?;
             Ok(outcome.map(|answer| (reading, answer)))
         };
-        self.connection.door.within(asked).await
+        self.connection.deadlines.within(asked).await
     }
 
     async fn claim(
         &self,
         params: share_session::ClaimWriterParams,
-    ) -> Outcome<(ClaimedBy, Claimed)> {
+    ) -> Outcome<(Rc<ClaimedBy>, Claimed)> {
         let request = match read_claim(&params) {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
@@ -95,7 +95,7 @@ impl Session {
         let claim = self.call(command).await?;
         Ok(claim.map(|(reading, Claim { appender, claimed })| {
             let ticket = appender;
-            (ClaimedBy { reading, ticket }, claimed)
+            (Rc::new(ClaimedBy { reading, ticket }), claimed)
         }))
     }
 
