@@ -47,8 +47,8 @@ async fn fill(bench: &Bench, tasks: usize) -> Result<Samples, BenchError> {
     let tasks: Vec<_> = (0..tasks)
         .map(|task| {
             let put = Mutation::Put {
-                key: format!("part/{task}"),
-                json: json.clone(),
+                key: format!("part/{task}").into(),
+                json: json.as_str().into(),
             };
             tokio::task::spawn_local(enqueue(outbox.clone(), share, put, span))
         })
@@ -123,7 +123,7 @@ async fn stream_percent(bench: &Bench) -> Result<f64, BenchError> {
         sleep_until(due).await;
         let token = Mutation::AppendText {
             key: "part".into(),
-            pointer: String::new(),
+            pointer: "".into(),
             text: " token".into(),
         };
         outbox

@@ -36,8 +36,8 @@ pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchEr
         let some = enqueued..ops.min(enqueued + ENQUEUED_AT_ONCE);
         let puts = some.map(|at| {
             NewOp::of(Mutation::Put {
-                key: format!("part/{}", at % KEYS),
-                json: json.clone(),
+                key: format!("part/{}", at % KEYS).into(),
+                json: json.as_str().into(),
             })
         });
         let puts: Vec<_> = puts.collect();

@@ -51,7 +51,7 @@ use crate::store::{SqliteStore, Store};
 
 use doorway::Doorway;
 use http::{HttpFace, urls};
-use place::{Place, Placement};
+use place::{Part, Placement};
 use security::Protecting;
 
 /// Starts servers.
@@ -146,7 +146,6 @@ async fn start(
         budget: Arc::new(Budget::new(&limits.messages)),
         drain: drain_doors.subscribe(),
     };
-    let hub_place = Place::start(placement, "share-owner", move || Box::pin(task.run()))?;
     let protecting = served.protecting;
     let doorway = Doorway {
         placement,
@@ -154,7 +153,8 @@ async fn start(
         door: &door,
         limits: &limits,
     };
-    let mut open = doorway.open_rpc(doors.rpc, rpc_threads)?;
+    let owners = move || Box::pin(task.run()) as Part;
+    let (hub_place, mut open) = doorway.open_rpc(doors.rpc, rpc_threads, owners)?;
     if let (Some(face), Some(listener)) = (served.face, doors.http) {
         open.add(doorway.open_http(listener, face)?);
     }

@@ -43,24 +43,52 @@ impl Open {
 }
 
 impl Doorway<'_> {
-    /// Serves RPC on so many threads, one at least.
+    /// Serves RPC, and runs `owners`: both on one thread, which for few cores is the fastest; or the
+    /// connections on so many threads of their own.
     pub(super) fn open_rpc(
         &self,
         listener: Box<dyn Listener>,
         threads: usize,
-    ) -> Result<Open, ServerError> {
+        owners: impl FnOnce() -> Part + Send + 'static,
+    ) -> Result<(Place, Open), ServerError> {
         let (mut places, mut lines) = (Vec::new(), Vec::new());
-        for number in 1..=threads.max(1) {
-            let (door, opening) = (self.door.clone(), self.opening(Speech::Rpc));
-            let serve = |incoming| Box::pin(serve_connections(door, opening, incoming)) as Part;
-            let (place, line) = self.place(&format!("share-rpc-{number}"), serve)?;
+        let owners = if threads <= 1 {
+            let (line, serve) = self.serve_rpc();
+            let (owners, place) = Place::start_together(
+                self.placement,
+                ("share-serve", owners),
+                ("share-rpc", serve),
+            )?;
             places.push(place);
             lines.push(line);
-        }
+            owners
+        } else {
+            let owners = Place::start(self.placement, "share-owner", owners)?;
+            for number in 1..=threads {
+                let (line, serve) = self.serve_rpc();
+                let name = format!("share-rpc-{number}");
+                places.push(Place::start(self.placement, &name, serve)?);
+                lines.push(line);
+            }
+            owners
+        };
         let max = self.limits.connections_max;
         let connections = Connections::new(max, self.limits.connections_per_address_max);
         let accepting = vec![self.accept(listener, lines, connections)];
-        Ok(Open { accepting, places })
+        Ok((owners, Open { accepting, places }))
+    }
+
+    /// What serves the connections that come by a line.
+    fn serve_rpc(
+        &self,
+    ) -> (
+        mpsc::Sender<Accepted>,
+        impl FnOnce() -> Part + Send + 'static,
+    ) {
+        let (door, opening) = (self.door.clone(), self.opening(Speech::Rpc));
+        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
+        let serve = move || Box::pin(serve_connections(door, opening, incoming)) as Part;
+        (line, serve)
     }
 
     /// Serves HTTP. The face counts connections that have their TLS, as many as those that have not.
@@ -70,8 +98,9 @@ impl Doorway<'_> {
         face: HttpFace,
     ) -> Result<Open, ServerError> {
         let serving = face.serving(self.door.clone(), self.opening(Speech::Http), self.limits);
-        let serve = |incoming| Box::pin(serving.run(incoming)) as Part;
-        let (place, line) = self.place("share-http", serve)?;
+        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
+        let serve = move || Box::pin(serving.run(incoming)) as Part;
+        let place = Place::start(self.placement, "share-http", serve)?;
         let web = &self.limits.web;
         let connections = Connections::new(web.connections_max, web.connections_per_address_max);
         let accepting = vec![self.accept(listener, vec![line], connections)];
@@ -85,17 +114,6 @@ impl Doorway<'_> {
             speech,
             deadline: self.limits.tls_handshake,
         }
-    }
-
-    /// A place that serves what comes by the line.
-    fn place(
-        &self,
-        name: &str,
-        serve: impl FnOnce(mpsc::Receiver<Accepted>) -> Part + Send + 'static,
-    ) -> Result<(Place, mpsc::Sender<Accepted>), ServerError> {
-        let (line, incoming) = mpsc::channel(HANDOVER_MAX);
-        let place = Place::start(self.placement, name, move || serve(incoming))?;
-        Ok((place, line))
     }
 
     /// Accepts what comes by a listener, for those at the other ends of the lines.

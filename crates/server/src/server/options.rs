@@ -32,7 +32,8 @@ pub struct ServerOptions {
     pub tls: TlsOptions,
     /// How HTTP is served, where the server has a listener for it.
     pub http: HttpOptions,
-    /// Threads that serve connections; at least one.
+    /// Threads that serve connections. With one, the owners of shares run on it as well, so that a call
+    /// costs no switch of threads but those of its commit; with more, they have one of their own.
     pub rpc_threads: usize,
     /// How the store is opened.
     pub store: SqliteStoreOptions,

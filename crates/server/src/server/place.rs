@@ -35,6 +35,8 @@ pub(crate) struct Place {
 enum Running {
     Thread(thread::JoinHandle<()>),
     Task(tokio::task::JoinHandle<()>),
+    /// On the thread of another place, which joins it.
+    Guest,
 }
 
 pub(crate) type Part = Pin<Box<dyn Future<Output = ()>>>;
@@ -65,6 +67,43 @@ impl Place {
         })
     }
 
+    /// Starts two parts that have much to say to each other: on one thread, where a word costs no
+    /// switch. The first is to be joined last.
+    pub(crate) fn start_together<A, B>(
+        placement: Placement,
+        (host_name, host): (&str, A),
+        (guest_name, guest): (&str, B),
+    ) -> Result<(Self, Self), ServerError>
+    where
+        A: FnOnce() -> Part + Send + 'static,
+        B: FnOnce() -> Part + Send + 'static,
+    {
+        if placement == Placement::Caller {
+            let host = Self::start(placement, host_name, host)?;
+            return Ok((host, Self::start(placement, guest_name, guest)?));
+        }
+        let (end, ended) = oneshot::channel();
+        let both = move || {
+            Box::pin(async move {
+                let guest = tokio::task::spawn_local(async move {
+                    guest().await;
+                    // The server may have given up waiting.
+                    let _ = end.send(());
+                });
+                host().await;
+                // A panic of it is seen where its end is awaited.
+                let _ = guest.await;
+            }) as Part
+        };
+        let host = Self::start(placement, host_name, both)?;
+        let guest = Self {
+            name: guest_name.to_owned(),
+            ended,
+            running: Running::Guest,
+        };
+        Ok((host, guest))
+    }
+
     /// Waits until the part has ended.
     pub(crate) async fn join(self, deadline: Duration) -> Result<(), ServerError> {
         let Self {
@@ -83,6 +122,7 @@ impl Place {
             // It has sent its end, or is unwinding: this does not wait for long.
             Running::Thread(thread) => thread.join().is_err(),
             Running::Task(task) => task.await.is_err(),
+            Running::Guest => false,
         };
         if panicked || ended.is_err() {
             return Err(ServerError::Panicked { name });
