@@ -59,6 +59,11 @@ impl Feed {
         *self.head.borrow()
     }
 
+    /// How many are told of the rises of the head.
+    pub(crate) fn readers(&self) -> usize {
+        self.head.receiver_count()
+    }
+
     /// Tells of every rise of the head.
     pub(crate) fn watch(&self) -> watch::Receiver<Cursor> {
         self.head.subscribe()

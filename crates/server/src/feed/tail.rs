@@ -71,6 +71,11 @@ impl Tail {
         self.allowed = self.behind().saturating_add(self.limits.lag_ops_max);
     }
 
+    /// How many tails the share's log has, this one among them.
+    pub(crate) fn readers(&self) -> usize {
+        self.feed.readers()
+    }
+
     /// Up to where the log was seen.
     pub(crate) fn at(&self) -> Cursor {
         self.at

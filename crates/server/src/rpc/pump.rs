@@ -20,6 +20,20 @@ use crate::fault::{Fault, Reaction};
 use crate::feed::{Step, Tail};
 use crate::owner::{Outcome, Progress, Registration, Start, Subscribed};
 
+/// About what it costs to send something to one reader, whatever it is.
+const PUSH_COST: Duration = Duration::from_micros(20);
+/// How long a reader waits at most for what is gathered for it.
+const PACE_MAX: Duration = Duration::from_millis(20);
+
+/// How long after a push the next one may come, so that all readers of a share together leave its
+/// writers about half of a thread: ops that come meanwhile go in one push. Nothing for few readers.
+fn pace(readers: usize) -> Option<Duration> {
+    let readers = u32::try_from(readers).unwrap_or(u32::MAX);
+    let pace = PUSH_COST.saturating_mul(readers).min(PACE_MAX);
+    // Timers have whole milliseconds.
+    (pace >= Duration::from_millis(1)).then_some(pace)
+}
+
 /// Delivers to a sink.
 pub(super) struct Pump {
     door: Door,
@@ -160,7 +174,7 @@ impl Delivery<'_> {
                     drop(ops);
                     let sent = request.send();
                     drop(turn);
-                    self.sent(sent).await?;
+                    self.paced(self.sent(sent)).await?;
                 }
                 Step::CaughtUp => {
                     drop(turn);
@@ -231,6 +245,14 @@ impl Delivery<'_> {
         self.sent(request.send().promise).await.map(drop)
     }
 
+    /// Waits for what was sent, and no less than it takes until more may be.
+    async fn paced<T>(&self, sent: impl Future<Output = T>) -> T {
+        match pace(self.tail.readers()) {
+            Some(pace) => tokio::join!(sent, self.door.seams.clock.sleep(pace)).0,
+            None => sent.await,
+        }
+    }
+
     async fn sent<T>(&self, sent: impl Future<Output = Result<T, Error>>) -> Result<T, End> {
         let deadline = self.door.limits.sink_deadline;
         within(deadline, sent).await.map_err(End::Sink)
@@ -258,5 +280,19 @@ fn unavailable(fault: &Fault, retry_after: Duration) -> Refusal {
     Refusal {
         retry_after_ms: Some(u32::try_from(again.as_millis()).unwrap_or(u32::MAX)),
         ..Refusal::new(RefusalCode::Frozen, fault.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_readers_wait_for_nothing_and_many_not_for_long() {
+        assert_eq!(pace(1), None);
+        assert_eq!(pace(49), None);
+        assert_eq!(pace(100), Some(Duration::from_millis(2)));
+        assert_eq!(pace(4096), Some(PACE_MAX));
+        assert_eq!(pace(usize::MAX), Some(PACE_MAX));
     }
 }
