@@ -97,7 +97,7 @@ impl Default for SqliteStoreOptions {
             queue_max: 1024,
             waiting_bytes_max: 256 << 20,
             group_max: 1024,
-            group_bytes: 8 << 20,
+            group_bytes: 4 << 20,
             index_rows: 16 << 10,
             wal_pages: 1 << 10,
             piece_bytes: 1 << 20,

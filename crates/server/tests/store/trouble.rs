@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use share_model::Cursor;
 use share_model::seam::{Executor, SqliteSettings};
-use share_server::store::{CommitOutcome, SqliteStoreOptions, Store, StoreError};
+use share_server::store::{CommitOutcome, RedoOptions, SqliteStoreOptions, Store, StoreError};
 
 use super::faulty::persist;
 use super::opened::{open, small, try_open};
@@ -237,6 +237,52 @@ async fn a_full_disk_refuses_what_does_not_fit_and_loses_nothing() {
             persist(&store, story.commit(1)).await;
             story.assert_kept(&store).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_acked_and_finds_no_room_in_the_file_is_read_and_kept() {
+    for executor in [Executor::OwnThread, Executor::Inline] {
+        let folder = tempfile::tempdir().unwrap();
+        // The redo log has room for all of it, the file for 40 pages of 16 KiB.
+        let options = SqliteStoreOptions {
+            redo: RedoOptions {
+                segment_bytes: 4 << 20,
+                ..small(executor).redo
+            },
+            ..full_at(40, executor)
+        };
+        let store = open(folder.path(), &options);
+        let large = "x".repeat(30 << 10);
+        let mut story = Story::new(1);
+        let mut refused = None;
+        for _ in 0..200 {
+            let before = story.clone();
+            story.append(1, &[&large]);
+            match store.commit(vec![story.commit(1)]).await.remove(0) {
+                CommitOutcome::Done => {}
+                CommitOutcome::Refused(error) => {
+                    story = before;
+                    refused = Some(error);
+                    break;
+                }
+                outcome => panic!("{outcome:?}"),
+            }
+        }
+        let refused = refused.expect("200 large records don't fit");
+        assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+        // What only the redo log has is read; a copy would not have it.
+        story.assert_kept(&store).await;
+        let copied = store.copy_to(&folder.path().join("copy")).await;
+        assert!(matches!(copied, Err(StoreError::Full { .. })), "{copied:?}");
+        drop(store);
+        let full = try_open(folder.path(), &options).unwrap_err();
+        assert!(matches!(full, StoreError::Full { .. }), "{full}");
+        let store = open(folder.path(), &small(executor));
+        story.assert_kept(&store).await;
+        story.append(1, &["y"]);
+        persist(&store, story.commit(1)).await;
+        story.assert_kept(&store).await;
     }
 }
 

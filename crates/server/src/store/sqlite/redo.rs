@@ -49,8 +49,8 @@ pub struct RedoOptions {
 impl Default for RedoOptions {
     fn default() -> Self {
         Self {
-            segments: 4,
-            segment_bytes: 16 << 20,
+            segments: 8,
+            segment_bytes: 8 << 20,
             apply_bytes: 1 << 20,
             apply_delay: Duration::from_millis(50),
         }

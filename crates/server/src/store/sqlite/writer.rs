@@ -231,6 +231,10 @@ impl Writer {
             // Rows stay in the order of the log.
             let is_row = |item: &mut Item| matches!(item, Item::Rows(_));
             blocked.rows.extend(items.extract_if(.., is_row));
+            // Whoever asks for all of it does not get it.
+            let settles = |item: &mut Item| matches!(item, Item::Job(job) if matches!(job.work, Work::Settle));
+            let refused = CommitOutcome::Refused(blocked.error.clone());
+            answer_all(items.extract_if(.., settles).collect(), &refused);
         }
         if items.is_empty() {
             return;
