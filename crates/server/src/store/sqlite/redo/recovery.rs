@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn frames_of_an_earlier_round_count_for_nothing() {
         // The second segment was begun again.
-        let mut again = frames(&[9..10]);
+        let mut again = frame_of(9..10);
         again.extend(frames(&[2..3, 3..4]));
         assert_eq!(
             recovered(&[frames(&[5..7, 7..9]), again], 6),
@@ -166,7 +166,7 @@ mod tests {
     fn a_durable_row_that_is_missing_is_damage() {
         let missing = |position| Err(format!("position {position} of the redo log is missing"));
         assert_eq!(recovered(&[frames(&[1..3, 6..8])], 0), missing(3));
-        assert_eq!(recovered(&[frames(&[4..5])], 0), missing(1));
+        assert_eq!(recovered(&[frame_of(4..5)], 0), missing(1));
         // In the middle of a segment: behind it stands what is newer.
         let mut damaged = frames(&[1..2, 2..3, 3..4]);
         damaged[BLOCK + 100] ^= 1;
