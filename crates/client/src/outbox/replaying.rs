@@ -112,7 +112,7 @@ impl Outbox {
             let next = |room| send::choose(db, &lane, &cutter, &limits, (&[], room));
             if !wanted && next(1)?.sending.is_empty() {
                 return Ok(Opening::Nothing {
-                    wake_at: progress::next_due(db, lane.number)?,
+                    wake_at: progress::next_due(db, &lane)?,
                 });
             }
             let nonce = match lane.nonce {
@@ -382,7 +382,7 @@ fn mind_the_clock(
     let longest = options.retry.delay_max.as_millis();
     let longest = u64::try_from(longest).unwrap_or(u64::MAX);
     let latest = options.clock.now().plus_ms(longest);
-    progress::wait_no_longer_than(db, lane.number, latest)
+    progress::wait_no_longer_than(db, lane, latest)
 }
 
 fn check(recovery: Option<Recovery>) -> Result<ClaimCheck, OutboxError> {

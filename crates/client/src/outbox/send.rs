@@ -54,7 +54,7 @@ pub(crate) fn take(
     let mut taken = Taken {
         is_part,
         settled_through: lane.settled_through,
-        wake_at: progress::next_due(db, lane.number)?,
+        wake_at: progress::next_due(db, lane)?,
         ..Taken::default()
     };
     if sending.is_empty() {
@@ -160,8 +160,7 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
 }
 
 fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, OutboxError> {
-    let members = members::of_batch(db, lane.number, stored.number, stored.ends)?;
-    let resent = members.iter().any(|member| member.state == RowState::Sent);
+    let resent = progress::was_sent(db, lane.number, stored.number, stored.ends)?;
     progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
     let batch = batches::assemble(db, lane.number, stored)?;
     Ok(Outgoing {
