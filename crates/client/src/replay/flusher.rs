@@ -103,7 +103,10 @@ impl Supervisor {
         loop {
             if is_due && looking.is_none() {
                 gather.look(&mut changes);
-                gather.begin(&*clock);
+                // Who replays nothing has nothing that trickles in.
+                if !self.active.is_empty() {
+                    gather.begin(&*clock);
+                }
                 looking = Some(self.look(is_poll));
                 (is_due, is_poll) = (false, false);
             }
