@@ -60,7 +60,7 @@ pub use outcomes::{Heard, Outcomes};
 pub use progress::RowState;
 pub use recoveries::{LostOps, Recovery, RecoveryEvent};
 pub(crate) use replan::Standing;
-pub(crate) use replaying::{ClaimCheck, Held, OpenLane, Opening};
+pub(crate) use replaying::{ClaimCheck, Held, OpenLane, Opening, Rest};
 pub use resolve::ResolveError;
 pub(crate) use send::Taken;
 pub use status::{Resolution, Row, RowFilter, RowPosition, ShareStatus};

@@ -6,6 +6,7 @@
 
 mod exchange;
 mod flusher;
+mod gather;
 mod handle;
 mod lane;
 mod options;

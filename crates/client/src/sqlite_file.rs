@@ -22,6 +22,9 @@ const MODE_LOOKS_MAX: u32 = 5000;
 /// How often a transaction is begun in vain while others write, each time after [`BUSY_TIMEOUT`].
 const BEGINS_MAX: u32 = 6;
 
+/// Statements that are kept prepared: more than an outbox or a registry has.
+const STATEMENTS_MAX: usize = 256;
+
 /// A kind of file, and the marks by which it is known.
 #[derive(Debug)]
 pub(crate) struct Format {
@@ -336,7 +339,10 @@ fn set_up(db: &Connection, settings: &SqliteSettings) -> rusqlite::Result<()> {
     if let Some(pages) = settings.pages_max {
         db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
-    db.set_prepared_statement_cache_capacity(64);
+    // One plan for each statement: else SQLite looks at what is bound to a `LIMIT`, and prepares the
+    // statement anew whenever that is bound again.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
 }
 

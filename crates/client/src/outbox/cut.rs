@@ -45,9 +45,9 @@ impl Cutter<'_> {
         lane: &Lane,
     ) -> Result<Option<StoredBatch>, OutboxError> {
         let now = self.clock.now();
-        let mut rows = members::rejected_to_give_up(db, lane.number, now)?;
+        let mut rows = members::rejected_to_give_up(db, lane, now)?;
         if rows.is_empty() {
-            rows = members::rejected_due(db, lane.number, now, self.size.ops_max)?;
+            rows = members::rejected_due(db, lane, now, self.size.ops_max)?;
         }
         self.store(db, lane, &rows)
     }
@@ -90,8 +90,13 @@ impl Cutter<'_> {
             ends: (first.seq, last),
         };
         let batch = batches::insert(db, lane.number, batch)?;
-        for member in members {
-            progress::reserve(db, lane.number, member.seq, batch.number)?;
+        if group.is_none() && first.state == RowState::Queued {
+            // They were taken in seq order: what is queued between the ends is a member.
+            progress::reserve_queued(db, lane.number, batch.number, batch.ends)?;
+        } else {
+            for member in members {
+                progress::reserve(db, lane.number, member.seq, batch.number)?;
+            }
         }
         Ok(Some(batch))
     }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row, params};
 use share_model::{Cursor, OpId, Seq, UnixMs};
 
 use super::error::OutboxError;
+use super::lanes::Lane;
 use super::ops::Group;
 use super::outcome::{self, Outcome};
 use super::progress::RowState;
@@ -104,33 +105,42 @@ pub(crate) fn queued(db: &Connection, lane: i64, limit: u32) -> Result<Vec<Membe
 /// The first op that was rejected and is to be given up.
 pub(crate) fn rejected_to_give_up(
     db: &Connection,
-    lane: i64,
+    lane: &Lane,
     now: UnixMs,
 ) -> Result<Vec<Member>, OutboxError> {
     members(
         db,
         select!(
-            "state = 4 AND state < 10 AND give_up = 1 AND coalesce(next_attempt_at, 0) <= ?2 \
-             ORDER BY seq LIMIT 1"
+            "seq <= ?3 AND state = 4 AND state < 10 AND give_up = 1 \
+             AND coalesce(next_attempt_at, 0) <= ?2 ORDER BY seq LIMIT 1"
         ),
-        &[&lane, &int(now.get())],
+        &[
+            &lane.number,
+            &int(now.get()),
+            &int(lane.answered_through.get()),
+        ],
     )
 }
 
 /// Up to `limit` rejected ops whose next try is due.
 pub(crate) fn rejected_due(
     db: &Connection,
-    lane: i64,
+    lane: &Lane,
     now: UnixMs,
     limit: u32,
 ) -> Result<Vec<Member>, OutboxError> {
     members(
         db,
         select!(
-            "state = 4 AND state < 10 AND give_up = 0 AND next_attempt_at <= ?2 \
+            "seq <= ?4 AND state = 4 AND state < 10 AND give_up = 0 AND next_attempt_at <= ?2 \
              ORDER BY seq LIMIT ?3"
         ),
-        &[&lane, &int(now.get()), &limit],
+        &[
+            &lane.number,
+            &int(now.get()),
+            &limit,
+            &int(lane.answered_through.get()),
+        ],
     )
 }
 

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 use share_model::{Seq, UnixMs};
 
 use super::error::OutboxError;
+use super::lanes::Lane;
 use super::outcome::{self, Outcome};
 use super::sql::{int, seq, time};
 
@@ -82,26 +83,36 @@ pub(crate) fn first_unsettled(db: &Connection, lane: i64) -> Result<Option<Seq>,
 }
 
 /// When the next rejected op is due.
-pub(crate) fn next_due(db: &Connection, lane: i64) -> Result<Option<UnixMs>, OutboxError> {
+///
+/// What was rejected was answered: here and wherever rejected ops are looked for, those beyond the
+/// last answer are not looked at, or each step of the replay would cost as much as there is to replay.
+pub(crate) fn next_due(db: &Connection, lane: &Lane) -> Result<Option<UnixMs>, OutboxError> {
     db.prepare_cached(
         "SELECT min(next_attempt_at) FROM progress \
-         WHERE lane = ?1 AND state = 4 AND state < 10",
+         WHERE lane = ?1 AND seq <= ?2 AND state = 4 AND state < 10",
     )?
-    .query_row([lane], |row| Ok(time(row, 0)))?
+    .query_row(
+        params![lane.number, int(lane.answered_through.get())],
+        |row| Ok(time(row, 0)),
+    )?
 }
 
 /// No rejected op waits beyond `latest`. Only a clock that was put back makes one wait longer than it
 /// was told to when it was rejected.
 pub(crate) fn wait_no_longer_than(
     db: &Connection,
-    lane: i64,
+    lane: &Lane,
     latest: UnixMs,
 ) -> Result<(), OutboxError> {
     db.prepare_cached(
         "UPDATE progress SET next_attempt_at = ?2 \
-         WHERE lane = ?1 AND state = 4 AND state < 10 AND next_attempt_at > ?2",
+         WHERE lane = ?1 AND seq <= ?3 AND state = 4 AND state < 10 AND next_attempt_at > ?2",
     )?
-    .execute(params![lane, int(latest.get())])?;
+    .execute(params![
+        lane.number,
+        int(latest.get()),
+        int(lane.answered_through.get())
+    ])?;
     Ok(())
 }
 
@@ -120,6 +131,40 @@ pub(crate) fn reserve(db: &Connection, lane: i64, at: Seq, batch: i64) -> Result
     )?
     .execute(params![lane, int(at.get()), batch])?;
     Ok(())
+}
+
+/// Every op with a seq from `first` to `last` that is in no batch yet is a member of `batch` from now
+/// on.
+pub(crate) fn reserve_queued(
+    db: &Connection,
+    lane: i64,
+    batch: i64,
+    (first, last): (Seq, Seq),
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE progress SET state = 2, batch = ?2, next_attempt_at = NULL \
+         WHERE lane = ?1 AND seq BETWEEN ?3 AND ?4 AND state = 1",
+    )?
+    .execute(params![lane, batch, int(first.get()), int(last.get())])?;
+    Ok(())
+}
+
+/// Whether a member of `batch` was sent and has no answer yet.
+pub(crate) fn was_sent(
+    db: &Connection,
+    lane: i64,
+    batch: i64,
+    (first, last): (Seq, Seq),
+) -> Result<bool, OutboxError> {
+    Ok(db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM progress \
+             WHERE lane = ?1 AND seq BETWEEN ?3 AND ?4 AND batch = ?2 AND state = 3)",
+        )?
+        .query_row(
+            params![lane, batch, int(first.get()), int(last.get())],
+            |row| row.get(0),
+        )?)
 }
 
 /// The members of `batch` are about to be sent.

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use share_model::{
     Batch, BatchId, Claimed, Cursor, HistoryId, Incarnation, Limits, Nonce, OpOutcome, OutboxKey,
-    Refusal, Seq, ShareId, ShareRef, UnixMs, planted,
+    Refusal, Seq, ShareRef, UnixMs, planted,
 };
 
 use super::Outbox;
@@ -82,18 +82,18 @@ pub(crate) enum ClaimCheck {
     Outdated,
 }
 
+/// What there is to do when nothing is left to send.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// May be told as settled.
+    pub(crate) settled_through: Seq,
+    /// Says nothing else.
+    pub(crate) batch: Batch,
+    /// There may be more rows to drop.
+    pub(crate) is_more: bool,
+}
+
 impl Outbox {
-    /// The shares that have something to replay and don't wait for a person.
-    pub(crate) async fn replayable(&self) -> Result<Vec<ShareId>, OutboxError> {
-        self.run(lanes::replayable).await
-    }
-
-    /// The shares whose server has been told of ops that are still held, and don't wait for a person:
-    /// if such a server went back in time, what it lost can be sent again.
-    pub(crate) async fn retained(&self) -> Result<Vec<ShareId>, OutboxError> {
-        self.run(lanes::retained).await
-    }
-
     /// Prepares a claim, if there is something to send, or if it is `wanted` in any case. What is to
     /// be sent is taken when there is a connection to send it on.
     pub(crate) async fn open_lane(&self, turn: Turn, wanted: bool) -> Result<Opening, OutboxError> {
@@ -109,9 +109,10 @@ impl Outbox {
             let limits = lane.limits.unwrap_or(options.limits);
             let cutter = cutter(&options, &limits);
             mind_the_clock(db, &lane, &options)?;
-            if !wanted && send::choose(db, &lane, &cutter, &limits, (&[], 1))?.is_empty() {
+            let next = |room| send::choose(db, &lane, &cutter, &limits, (&[], room));
+            if !wanted && next(1)?.sending.is_empty() {
                 return Ok(Opening::Nothing {
-                    wake_at: progress::next_due(db, lane.number)?,
+                    wake_at: progress::next_due(db, &lane)?,
                 });
             }
             let nonce = match lane.nonce {
@@ -182,8 +183,10 @@ impl Outbox {
         .await
     }
 
-    /// What may be told as settled, with a batch that says nothing else.
-    pub(crate) async fn settled(&self, turn: Turn) -> Result<(Seq, Batch), OutboxError> {
+    /// When nothing is left to send: drops some settled rows beyond the retention, and says what may
+    /// be told as settled.
+    pub(crate) async fn rest(&self, turn: Turn) -> Result<Rest, OutboxError> {
+        let (now, retention) = (self.options().clock.now(), self.options().retention);
         let id = BatchId::new(&*self.options().clock, &*self.options().entropy);
         let batch = Batch {
             id,
@@ -191,10 +194,18 @@ impl Outbox {
             expected_cursor: None,
             entries: Vec::new(),
         };
-        let settled_through = self
-            .run(move |db| Ok(turn.lane(db)?.settled_through))
+        let (settled_through, is_more) = self
+            .run(move |db| {
+                let lane = turn.lane(db)?;
+                let is_more = prune::step(db, &lane, &retention, now)?;
+                Ok((lane.settled_through, is_more))
+            })
             .await?;
-        Ok((settled_through, batch))
+        Ok(Rest {
+            settled_through,
+            batch,
+            is_more,
+        })
     }
 
     /// Stores the answers to redeem and claim, if the claim fits what the outbox holds; else makes
@@ -351,13 +362,6 @@ impl Outbox {
         self.tell(&ended);
         Ok(ended)
     }
-
-    /// Drops some settled rows beyond the retention; whether there may be more.
-    pub(crate) async fn prune_step(&self, turn: Turn) -> Result<bool, OutboxError> {
-        let (now, retention) = (self.options().clock.now(), self.options().retention);
-        self.run(move |db| prune::step(db, &turn.lane(db)?, &retention, now))
-            .await
-    }
 }
 
 fn cutter<'a>(options: &'a super::OutboxOptions, limits: &Limits) -> Cutter<'a> {
@@ -378,7 +382,7 @@ fn mind_the_clock(
     let longest = options.retry.delay_max.as_millis();
     let longest = u64::try_from(longest).unwrap_or(u64::MAX);
     let latest = options.clock.now().plus_ms(longest);
-    progress::wait_no_longer_than(db, lane.number, latest)
+    progress::wait_no_longer_than(db, lane, latest)
 }
 
 fn check(recovery: Option<Recovery>) -> Result<ClaimCheck, OutboxError> {

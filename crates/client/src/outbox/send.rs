@@ -30,6 +30,16 @@ pub(crate) struct Taken {
     pub(crate) wake_at: Option<UnixMs>,
     /// Nothing moves before another outbox sends what it has.
     pub(crate) waits_for_others: bool,
+    /// There was no room for more: when there is, there may be more.
+    pub(crate) is_part: bool,
+}
+
+/// What [`choose`] chose.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen {
+    pub(crate) sending: Vec<StoredBatch>,
+    /// There was no room for more.
+    pub(crate) is_part: bool,
 }
 
 /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
@@ -40,10 +50,11 @@ pub(crate) fn take(
     limits: &Limits,
     wanted: (&[i64], usize),
 ) -> Result<Taken, OutboxError> {
-    let sending = choose(db, lane, cutter, limits, wanted)?;
+    let Chosen { sending, is_part } = choose(db, lane, cutter, limits, wanted)?;
     let mut taken = Taken {
+        is_part,
         settled_through: lane.settled_through,
-        wake_at: progress::next_due(db, lane.number)?,
+        wake_at: progress::next_due(db, lane)?,
         ..Taken::default()
     };
     if sending.is_empty() {
@@ -63,7 +74,7 @@ pub(crate) fn choose(
     cutter: &Cutter<'_>,
     limits: &Limits,
     (in_flight, room): (&[i64], usize),
-) -> Result<Vec<StoredBatch>, OutboxError> {
+) -> Result<Chosen, OutboxError> {
     let mut sending = Vec::new();
     let mut no_room_for = None;
     for batch in batches::open(db, lane.number)? {
@@ -90,7 +101,10 @@ pub(crate) fn choose(
     if no_room_for.is_some() && give_up_the_oldest(db, lane)? {
         take_holes(db, lane, cutter, (&mut sending, room))?;
     }
-    Ok(sending)
+    Ok(Chosen {
+        is_part: sending.len() >= room || no_room_for.is_some(),
+        sending,
+    })
 }
 
 fn take_holes(
@@ -146,8 +160,7 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
 }
 
 fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, OutboxError> {
-    let members = members::of_batch(db, lane.number, stored.number, stored.ends)?;
-    let resent = members.iter().any(|member| member.state == RowState::Sent);
+    let resent = progress::was_sent(db, lane.number, stored.number, stored.ends)?;
     progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
     let batch = batches::assemble(db, lane.number, stored)?;
     Ok(Outgoing {

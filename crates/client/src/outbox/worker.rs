@@ -273,7 +273,7 @@ impl Group {
                 },
             }
         }
-        self.db.execute_batch("COMMIT").map_err(|error| {
+        self.statement("COMMIT").map_err(|error| {
             // Those say that nothing was committed; after any other, a failed fsync say, it is not
             // known what reached the disk.
             let nothing_committed = matches!(
@@ -291,10 +291,7 @@ impl Group {
     fn begin(&self) -> Result<(), OutboxError> {
         let mut begun = Err(OutboxError::Busy);
         for _ in 0..BEGINS_MAX {
-            begun = self
-                .db
-                .execute_batch("BEGIN IMMEDIATE")
-                .map_err(OutboxError::from);
+            begun = self.statement("BEGIN IMMEDIATE").map_err(OutboxError::from);
             if !matches!(begun, Err(OutboxError::Busy)) {
                 break;
             }
@@ -302,13 +299,18 @@ impl Group {
         begun
     }
 
+    /// Runs a statement that every group needs, prepared once.
+    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
     /// Does the jobs `unit` as one, or takes back what they wrote. How many calls have no op of
     /// their own; `None` if it was taken back.
     fn attempt(&self, jobs: &mut [Job], unit: &[usize]) -> Result<Option<u64>, OutboxError> {
-        self.db.execute_batch("SAVEPOINT job")?;
+        self.statement("SAVEPOINT job")?;
         let done = run(&self.db, jobs, unit);
         if done.is_some() {
-            self.db.execute_batch("RELEASE job")?;
+            self.statement("RELEASE job")?;
         } else if self.db.is_autocommit() {
             // The failure took the whole transaction back with it.
             return Err(OutboxError::Busy);

@@ -1,17 +1,24 @@
 //! Batches and their answers on one claimed connection.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 use share_model::seam::Sleep;
 use share_model::{Ack, Envelope, Epoch, Seq, UnixMs};
+use tokio::sync::watch;
 
+use super::gather::Gather;
 use super::lane::{LaneReplay, Tries};
 use super::reaction::{Asked, Next, next};
 use crate::connection::ClientError;
 use crate::link::{Answer, LaneAppender};
-use crate::outbox::{OutboxError, Taken};
+use crate::outbox::{OutboxError, Rest, Taken};
+
+/// Answers between which settled rows are dropped while ops keep coming.
+const LANDINGS_PER_PRUNE: u32 = 16;
 
 /// A batch whose answer is due.
 struct Flight {
@@ -40,6 +47,10 @@ pub(super) struct Exchange<'a> {
     wake_at: Option<UnixMs>,
     /// Nothing moves before another outbox sends what it has.
     waits_for_others: bool,
+    /// There was more to send than there was room for.
+    is_part: bool,
+    /// Answers since settled rows were dropped.
+    landings: u32,
     /// What was told as settled last.
     told: Seq,
     /// The answer to a word on what is settled that was sent by itself.
@@ -58,6 +69,8 @@ impl<'a> Exchange<'a> {
             flights: VecDeque::new(),
             wake_at,
             waits_for_others: false,
+            is_part: true,
+            landings: 0,
             told: Seq::ZERO,
             settling: None,
         }
@@ -67,6 +80,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn send(&mut self, taken: Taken, capability_epoch: Epoch) {
         self.wake_at = taken.wake_at;
         self.waits_for_others = taken.waits_for_others;
+        self.is_part = taken.is_part;
         if !taken.outgoing.is_empty() {
             self.told = taken.settled_through;
         }
@@ -99,56 +113,95 @@ impl<'a> Exchange<'a> {
         self.told = self.told.max(floor);
         // Seen from before the first look, so that no enqueue falls between look and wait.
         let mut changes = self.replay.outbox.changes();
-        if self.flights.is_empty() {
-            // The claim's answer may have brought more than could go out behind the claim.
-            self.fill(epoch).await?;
-        }
+        let mut gather = Gather::default();
+        // The claim's answer may have brought more than could go out behind the claim.
+        let mut is_due = self.flights.is_empty();
         loop {
-            if self.flights.is_empty() {
-                self.settle(epoch).await?;
-                if self.settling.is_none() {
-                    self.replay.prune().await?;
-                    self.wait_for_others();
-                    self.replay.traffic.turned.notify_one();
-                }
-                let mut settling = self.settling.take();
-                let is_of_use = tokio::select! {
-                    biased;
-                    is_told = told(&mut settling) => is_told,
-                    _ = changes.changed() => true,
-                    () = self.due() => true,
-                    () = self.idle() => false,
-                };
-                if !is_of_use {
-                    return Ok(None);
-                }
-                self.settling = settling;
-            } else {
-                // What is enqueued while answers are due need not wait for them.
-                let has_room = self.room() > 0;
-                let has_landed = tokio::select! {
-                    biased;
-                    () = self.first_answered() => true,
-                    _ = changes.changed(), if has_room => false,
-                };
-                if has_landed && let Some(next) = self.land(tries).await? {
-                    return Ok(Some(next));
+            if is_due && self.room() > 0 {
+                gather.look(&mut changes);
+                if self.fill(epoch).await? > 0 {
+                    gather.begin(&*self.replay.outbox.options().clock);
                 }
             }
-            if self.room() > 0 {
-                changes.mark_unchanged();
-                self.fill(epoch).await?;
+            if self.flights.is_empty() {
+                if !self.rest(epoch, &mut changes, &mut gather).await? {
+                    return Ok(None);
+                }
+                is_due = true;
+                continue;
+            }
+            // What is enqueued while answers are due need not wait for them.
+            let has_room = self.room() > 0;
+            let traffic = Rc::clone(&self.replay.traffic);
+            let has_landed = tokio::select! {
+                biased;
+                () = self.first_answered() => true,
+                () = gather.news(&mut changes, &traffic), if has_room => false,
+            };
+            is_due = !has_landed;
+            if has_landed {
+                match self.land(tries).await? {
+                    ControlFlow::Break(next) => return Ok(Some(next)),
+                    ControlFlow::Continue(waits) => is_due = waits || self.is_part,
+                }
+                if !is_due {
+                    self.prune().await?;
+                }
             }
         }
     }
 
-    /// Sends what there is, as far as there is room for it.
-    async fn fill(&mut self, epoch: Epoch) -> Result<(), OutboxError> {
+    /// Nothing is under way: when nothing comes for a while, says what is settled and waits for what is
+    /// next; whether the connection is still of use then.
+    async fn rest(
+        &mut self,
+        epoch: Epoch,
+        changes: &mut watch::Receiver<u64>,
+        gather: &mut Gather,
+    ) -> Result<bool, OutboxError> {
+        let replay = self.replay;
+        gather.over(&replay.traffic).await;
+        if gather.has_news(changes) {
+            return Ok(true);
+        }
+        let is_more = self.settle(epoch).await?;
+        if self.settling.is_none() {
+            self.wait_for_others();
+            replay.traffic.turned.notify_one();
+        }
+        if is_more {
+            // A few at a time, so that what is enqueued meanwhile need not wait for all of them.
+            return Ok(true);
+        }
+        let mut settling = self.settling.take();
+        let is_of_use = tokio::select! {
+            biased;
+            is_told = told(&mut settling) => is_told,
+            () = gather.news(changes, &replay.traffic) => true,
+            () = self.due() => true,
+            () = self.idle() => false,
+        };
+        self.settling = settling;
+        Ok(is_of_use)
+    }
+
+    /// A stream of ops that never rests drops settled rows as well.
+    async fn prune(&mut self) -> Result<(), OutboxError> {
+        self.landings = (self.landings + 1) % LANDINGS_PER_PRUNE;
+        match self.landings {
+            0 => self.replay.prune().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends what there is, as far as there is room for it; how many batches that are.
+    async fn fill(&mut self, epoch: Epoch) -> Result<usize, OutboxError> {
         let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
         let (turn, room) = (self.replay.turn, self.room());
         let taken = self.replay.outbox.take(turn, in_flight, room).await?;
+        let batches = taken.outgoing.len();
         self.send(taken, epoch);
-        Ok(())
+        Ok(batches)
     }
 
     /// Says so to who waits for a flush: this may take as long as another outbox is away.
@@ -165,9 +218,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// Nothing is left to send: tells what is settled, so that the server may let the writer go. The
-    /// answer is not waited for here; what is lost is told with the next batch.
-    async fn settle(&mut self, epoch: Epoch) -> Result<(), OutboxError> {
-        let (settled_through, batch) = self.replay.outbox.settled(self.replay.turn).await?;
+    /// answer is not waited for here; what is lost is told with the next batch. Whether more settled
+    /// rows may be dropped.
+    async fn settle(&mut self, epoch: Epoch) -> Result<bool, OutboxError> {
+        let Rest {
+            settled_through,
+            batch,
+            is_more,
+        } = self.replay.outbox.rest(self.replay.turn).await?;
         if settled_through > self.told {
             self.told = settled_through;
             let envelope = Envelope {
@@ -177,11 +235,12 @@ impl<'a> Exchange<'a> {
             let answer = self.appender.append(&batch, envelope);
             self.settling = Some(self.replay.in_time(answer).boxed_local());
         }
-        Ok(())
+        Ok(is_more)
     }
 
-    /// Waits for the next answer, takes those that are there with it, and records them together.
-    async fn land(&mut self, tries: &mut Tries) -> Result<Option<Next>, OutboxError> {
+    /// Waits for the next answer, takes those that are there with it, and records them together;
+    /// whether something waits to be sent again.
+    async fn land(&mut self, tries: &mut Tries) -> Result<ControlFlow<Next, bool>, OutboxError> {
         let mut landed = vec![self.next_landed().await];
         while let Some(more) = self.ready_landed() {
             landed.push(more);
@@ -205,15 +264,18 @@ impl<'a> Exchange<'a> {
             *tries = Tries::default();
             self.replay.traffic.unblock(self.replay.share);
         }
+        let mut is_again = false;
         for recorded in join_all(recording).await {
-            self.replay.traffic.ended(&recorded?.ended);
+            let recorded = recorded?;
+            is_again |= recorded.waiting > 0;
+            self.replay.traffic.ended(&recorded.ended);
         }
         match other {
-            None => Ok(None),
+            None => Ok(ControlFlow::Continue(is_again)),
             Some((_, error @ ClientError::Overloaded { .. })) => {
                 self.overloaded(error, tries).await
             }
-            Some((batch, error)) => Ok(Some(next(Asked::Append(batch), error))),
+            Some((batch, error)) => Ok(ControlFlow::Break(next(Asked::Append(batch), error))),
         }
     }
 
@@ -223,7 +285,7 @@ impl<'a> Exchange<'a> {
         &mut self,
         error: ClientError,
         tries: &mut Tries,
-    ) -> Result<Option<Next>, OutboxError> {
+    ) -> Result<ControlFlow<Next, bool>, OutboxError> {
         while !self.flights.is_empty() {
             let Landed { batch, answer } = self.next_landed().await;
             match answer {
@@ -233,12 +295,12 @@ impl<'a> Exchange<'a> {
                     self.replay.traffic.ended(&recorded.ended);
                 }
                 Err(ClientError::Overloaded { .. }) => {}
-                Err(_) => return Ok(Some(Next::Reconnect(error))),
+                Err(_) => return Ok(ControlFlow::Break(Next::Reconnect(error))),
             }
         }
         let wait = (self.replay.options.backoff, std::time::Duration::ZERO);
         self.replay.back_off(error, tries, wait).await;
-        Ok(None)
+        Ok(ControlFlow::Continue(true))
     }
 
     /// How many more batches may be under way.

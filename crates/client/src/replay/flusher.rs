@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use share_model::{Seq, ShareId, UnixMs};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::gather::Gather;
 use super::handle::FlusherError;
 use super::lane::LaneReplay;
 use super::options::{FlushOptions, FlusherOptions, HeldShares};
@@ -98,9 +99,14 @@ impl Supervisor {
         // Looks go on beside the replays, so that neither holds up the other.
         let mut looking: Option<LocalBoxFuture<'static, Result<Look, OutboxError>>> = None;
         let (mut is_due, mut is_poll) = (true, false);
+        let mut gather = Gather::default();
         loop {
             if is_due && looking.is_none() {
-                changes.mark_unchanged();
+                gather.look(&mut changes);
+                // Who replays nothing has nothing that trickles in.
+                if !self.active.is_empty() {
+                    gather.begin(&*clock);
+                }
                 looking = Some(self.look(is_poll));
                 (is_due, is_poll) = (false, false);
             }
@@ -109,8 +115,9 @@ impl Supervisor {
                 biased;
                 command = commands.recv() => match command {
                     Some(Command::Flush(options, reply)) => {
-                        self.traffic.hurry.notify_waiters();
                         self.waiters.push((options, reply));
+                        self.traffic.set_waiters(self.waiters.len());
+                        self.traffic.hurry.notify_waiters();
                     }
                     Some(Command::Stop) | None => return Ok(()),
                 },
@@ -132,8 +139,8 @@ impl Supervisor {
                     }
                     continue;
                 }
-                () = self.traffic.turned.notified() => {}
-                _ = changes.changed() => {}
+                () = self.traffic.turned.notified(), if !self.waiters.is_empty() => {}
+                () = gather.news(&mut changes, &self.traffic) => {}
                 () = tick => is_poll = true,
             }
             is_due = true;
@@ -159,21 +166,16 @@ impl Supervisor {
     /// Begins to look at what is to be done, and for whom.
     fn look(&mut self, is_poll: bool) -> LocalBoxFuture<'static, Result<Look, OutboxError>> {
         self.waiters.retain(|(_, reply)| !reply.is_closed());
+        self.traffic.set_waiters(self.waiters.len());
         let (outbox, holder, waiters) = (self.outbox.clone(), self.holder.id(), self.waiters.len());
         Box::pin(async move {
-            let leases = outbox.leases(holder).await?;
-            let replayable = outbox.replayable().await?;
-            let retained = outbox.retained().await?;
-            let shares = match waiters {
-                0 => Vec::new(),
-                _ => outbox.shares().await?,
-            };
+            let seen = outbox.look(holder, waiters > 0).await?;
             Ok(Look {
                 is_poll,
-                leases,
-                replayable,
-                retained: retained.into_iter().collect(),
-                shares,
+                leases: seen.leases,
+                replayable: seen.replayable,
+                retained: seen.retained.into_iter().collect(),
+                shares: seen.shares,
                 waiters,
             })
         })
@@ -217,6 +219,7 @@ impl Supervisor {
                 None => self.waiters.push((options, reply)),
             }
         }
+        self.traffic.set_waiters(self.waiters.len());
     }
 
     /// Keeps since when each share that others replay has not moved.

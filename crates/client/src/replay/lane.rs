@@ -286,7 +286,7 @@ impl LaneReplay {
 
     /// Drops settled ops beyond the retention, when nothing else is to be done.
     pub(super) async fn prune(&self) -> Result<(), OutboxError> {
-        while self.outbox.prune_step(self.turn).await? {}
+        while self.outbox.rest(self.turn).await?.is_more {}
         Ok(())
     }
 

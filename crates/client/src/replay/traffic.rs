@@ -30,6 +30,8 @@ pub(super) struct Traffic {
     pub(super) turned: Notify,
     /// Somebody waits for a flush: those who wait out a back-off try at once.
     pub(super) hurry: Notify,
+    /// So many wait for a flush.
+    waiters: Cell<usize>,
     /// One per connection that may be open at the same time.
     places: Semaphore,
     /// Shares that wait for a place.
@@ -43,6 +45,7 @@ impl Traffic {
         Self {
             progress,
             places: Semaphore::new(places.max(1)),
+            waiters: Cell::new(0),
             waiting: Cell::new(0),
             crowd: Notify::new(),
             blocked: RefCell::default(),
@@ -67,6 +70,19 @@ impl Traffic {
         let crowd = self.crowd.notified();
         if self.waiting.get() == 0 {
             crowd.await;
+        }
+    }
+
+    /// So many wait for a flush now.
+    pub(super) fn set_waiters(&self, waiters: usize) {
+        self.waiters.set(waiters);
+    }
+
+    /// Ends when somebody waits for a flush.
+    pub(super) async fn waited_for(&self) {
+        let hurry = self.hurry.notified();
+        if self.waiters.get() == 0 {
+            hurry.await;
         }
     }
 

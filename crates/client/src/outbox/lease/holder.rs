@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::Connection;
 use share_model::seam::HolderId;
 use share_model::{Seq, ShareId};
 
 use super::{Claimant, HeldBy, Turn, all, release_all, renew, set_expiry};
 use crate::outbox::error::OutboxError;
-use crate::outbox::{Outbox, lanes};
+use crate::outbox::{Outbox, ShareStatus, lanes, status};
 
 /// A flusher that may hold leases. Dropped, it holds none any more.
 #[derive(Debug)]
@@ -23,6 +24,19 @@ pub(crate) struct LeaseLook {
     pub(crate) held: BTreeMap<ShareId, HeldBy>,
     /// The next seq of each share's own lane.
     pub(crate) tails: BTreeMap<ShareId, Seq>,
+}
+
+/// What a flusher saw of the outbox, in one look.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) leases: LeaseLook,
+    /// The shares that have something to replay and don't wait for a person.
+    pub(crate) replayable: Vec<ShareId>,
+    /// The shares whose server has been told of ops that are still held, and don't wait for a
+    /// person: if such a server went back in time, what it lost can be sent again.
+    pub(crate) retained: Vec<ShareId>,
+    /// Empty if nobody waited.
+    pub(crate) shares: Vec<ShareStatus>,
 }
 
 impl Holder {
@@ -78,28 +92,29 @@ impl Outbox {
     }
 
     /// Looks at who holds what, and renews what `holder` holds if that is due.
+    #[cfg(test)]
     pub(crate) async fn leases(&self, holder: HolderId) -> Result<LeaseLook, OutboxError> {
         let claimant = self.claimant();
+        self.run(move |db| leases(db, holder, &claimant)).await
+    }
+
+    /// The same, and what is to be replayed; how each share stands only if somebody waits for that.
+    pub(crate) async fn look(
+        &self,
+        holder: HolderId,
+        is_waited_for: bool,
+    ) -> Result<Seen, OutboxError> {
+        let claimant = self.claimant();
         self.run(move |db| {
-            let mut look = LeaseLook {
-                tails: lanes::tails(db)?,
-                ..LeaseLook::default()
-            };
-            let mut is_due = false;
-            for lease in all(db)? {
-                if lease.holder == holder {
-                    is_due |= lease.is_due(claimant.now);
-                } else if let Some(by) = claimant.holder_of(&lease) {
-                    if let Some(at) = claimant.corrected_expiry(&lease) {
-                        set_expiry(db, lease.share, at)?;
-                    }
-                    look.held.insert(lease.share, by);
-                }
-            }
-            if is_due {
-                renew(db, holder, claimant.now)?;
-            }
-            Ok(look)
+            Ok(Seen {
+                leases: leases(db, holder, &claimant)?,
+                replayable: lanes::replayable(db)?,
+                retained: lanes::retained(db)?,
+                shares: match is_waited_for {
+                    true => status::shares(db)?,
+                    false => Vec::new(),
+                },
+            })
         })
         .await
     }
@@ -113,4 +128,30 @@ impl Outbox {
     pub(crate) fn nudge(&self) {
         self.changed();
     }
+}
+
+fn leases(
+    db: &Connection,
+    holder: HolderId,
+    claimant: &Claimant,
+) -> Result<LeaseLook, OutboxError> {
+    let mut look = LeaseLook {
+        tails: lanes::tails(db)?,
+        ..LeaseLook::default()
+    };
+    let mut is_due = false;
+    for lease in all(db)? {
+        if lease.holder == holder {
+            is_due |= lease.is_due(claimant.now);
+        } else if let Some(by) = claimant.holder_of(&lease) {
+            if let Some(at) = claimant.corrected_expiry(&lease) {
+                set_expiry(db, lease.share, at)?;
+            }
+            look.held.insert(lease.share, by);
+        }
+    }
+    if is_due {
+        renew(db, holder, claimant.now)?;
+    }
+    Ok(look)
 }
