@@ -54,6 +54,9 @@ impl Chaos {
         self.heal("server");
         self.down_for_good(sim, &host);
         host.machine.end_locks();
+        // One that was to die at a write has none any more.
+        host.machine.disk.crash_at(None);
+        host.machine.die_at_write(-1);
         let name = format!("restore-{}", self.back.went_back);
         match server::restore_backup(&self.world, &name, file, journal_lost) {
             Ok(owner_refs) => {
