@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use running::{Ended, Place, bytes};
+use running::{Ended, Place, Serving, bytes};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use share_faults::{Direction, FaultProxy, ProxyOptions};
@@ -97,26 +97,31 @@ fn list_live(place: &Place, wanted: &[usize]) -> Vec<Value> {
 }
 
 /// How many shares the server has stored; it may be running.
-fn shares_on_the_server(place: &Place) -> u32 {
+/// Counted behind a restart, by which the file has all that was committed.
+fn shares_on_the_server(place: &Place, serving: Serving) -> (u32, Serving) {
+    let serving = place.serve(&serving.kill());
     let path = place.path("server/shares.sqlite");
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    db.expect("the server's file opens")
+    let shares = db
+        .expect("the server's file opens")
         .query_row("SELECT count(DISTINCT share) FROM log", [], |row| {
             row.get(0)
         })
-        .expect("the server's file is read")
+        .expect("the server's file is read");
+    (shares, serving)
 }
 
 #[test]
 fn a_session_that_is_opened_twice_has_one_share_and_takes_ops_right_away() {
     let place = Place::new();
-    let _serving = place.serve("127.0.0.1:0");
+    let serving = place.serve("127.0.0.1:0");
     let (first, answer) = opened(&open(&place, "s"));
     assert_eq!(answer, "created");
     // Later ones need no factory.
     let again = share(&place, &["open", "project", "s"]);
     assert_eq!(opened(&again), (first.clone(), "reused"));
-    assert_eq!(shares_on_the_server(&place), 1);
+    let (shares, _serving) = shares_on_the_server(&place, serving);
+    assert_eq!(shares, 1);
 
     place.write("owner.ref", &first);
     let appended = place.share_with(&["append", "@owner.ref", "--no-flush"], TWO_OPS);
@@ -149,7 +154,7 @@ fn the_outbox_of_the_worktree_gets_the_ref() {
 #[test]
 fn ten_processes_that_open_one_session_at_once_create_one_share() {
     let place = Place::new();
-    let _serving = place.serve("127.0.0.1:0");
+    let serving = place.serve("127.0.0.1:0");
     let outboxes: Vec<_> = (0..10)
         .map(|at| format!("tree-{at}/state.sqlite"))
         .collect();
@@ -177,7 +182,7 @@ fn ten_processes_that_open_one_session_at_once_create_one_share() {
             .iter()
             .all(|(share_ref, _)| *share_ref == answers[0].0)
     );
-    assert_eq!(shares_on_the_server(&place), 1);
+    assert_eq!(shares_on_the_server(&place, serving).0, 1);
 }
 
 #[test]
@@ -202,9 +207,9 @@ fn with_the_server_away_a_known_session_is_reused_and_a_new_one_stays_pending() 
     let without = share(&place, &["open", "project", "new"]);
     without.says(1, &["has no share yet", "`--factory @FILE`"]);
 
-    let _serving = place.serve(&address);
+    let serving = place.serve(&address);
     assert_eq!(opened(&open(&place, "new")).1, "created");
-    assert_eq!(shares_on_the_server(&place), 2);
+    assert_eq!(shares_on_the_server(&place, serving).0, 2);
 }
 
 /// A ref to the same factory by way of a proxy.
@@ -251,7 +256,7 @@ async fn killed_after_the_share_was_created_and_before_it_heard_of_it_leaves_one
     assert_eq!(answer, "created");
     let again = opened(&wait(start(&place, &args)).await);
     assert_eq!(again, (first, "reused"));
-    assert_eq!(shares_on_the_server(&place), 1);
+    assert_eq!(shares_on_the_server(&place, serving).0, 1);
 }
 
 #[test]
