@@ -145,6 +145,11 @@ impl SqliteStore {
         let folder = Folder::take(folder, &*files)?;
         let mut connection = folder.open(&options.settings, &*files, entropy)?;
         let read_error = |error: ReadError| error.into_store_error(&folder.file);
+        // What can't be used is left as it is.
+        opening::read_tail(&connection).map_err(read_error)?;
+        let history = meta::history(&connection).map_err(|error| read_error(error.into()))?;
+        let generation =
+            checkpoint::newest_generation(&connection).map_err(|error| read_error(error.into()))?;
         let id = opening::take_over(&folder, &mut connection, (&*files, entropy))?;
         let redo = RedoLog::open(folder.path(), files, &options.redo, id);
         let mut redo = redo.map_err(redo_error(&folder))?;
@@ -153,9 +158,6 @@ impl SqliteStore {
         }
         erasing::finish(&mut connection).map_err(read_error)?;
         let (tail, last_position) = opening::read_tail(&connection).map_err(read_error)?;
-        let history = meta::history(&connection).map_err(|error| read_error(error.into()))?;
-        let generation =
-            checkpoint::newest_generation(&connection).map_err(|error| read_error(error.into()))?;
         let shared = Shared::new(folder.file.clone(), tail, options.waiting_bytes_max);
         shared.found(last_position);
         let shared = Arc::new(shared);
