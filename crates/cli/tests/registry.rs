@@ -96,19 +96,22 @@ fn list_live(place: &Place, wanted: &[usize]) -> Vec<Value> {
     panic!("the server never answers in time");
 }
 
-/// How many shares the server has stored; it may be running.
+/// How many shares the server has stored, and the server, which runs again.
 /// Counted behind a restart, by which the file has all that was committed.
 fn shares_on_the_server(place: &Place, serving: Serving) -> (u32, Serving) {
     let serving = place.serve(&serving.kill());
+    (shares_in_the_file(place), serving)
+}
+
+/// Those that the file has, which comes to have them after they were acked.
+fn shares_in_the_file(place: &Place) -> u32 {
     let path = place.path("server/shares.sqlite");
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let shares = db
-        .expect("the server's file opens")
+    db.expect("the server's file opens")
         .query_row("SELECT count(DISTINCT share) FROM log", [], |row| {
             row.get(0)
         })
-        .expect("the server's file is read");
-    (shares, serving)
+        .expect("the server's file is read")
 }
 
 #[test]
@@ -237,7 +240,7 @@ async fn killed_after_the_share_was_created_and_before_it_heard_of_it_leaves_one
             .await;
         held.expect("the answer is held back");
         let mut looks = 0;
-        while shares_on_the_server(&place) == 0 {
+        while shares_in_the_file(&place) == 0 {
             tokio::task::yield_now().await;
             looks += 1;
             assert!(looks < LOOKS_MAX, "the server does not create the share");
