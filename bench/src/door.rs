@@ -19,10 +19,10 @@ use share_model::seam::{Entropy, SeededEntropy, SystemEntropy};
 
 use self::kinds::{Kind, Known, Shares};
 use self::round::{Lanes, Round};
+use crate::error::BenchError;
 use crate::report::{Found, Machine, Spread};
 use crate::server::Server;
 use crate::statistics::Comparison;
-use crate::writer::BenchError;
 
 /// How the scenario is run.
 #[derive(Debug, clap::Args)]

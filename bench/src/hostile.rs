@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use share_hostile::{Attack, Running, Target};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::error::BenchError;
+use crate::lane::{ShareLane, connect};
 use crate::load::Load;
 use crate::report::{Found, Machine, Samples, Spread, round};
 use crate::server::Server;
-use crate::writer::{self, BenchError, Writer};
 
 /// Bytes of an op's JSON.
 const OP_BYTES: usize = 256;
@@ -114,12 +116,13 @@ async fn one(args: &Args, attack: Attack, measured: Machine) -> Result<Line, Ben
     let folder = tempfile::tempdir_in(&args.folder)?;
     let server = Server::start(args.share.as_deref(), folder.path()).await?;
     let theirs = server.create_share().await?;
-    let bootstrap = writer::connect(server.address()).await?;
-    writer::claim(&bootstrap, &theirs, load(VALUES, 1 << 20))
+    let bootstrap = connect(TcpStream::connect(server.address()).await?)?;
+    ShareLane::claim(&bootstrap, &theirs, load(VALUES, 1 << 20))
         .await?
         .append()
         .await?;
-    let mut writer = writer::open(&bootstrap, server.factory(), load(1, OP_BYTES)).await?;
+    let mut writer =
+        ShareLane::create(server.address(), server.factory(), load(1, OP_BYTES)).await?;
     let duration = Duration::from_secs(args.seconds);
     let (quiet, failed) = append(&mut writer, duration).await;
     failed?;
@@ -173,12 +176,13 @@ async fn one(args: &Args, attack: Attack, measured: Machine) -> Result<Line, Ben
 }
 
 /// Appends for so long, and gives what was measured, also if it failed in the end.
-async fn append(writer: &mut Writer, duration: Duration) -> (Samples, Result<(), BenchError>) {
+async fn append(writer: &mut ShareLane, duration: Duration) -> (Samples, Result<(), BenchError>) {
     let mut samples = Samples::default();
     let begin = Instant::now();
     while begin.elapsed() < duration {
+        let before = Instant::now();
         match writer.append().await {
-            Ok((latency, _)) => samples.add(latency, 1),
+            Ok(_) => samples.add(before.elapsed(), 1),
             Err(error) => return (samples, Err(error)),
         }
     }

@@ -13,8 +13,8 @@ pub(crate) use self::postgres::{PostgresConnection, PostgresLane, SCHEMA as POST
 pub(crate) use self::redis::{RedisConnection, RedisLane};
 pub(crate) use self::share::{Ids, ShareLane, connect, create, first_entries, redeem};
 
+use crate::error::BenchError;
 use crate::report::Samples;
-use crate::writer::BenchError;
 
 /// A writer of one subject.
 pub(crate) enum Lane {
@@ -35,7 +35,7 @@ impl Lane {
     /// Appends a batch; returns when it is acked.
     pub(crate) async fn append(&mut self) -> Result<(), BenchError> {
         match self {
-            Self::Share(lane) => lane.append().await,
+            Self::Share(lane) => lane.append().await.map(drop),
             Self::Limit(lane) => lane.append().await,
             Self::Redis(lane) => lane.append().await,
             Self::Postgres(lane) => lane.append().await,

@@ -7,6 +7,7 @@
 mod arrivals;
 mod bench;
 mod door;
+mod error;
 mod hostile;
 mod lane;
 mod limit;
@@ -26,7 +27,6 @@ mod suite;
 mod table;
 mod targets;
 mod usage;
-mod writer;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,8 +35,8 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 use tokio::task::LocalSet;
 
+use crate::error::BenchError;
 use crate::report::Found;
-use crate::writer::BenchError;
 
 /// Measure share sessions.
 #[derive(Debug, Parser)]

@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 use self::echo::{Echo, Request};
 use self::subject::{ALL, Wire};
+use crate::error::BenchError;
 use crate::report::{Found, Machine, Spread, as_ms, round};
-use crate::writer::BenchError;
 
 /// How the scenario is run.
 #[derive(Debug, clap::Args)]

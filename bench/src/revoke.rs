@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use self::pace::Pace;
 use self::viewers::Seen;
+use crate::error::BenchError;
 use crate::report::{Found, Machine, Spread, as_ms};
 use crate::server::{Server, attenuate, origin};
-use crate::writer::BenchError;
 
 /// What a revocation should take at most, to the end of the last viewer.
 const GOAL_MS: f64 = 100.0;

@@ -13,10 +13,10 @@ mod replay;
 use clap::ValueEnum;
 
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::load::Load;
 use crate::record::Record;
 use crate::subject::Subject;
-use crate::writer::BenchError;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -14,8 +14,8 @@ use share_model::{
 
 use tokio::time::Instant;
 
+use crate::error::BenchError;
 use crate::usage;
-use crate::writer::BenchError;
 
 /// How long the server may take to start, to answer or to end before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(30);

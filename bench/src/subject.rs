@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use self::limit::LimitServer;
 use self::peers::{Postgres, Redis};
 use crate::arrivals::Arrivals;
+use crate::error::BenchError;
 use crate::lane::{Lane, LimitLane, PostgresLane, RedisLane, ShareLane};
 use crate::load::Load;
 use crate::server::Server;
-use crate::writer::BenchError;
 
 /// How long subscribers may take until all are live.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,13 +5,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::bench::{Bench, SizeArgs};
+use crate::error::BenchError;
 use crate::probe;
 use crate::record::Record;
 use crate::report::Machine;
 use crate::scenario::Scenario;
 use crate::subject::Subject;
 use crate::table::table;
-use crate::writer::BenchError;
 
 /// How a run goes.
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use share_model::{
 };
 
 use super::round::Presented;
+use crate::error::BenchError;
 use crate::server::{Server, attenuate, origin};
-use crate::writer::BenchError;
 
 /// Calls that are made at once where many are to be made.
 const AT_ONCE: usize = 16;

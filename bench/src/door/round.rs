@@ -9,11 +9,13 @@ use share_model::seam::{Entropy, SeededEntropy};
 use share_model::{PROTOCOL_VERSION, Refusal, ShareRef};
 use share_proto::share_capnp::{bootstrap, redeem_outcome};
 use share_proto::wire;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::kinds::Kind;
+use crate::error::BenchError;
+use crate::lane::connect;
 use crate::report::as_ms;
-use crate::writer::{BenchError, connect};
 
 /// Tries of the baseline before those that count.
 const WARM_UP: usize = 100;
@@ -118,7 +120,7 @@ impl Round {
     ) -> Result<Vec<Vec<f64>>, BenchError> {
         let mut calls = Vec::new();
         for _ in 0..lanes.connections {
-            let bootstrap = connect(address).await?;
+            let bootstrap = connect(TcpStream::connect(address).await?)?;
             calls.extend(std::iter::repeat_n(bootstrap, lanes.in_flight));
         }
         let bursts = if lanes.is_burst { calls.len() } else { 1 };

@@ -6,9 +6,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::arrivals::Arrivals;
+use crate::error::BenchError;
 use crate::limit::frame::{Frame, Inbox, Kind, append, bare, renumber};
 use crate::load::Load;
-use crate::writer::BenchError;
 
 /// A writer: a connection and a batch that is sent again and again.
 pub(crate) struct LimitLane {

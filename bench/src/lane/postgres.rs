@@ -7,8 +7,8 @@ use tokio::net::TcpStream;
 
 use super::Ids;
 use crate::arrivals::Arrivals;
+use crate::error::BenchError;
 use crate::load::Load;
-use crate::writer::BenchError;
 
 /// What the shares are kept in.
 pub(crate) const SCHEMA: &str = "CREATE TABLE ops (share integer NOT NULL, id uuid PRIMARY KEY, \

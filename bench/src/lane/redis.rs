@@ -7,8 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 
 use crate::arrivals::Arrivals;
+use crate::error::BenchError;
 use crate::load::Load;
-use crate::writer::BenchError;
 
 /// Applies what is above the lane's highest seq, and tells whoever subscribed. Keys: the share's stream,
 /// its ledger. Arguments: the lane, the first seq, then the ops.

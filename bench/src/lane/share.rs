@@ -24,9 +24,9 @@ use share_proto::wire;
 use tokio::net::TcpStream;
 
 use crate::arrivals::Arrivals;
+use crate::error::BenchError;
 use crate::load::Load;
 use crate::server::origin;
-use crate::writer::BenchError;
 
 /// Words of a batch besides its ops' bytes, and of each op besides its own: only so that a message
 /// is one piece.
@@ -145,10 +145,11 @@ impl ShareLane {
         self.next
     }
 
-    pub(crate) async fn append(&mut self) -> Result<(), BenchError> {
+    /// Appends a batch; the first op's cursor.
+    pub(crate) async fn append(&mut self) -> Result<u64, BenchError> {
         // Each ack was read before the next append is sent, so everything before is settled.
         let settled = self.next - 1;
-        self.send(settled).await.map(drop)
+        self.send(settled).await
     }
 
     /// Sends a batch; what is returned waits for its ack, and gives the first op's cursor.

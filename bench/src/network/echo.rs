@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::subject::Wire;
-use crate::writer::BenchError;
+use crate::error::BenchError;
 
 /// A server on a thread of its own.
 pub(super) struct Echo {

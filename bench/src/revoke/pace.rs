@@ -5,12 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use share_model::{Cursor, ShareRef};
+use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::error::BenchError;
+use crate::lane::{ShareLane, connect};
 use crate::load::Load;
-use crate::writer::{self, BenchError, Writer};
 
 /// Bytes of an op's JSON.
 const OP_BYTES: usize = 256;
@@ -33,13 +35,13 @@ impl Pace {
         owner: &ShareRef,
         pace: Duration,
     ) -> Result<Self, BenchError> {
-        let bootstrap = writer::connect(address).await?;
+        let bootstrap = connect(TcpStream::connect(address).await?)?;
         let load = Load {
             writers: 1,
             batch_ops: 1,
             op_bytes: OP_BYTES,
         };
-        let writer = writer::claim(&bootstrap, owner, load).await?;
+        let writer = ShareLane::claim(&bootstrap, owner, load).await?;
         let appended = Rc::new(RefCell::new(Vec::new()));
         let (counts, count) = watch::channel(0);
         let (stop, stopped) = oneshot::channel();
@@ -82,7 +84,7 @@ impl Pace {
 }
 
 async fn append(
-    mut writer: Writer,
+    mut writer: ShareLane,
     pace: Duration,
     appended: Rc<RefCell<Vec<Appended>>>,
     count: watch::Sender<usize>,
@@ -92,7 +94,7 @@ async fn append(
     loop {
         ticks.tick().await;
         let sent = Instant::now();
-        let (_, cursor) = writer.append().await?;
+        let cursor = Cursor::new(writer.append().await?);
         appended.borrow_mut().push((sent, cursor));
         count.send_modify(|count| *count += 1);
     }

@@ -7,7 +7,7 @@ use share_model::{Cursor, LogPosition, RefusalCode, ShareRef};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::writer::BenchError;
+use crate::error::BenchError;
 
 /// Viewers that connect at once: a server turns away what its threads have no time to take in.
 const OPENING_MAX: usize = 16;

@@ -6,13 +6,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Scenario;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::Span;
 use crate::load::Load;
 use crate::record::Record;
 use crate::report::Samples;
 use crate::subject::{Running, Subject};
 use crate::usage;
-use crate::writer::BenchError;
 
 pub(super) async fn run(
     scenario: Scenario,

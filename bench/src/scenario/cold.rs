@@ -5,12 +5,12 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::{ShareLane, connect, first_entries};
 use crate::load::Load;
 use crate::record::Record;
 use crate::report::{Spread, as_ms};
 use crate::server::Server;
-use crate::writer::BenchError;
 
 /// Parts that are put by one call.
 const PARTS_AT_ONCE: u64 = 64;

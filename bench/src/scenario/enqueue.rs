@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep_until};
 use super::appends::ended;
 use super::replay::failed;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::Span;
 use crate::record::Record;
 use crate::report::Samples;
 use crate::server::Server;
 use crate::usage;
-use crate::writer::BenchError;
 
 /// Between two tokens: 200 in a second.
 const TOKEN: Duration = Duration::from_millis(5);

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use self::agent::Agent;
 use super::appends::ended;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::record::Record;
 use crate::report::Samples;
 use crate::server::{Bridge, Server};
-use crate::writer::BenchError;
 
 /// Bytes of the text of the part that a sync brings.
 pub(super) const TEXT_BYTES: usize = 8192;

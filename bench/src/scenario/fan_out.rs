@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::arrivals::Arrivals;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::{Lane, Span};
 use crate::load::Load;
 use crate::record::Record;
 use crate::subject::{Running, Subject};
-use crate::writer::BenchError;
 
 /// How long subscribing may take, which is before anything counts.
 const OPENING: Duration = Duration::from_secs(2);

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use super::appends::ended;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::{ShareLane, connect, redeem};
 use crate::load::Load;
 use crate::pairs::median;
 use crate::record::Record;
 use crate::report::as_ms;
 use crate::server::Server;
-use crate::writer::BenchError;
 
 /// Turns of each server, and what it does in each.
 const TURNS: usize = 10;

@@ -10,12 +10,12 @@ use tokio::net::TcpSocket;
 
 use super::appends::ended;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::{ShareLane, connect, create};
 use crate::load::Load;
 use crate::record::Record;
 use crate::server::Server;
 use crate::usage;
-use crate::writer::BenchError;
 
 /// Connections that make shares, each one after the other.
 const MAKERS: usize = 64;

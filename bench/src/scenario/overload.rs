@@ -14,13 +14,13 @@ use tokio::time::{Instant, sleep_until};
 use super::Scenario;
 use super::appends::ended;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::lane::{Lane, ShareLane, Span};
 use crate::record::Record;
 use crate::report::{Spread, as_ms};
 use crate::server::Server;
 use crate::subject::Running;
 use crate::usage;
-use crate::writer::BenchError;
 
 /// How often a writer looks whether ops are due.
 const TICK: Duration = Duration::from_millis(1);

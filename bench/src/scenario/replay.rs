@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::Scenario;
 use super::appends::closed_loop;
 use crate::bench::Bench;
+use crate::error::BenchError;
 use crate::record::Record;
 use crate::server::Server;
 use crate::subject::Running;
-use crate::writer::BenchError;
 
 /// Ops that are enqueued by one call, before time is taken.
 const ENQUEUED_AT_ONCE: u64 = 500;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use share_faults::{Child, KillCount};
 
+use crate::error::BenchError;
 use crate::limit::READY;
-use crate::writer::BenchError;
 
 /// How long its file may take to be written.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use share_faults::{Child, KillCount};
 
+use crate::error::BenchError;
 use crate::lane::{POSTGRES_SCHEMA, PostgresConnection, RedisConnection};
-use crate::writer::BenchError;
 
 /// How long one may take to be made, to start or to end.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::error::BenchError;
 use crate::report::Samples;
-use crate::writer::BenchError;
 
 /// An agent session that is shared.
 pub(super) struct Agent {

@@ -13,6 +13,7 @@ mod committer;
 mod copying;
 mod erasing;
 mod fault;
+mod job;
 mod log;
 mod meta;
 mod migration;
@@ -42,11 +43,12 @@ use self::checkpoint_stream::Encoder;
 use self::committer::{Committer, CommitterBounds};
 use self::copying::Given;
 use self::fault::ReadError;
+use self::job::{Handed, Job, Work};
 use self::log::PreparedCommit;
 use self::reader::{FollowBounds, Reader};
 use self::redo::RedoLog;
 use self::shared::Shared;
-use self::writer::{Job, Work, Writer, WriterBounds};
+use self::writer::{Writer, WriterBounds};
 use super::{
     Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
     Store, StoreError,
@@ -113,7 +115,7 @@ pub struct SqliteStore {
     follows: Worker<ReadJob>,
     loads: Worker<ReadJob>,
     copies: Worker<ReadJob>,
-    committer: Worker<Job>,
+    committer: Worker<Handed>,
     _applier: Closing,
     shared: Arc<Shared>,
     /// One checkpoint is written at a time; the newest generation that was given out.
@@ -185,6 +187,7 @@ impl SqliteStore {
         let bounds = CommitterBounds {
             group_bytes: options.group_bytes,
             index_rows: options.index_rows,
+            queue_max: options.queue_max,
         };
         let mut committer =
             Committer::new(open_reader()?, Arc::clone(&shared), redo, applier, bounds);
@@ -210,8 +213,8 @@ impl SqliteStore {
         })
     }
 
-    /// Hands work to the writer; the answer is to be awaited.
-    fn submit(&self, bytes: u64, work: Work) -> Submitted {
+    /// Hands work over, as `handed` says; the answer is to be awaited.
+    fn submit<W>(&self, bytes: u64, work: W, handed: fn(Job<W>) -> Handed) -> Submitted {
         if let Some(stopped) = self.shared.stopped() {
             return Submitted::Answered(CommitOutcome::Refused(stopped));
         }
@@ -225,7 +228,7 @@ impl SqliteStore {
             permit,
             reply,
         };
-        match self.committer.submit(job) {
+        match self.committer.submit(handed(job)) {
             Ok(()) => Submitted::Waiting(answer),
             Err(NotAccepted::Full(_)) => {
                 Submitted::Answered(CommitOutcome::Refused(StoreError::Overloaded))
@@ -249,7 +252,7 @@ impl SqliteStore {
 
     /// Writes something of a checkpoint; `false` if it is not wanted any more.
     async fn write(&self, bytes: u64, work: Work) -> Result<bool, StoreError> {
-        match self.answer(self.submit(bytes, work)).await {
+        match self.answer(self.submit(bytes, work, Handed::Work)).await {
             CommitOutcome::Done => Ok(true),
             CommitOutcome::Conflict { .. } => Ok(false),
             CommitOutcome::Refused(error) => Err(error),
@@ -385,7 +388,7 @@ impl Store for SqliteStore {
         let submitted: Vec<Submitted> = commits
             .iter()
             .map(|commit| match PreparedCommit::of(commit) {
-                Ok(prepared) => self.submit(prepared.bytes(), Work::Commit(prepared)),
+                Ok(prepared) => self.submit(prepared.bytes(), prepared, Handed::Commit),
                 Err(error) => Submitted::Answered(CommitOutcome::Refused(error)),
             })
             .collect();
@@ -505,7 +508,7 @@ impl Store for SqliteStore {
             expected: expected_version,
             content: bytes,
         };
-        self.answer(self.submit(size, work)).await
+        self.answer(self.submit(size, work, Handed::Work)).await
     }
 
     async fn stopped(&self) -> StoreError {

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use share_model::seam::Executor;
 
+use super::job::{Job, Work};
 use super::redo::{RedoOptions, Row};
 use super::shared::Shared;
-use super::writer::{Blocked, Failure, Item, Job, Writer};
+use super::writer::{Blocked, Failure, Item, Writer};
 use crate::store::StoreError;
 
 /// What waits for the writer, and how far that is.
@@ -33,7 +34,7 @@ struct State {
     waiting: VecDeque<Item>,
     /// Of the records that wait.
     bytes: u64,
-    has_job: bool,
+    jobs: usize,
     /// Somebody waits for all of it.
     is_urgent: bool,
     is_closed: bool,
@@ -50,13 +51,13 @@ struct State {
 
 impl State {
     fn is_due(&self, bytes: u64) -> bool {
-        self.is_urgent || self.has_job || self.is_closed || self.bytes >= bytes
+        self.is_urgent || self.jobs > 0 || self.is_closed || self.bytes >= bytes
     }
 
     fn take(&mut self) -> Vec<Item> {
         self.begun += 1;
-        self.bytes = 0;
-        (self.has_job, self.is_urgent) = (false, false);
+        (self.bytes, self.jobs) = (0, 0);
+        self.is_urgent = false;
         self.waiting.drain(..).collect()
     }
 }
@@ -116,11 +117,16 @@ impl Applier {
     }
 
     /// Takes a job, to be done behind all that was taken before.
-    pub(super) fn push_job(&self, job: Job) {
+    pub(super) fn push_job(&self, job: Job<Work>) {
         let mut state = self.state();
         state.waiting.push_back(Item::Job(job));
-        state.has_job = true;
+        state.jobs += 1;
         self.go_on(state);
+    }
+
+    /// Jobs that wait.
+    pub(super) fn job_count(&self) -> usize {
+        self.state().jobs
     }
 
     /// The file has all rows up to this position.

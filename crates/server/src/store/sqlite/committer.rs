@@ -13,11 +13,12 @@ use rusqlite::Connection;
 use share_model::ShareId;
 
 use super::applier::Applier;
+use super::job::{Handed, Job, Work};
 use super::log::PreparedCommit;
 use super::redo::{Logged, RedoLog, Row};
 use super::shared::Shared;
 use super::tail::Head;
-use super::writer::{Failure, Job, Work, answer, is_full};
+use super::writer::{Failure, is_full};
 use super::{fault, share_index};
 use crate::store::{CommitOutcome, StoreError};
 
@@ -31,6 +32,8 @@ pub(super) struct CommitterBounds {
     pub(super) group_bytes: u64,
     /// Rows of the tail after which the writer moves them into `share_index`.
     pub(super) index_rows: usize,
+    /// Jobs that may wait for the writer.
+    pub(super) queue_max: usize,
 }
 
 /// Commits, in the order of the jobs.
@@ -82,33 +85,39 @@ impl Committer {
     }
 
     /// Does the jobs, in order, in groups.
-    pub(super) fn run(&mut self, jobs: Vec<Job>) {
+    pub(super) fn run(&mut self, jobs: Vec<Handed>) {
         let mut group = Vec::with_capacity(jobs.len());
         let mut bytes = 0;
         for job in jobs {
-            if !matches!(job.work, Work::Commit(_)) {
-                self.commit_group(std::mem::take(&mut group));
-                bytes = 0;
-                self.pass_on(job);
-                continue;
+            match job {
+                Handed::Commit(job) => {
+                    bytes += job.permit.bytes();
+                    group.push(job);
+                    if bytes < self.bounds.group_bytes {
+                        continue;
+                    }
+                    self.commit_group(std::mem::take(&mut group));
+                }
+                Handed::Work(job) => {
+                    self.commit_group(std::mem::take(&mut group));
+                    self.pass_on(job);
+                }
             }
-            bytes += job.permit.bytes();
-            group.push(job);
-            if bytes >= self.bounds.group_bytes {
-                self.commit_group(std::mem::take(&mut group));
-                bytes = 0;
-            }
+            bytes = 0;
         }
         self.commit_group(group);
     }
 
     /// Hands a job on that is not logged: behind all commits before it.
-    fn pass_on(&mut self, job: Job) {
+    fn pass_on(&mut self, job: Job<Work>) {
         if let Some(stopped) = self.shared.stopped() {
-            return answer(job, CommitOutcome::Refused(stopped));
+            return job.answer(CommitOutcome::Refused(stopped));
         }
         if matches!(job.work, Work::BeginWal) && !self.clear_redo() {
-            return answer(job, CommitOutcome::Conflict { actual: 0 });
+            return job.answer(CommitOutcome::Conflict { actual: 0 });
+        }
+        if self.applier.job_count() >= self.bounds.queue_max {
+            return job.answer(CommitOutcome::Refused(StoreError::Overloaded));
         }
         self.applier.push_job(job);
     }
@@ -131,7 +140,7 @@ impl Committer {
         !self.shared.has_erased_in_redo()
     }
 
-    fn commit_group(&mut self, jobs: Vec<Job>) {
+    fn commit_group(&mut self, jobs: Vec<Job<PreparedCommit>>) {
         if jobs.is_empty() {
             return;
         }
@@ -147,7 +156,7 @@ impl Committer {
         match self.make_durable(rows) {
             Ok(()) => {
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    answer(job, outcome);
+                    job.answer(outcome);
                 }
             }
             // One may be too large while the others fit.
@@ -246,11 +255,7 @@ impl Committer {
     }
 
     /// What a commit comes to behind those that are staged.
-    fn stage(&self, work: &Work, staged: &mut Staged) -> CommitOutcome<u64> {
-        // Nothing else comes here.
-        let Work::Commit(commit) = work else {
-            return CommitOutcome::Conflict { actual: 0 };
-        };
+    fn stage(&self, commit: &PreparedCommit, staged: &mut Staged) -> CommitOutcome<u64> {
         match self.head(commit.share, staged) {
             Ok(head) => self.stage_after(head, commit, staged),
             Err(error) => CommitOutcome::Refused(self.not_committed(error)),
@@ -318,8 +323,8 @@ impl Committer {
     }
 }
 
-fn answer_all(jobs: Vec<Job>, outcome: &CommitOutcome<u64>) {
+fn answer_all(jobs: Vec<Job<PreparedCommit>>, outcome: &CommitOutcome<u64>) {
     for job in jobs {
-        answer(job, outcome.clone());
+        job.answer(outcome.clone());
     }
 }

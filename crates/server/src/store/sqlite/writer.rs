@@ -11,70 +11,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::oneshot;
 
-use share_model::{HistoryId, ShareId, ShareVersion, planted};
+use share_model::{ShareId, ShareVersion, planted};
 
-use super::checkpoint::{Finished, Generation};
+use super::checkpoint::Generation;
 use super::erasing::Begun;
-use super::log::PreparedCommit;
+use super::job::{Job, Work};
 use super::opening::BUSY_TIMEOUT_MS;
 use super::redo::Row;
-use super::shared::{Permit, Shared};
+use super::shared::Shared;
 use super::{checkpoint, erasing, fault, log, meta, server_record, share_index};
 use crate::store::{CommitOutcome, StoreError};
-
-/// Something to be written.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) work: Work,
-    /// Room among what waits; free again once the job is done.
-    pub(super) permit: Permit,
-    pub(super) reply: oneshot::Sender<CommitOutcome<u64>>,
-}
-
-/// What is to be written.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// Records of a share.
-    Commit(PreparedCommit),
-    /// Nothing: done once all that was handed over before is in the file.
-    Settle,
-    /// A record of the server.
-    ServerRecord {
-        name: String,
-        expected: u64,
-        content: Vec<u8>,
-    },
-    /// Begins a checkpoint; a conflict if the share has one as new.
-    BeginCheckpoint {
-        share: ShareId,
-        version: ShareVersion,
-        generation: Generation,
-    },
-    /// One piece of a checkpoint.
-    Piece {
-        generation: Generation,
-        number: u64,
-        body: Vec<u8>,
-    },
-    /// Ends a checkpoint.
-    FinishCheckpoint(Finished),
-    /// Empties some pieces of a left-over.
-    Discard { generation: Generation, pieces: u64 },
-    /// Another history id.
-    History(HistoryId),
-    /// Makes a share's records up to a version unseen.
-    BeginErase {
-        share: ShareId,
-        through: ShareVersion,
-    },
-    /// Empties some of the records that are unseen; a conflict if there are none.
-    EraseRows(ShareId),
-    /// Makes the write-ahead log begin anew, for it has what was erased; a conflict if a reader
-    /// holds on to it: then it is done later.
-    BeginWal,
-}
 
 /// What the writer takes, in order.
 #[derive(Debug)]
@@ -82,7 +29,7 @@ pub(super) enum Item {
     /// Rows that the redo log has, behind all that were taken before.
     Rows(Vec<Row>),
     /// Something else.
-    Job(Job),
+    Job(Job<Work>),
 }
 
 /// What could not be taken, and why: there is no room, or somebody else has the file.
@@ -195,7 +142,7 @@ impl Writer {
     }
 
     /// Does a job that does not go with others.
-    fn erase(&mut self, job: Job) {
+    fn erase(&mut self, job: Job<Work>) {
         if let Work::BeginErase { share, through } = job.work {
             // Rows are erased where they are indexed.
             let has_rows = |writer: &Self| {
@@ -210,7 +157,7 @@ impl Writer {
                 let file = self.shared.file.clone();
                 let full = StoreError::Full { file };
                 let refused = self.shared.stopped().unwrap_or(full);
-                return answer(job, CommitOutcome::Refused(refused));
+                return job.answer(CommitOutcome::Refused(refused));
             }
             self.is_erasing = true;
             self.shared.set_erased_in_redo(true);
@@ -222,7 +169,7 @@ impl Writer {
             (None, true) => CommitOutcome::Done,
             (None, false) => CommitOutcome::Conflict { actual: 0 },
         };
-        answer(job, outcome);
+        job.answer(outcome);
     }
 
     /// Takes items in one transaction, or each in its own if that has no room.
@@ -249,7 +196,7 @@ impl Writer {
             Ok(outcomes) => {
                 for (item, outcome) in items.into_iter().zip(outcomes) {
                     if let Item::Job(job) = item {
-                        answer(job, outcome);
+                        job.answer(outcome);
                     }
                 }
             }
@@ -361,8 +308,6 @@ impl Writer {
 
     fn apply(&self, work: &Work, staged: &mut Staged) -> rusqlite::Result<CommitOutcome<u64>> {
         let outcome = match work {
-            // The committer keeps these for itself.
-            Work::Commit(_) => CommitOutcome::Conflict { actual: 0 },
             // All that was handed over before is in the file.
             Work::Settle => return Ok(CommitOutcome::Done),
             Work::ServerRecord {
@@ -553,18 +498,10 @@ pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
-pub(super) fn answer(job: Job, outcome: CommitOutcome<u64>) {
-    let Job { permit, reply, .. } = job;
-    // Before the answer: who has it finds the room free.
-    drop(permit);
-    // Who asked may have gone; what was committed stands.
-    let _ = reply.send(outcome);
-}
-
 fn answer_all(items: Vec<Item>, outcome: &CommitOutcome<u64>) {
     for item in items {
         if let Item::Job(job) = item {
-            answer(job, outcome.clone());
+            job.answer(outcome.clone());
         }
     }
 }
