@@ -6,7 +6,8 @@ use share_harness::verdict::play;
 #[test]
 fn a_seed_gives_the_same_bytes_twice_and_another_one_gives_others() {
     let swarm = &SCENARIOS[0];
-    for seed in 1..=2 {
+    // With 3, an outbox can't be opened: the error that is traced names a file of the run's folder.
+    for seed in 1..=3 {
         let (first, second) = (play(seed, swarm), play(seed, swarm));
         assert!(first.run.trace.len() > 1000, "{}", first.run.trace);
         let mut lines = first.run.trace.lines().zip(second.run.trace.lines());

@@ -1,6 +1,7 @@
 //! One run of a seed, from nothing to its history.
 
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ pub fn run(seed: u64, scenario: &Scenario) -> SimRun {
     for event in &events {
         trace.push_str(&format!("{event:?}\n"));
     }
+    let trace = without_folder(&trace, folder.path());
     SimRun {
         bounds: Bounds {
             window: plan.window,
@@ -78,6 +80,11 @@ pub fn run(seed: u64, scenario: &Scenario) -> SimRun {
         disks,
         virtual_ms,
     }
+}
+
+/// The folder of a run has another name each time, and errors name the files in it.
+fn without_folder(trace: &str, folder: &Path) -> String {
+    trace.replace(&*folder.to_string_lossy(), "RUN")
 }
 
 /// In memory, if the machine has such a folder: nothing here is to outlive a run.
