@@ -37,6 +37,7 @@ pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
             connector: Arc::clone(&connector),
             clock: Arc::clone(&clock),
             owner_ref: None,
+            restored_by: None,
             given: Vec::new(),
             is_deleted: false,
         };
@@ -77,6 +78,9 @@ struct Owner {
     clock: Arc<dyn Clock>,
     chance: Chance,
     owner_ref: Option<ShareRef>,
+    /// The grant of the last ref that a restore without the journal has made. Its epoch follows that of
+    /// the backup, which may be long past.
+    restored_by: Option<GrantId>,
     given: Vec<Given>,
     is_deleted: bool,
 }
@@ -228,10 +232,11 @@ impl Owner {
         let board = self.world.board();
         let newest = board.owner_refs.iter().rev();
         if let Some(reference) = newest.into_iter().find(|it| it.share == share).cloned()
-            && reference.epoch > self.reference().epoch
+            && self.restored_by != Some(reference.grant)
         {
             drop(board);
             let (grant, epoch) = (reference.grant, reference.epoch);
+            self.restored_by = Some(grant);
             self.world.push(
                 OWNER,
                 What::Created {
