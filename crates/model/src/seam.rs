@@ -6,6 +6,7 @@
 //! thread.
 
 mod clock;
+mod direct;
 mod entropy;
 mod files;
 mod fixed_file;

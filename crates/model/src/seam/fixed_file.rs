@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::direct::DirectFile;
 use super::files::{parent, private};
 
 /// Zeros that are written at once when a file is made.
@@ -37,12 +38,24 @@ pub trait FixedFile: Debug + Send {
     /// As syncing fails. Another sync would not help: after one that failed, the operating system
     /// takes what it holds in memory for written.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Writes bytes at `offset`, all of them before the end, durable at return.
+    ///
+    /// # Errors
+    ///
+    /// As [`FixedFile::write`] and [`FixedFile::sync`].
+    fn write_durably(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write(offset, bytes)?;
+        self.sync()
+    }
 }
 
-/// A [`FixedFile`] of the machine's file system.
+/// A [`FixedFile`] of the machine's file system. What is to be durable at once goes past the operating
+/// system's copy of the file, where it is whole blocks of 4096 bytes and the file system can do that.
 #[derive(Debug)]
 pub struct SystemFixedFile {
     file: File,
+    direct: Option<DirectFile>,
     bytes: u64,
 }
 
@@ -61,7 +74,12 @@ impl SystemFixedFile {
             opened => opened?,
         };
         let bytes = file.metadata()?.len();
-        Ok(Self { file, bytes })
+        let direct = DirectFile::open(path);
+        Ok(Self {
+            file,
+            direct,
+            bytes,
+        })
     }
 
     /// The file itself.
@@ -87,6 +105,16 @@ impl FixedFile for SystemFixedFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn write_durably(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Some(direct) = &mut self.direct
+            && direct.write(offset, bytes)?
+        {
+            return Ok(());
+        }
+        self.write(offset, bytes)?;
+        self.sync()
     }
 }
 
@@ -126,6 +154,24 @@ fn make(path: &Path, bytes: u64) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_durably_is_read_whichever_way_it_went() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = SystemFixedFile::open(&folder.path().join("fixed"), 5 * 4096).unwrap();
+        let mut expected = vec![0; 5 * 4096];
+        let mut write = |offset: usize, bytes: &[u8]| {
+            file.write_durably(offset as u64, bytes).unwrap();
+            expected[offset..offset + bytes.len()].copy_from_slice(bytes);
+            let mut read = vec![0; expected.len()];
+            file.read(0, &mut read).unwrap();
+            assert!(read == expected, "{} bytes at {offset}", bytes.len());
+        };
+        write(4096, &[1; 2 * 4096]);
+        write(4100, b"no whole block");
+        write(8192, &[2; 4096]);
+        write(0, &[3; 5 * 4096]);
+    }
 
     #[test]
     fn a_missing_file_is_made_of_zeros_and_found_again_as_it_was_left() {
