@@ -101,7 +101,7 @@ impl Default for SqliteStoreOptions {
             group_max: 1024,
             group_bytes: 4 << 20,
             index_rows: 16 << 10,
-            wal_pages: 1 << 10,
+            wal_pages: 1 << 8,
             piece_bytes: 1 << 20,
             redo: RedoOptions::default(),
         }
