@@ -216,12 +216,16 @@ impl Document {
 
     /// Puts back what [`Document::save`] returned.
     pub fn restore(&mut self, key: &str, saved: Option<StoredValue>) {
-        if let Some(now) = self.values.remove(key) {
-            self.bytes -= key.len() as u64 + now.bytes;
-        }
-        if let Some(saved) = saved {
-            self.bytes += key.len() as u64 + saved.bytes;
-            self.values.insert(key.into(), saved);
+        let key_bytes = key.len() as u64;
+        let now = match saved {
+            Some(saved) => {
+                self.bytes += key_bytes + saved.bytes;
+                self.values.insert(key.into(), saved)
+            }
+            None => self.values.remove(key),
+        };
+        if let Some(now) = now {
+            self.bytes -= key_bytes + now.bytes;
         }
     }
 

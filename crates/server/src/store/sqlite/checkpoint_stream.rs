@@ -7,6 +7,9 @@ use std::io::{self, ErrorKind, Read};
 
 use share_model::Document;
 
+/// Room that is made for a key or a value before its bytes are there: more than most have.
+const TAKEN_AT_ONCE: usize = 16 << 10;
+
 /// Makes the stream.
 #[derive(Debug)]
 pub(super) struct Encoder {
@@ -102,7 +105,8 @@ fn u64_le(stream: &mut dyn Read) -> io::Result<u64> {
 
 /// Grows with what is there, not with what the length claims.
 fn take(stream: &mut dyn Read, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let at_once = usize::try_from(len).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(at_once.min(TAKEN_AT_ONCE));
     if stream.take(len).read_to_end(&mut bytes)? as u64 != len {
         return Err(ErrorKind::UnexpectedEof.into());
     }
