@@ -74,10 +74,6 @@ impl ShareLane {
         self.batches.put_keys(0, batch_ops);
     }
 
-    pub(crate) fn next(&self) -> u64 {
-        self.batches.next()
-    }
-
     /// Appends a batch; the first op's cursor.
     pub(crate) async fn append(&mut self) -> Result<u64, BenchError> {
         let size = MessageSize {

@@ -11,14 +11,15 @@ mod outgoing;
 mod subscriber;
 mod writer;
 
+use capnp::traits::HasTypeId;
+use share_proto::share_capnp::{appender, bootstrap, share_session, sink};
+
 pub(crate) use self::subscriber::watch;
 pub(crate) use self::writer::WireLane;
 
 use self::outgoing::Method;
-use capnp::traits::HasTypeId;
-use share_proto::share_capnp::{appender, bootstrap, share_session, sink};
 
-/// The methods that are called, by their places in the schema, and the one whose calls count.
+/// The methods that are called, by their places in the schema; those of a sink are called by the server.
 const REDEEM_SHARE: Method = Method {
     interface: <bootstrap::Client as HasTypeId>::TYPE_ID,
     number: 0,

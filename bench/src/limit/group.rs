@@ -144,8 +144,12 @@ mod tests {
 
     impl Log for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-            let payloads = bytes.iter().copied().filter(u8::is_ascii_lowercase);
-            let text = String::from_utf8(payloads.collect()).unwrap();
+            let (mut text, mut rest) = (String::new(), bytes);
+            while let Some((length, behind)) = rest.split_first_chunk() {
+                let (record, others) = behind.split_at(u32::from_le_bytes(*length) as usize);
+                text += str::from_utf8(&record[28..]).unwrap();
+                rest = others;
+            }
             self.history.borrow_mut().push(format!("write {text}"));
             Ok(())
         }
@@ -159,7 +163,7 @@ mod tests {
         }
     }
 
-    /// Takes in an append of these ops; of records nothing else is a lower-case letter.
+    /// Takes in an append of these ops.
     fn push(group: &mut Group<Told>, payloads: &[&[u8]], writer: &Told, first: u64) -> u64 {
         let mut append = Append::new();
         for payload in payloads {

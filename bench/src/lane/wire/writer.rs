@@ -23,7 +23,7 @@ pub(crate) struct WireLane {
     claim: wire::ClaimRequest,
     session: u32,
     appender: u32,
-    batches: Batches,
+    pub(super) batches: Batches,
 }
 
 impl WireLane {
