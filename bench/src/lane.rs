@@ -23,7 +23,7 @@ use crate::report::Samples;
 
 /// A writer of one subject.
 pub(crate) enum Lane {
-    Share(WireLane),
+    Share(Box<WireLane>),
     Limit(LimitLane),
     Redis(RedisLane),
     Postgres(PostgresLane),

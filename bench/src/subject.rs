@@ -150,7 +150,7 @@ impl Running {
             lanes.push(match self {
                 Self::Share(server) => {
                     let (address, factory) = (server.address(), server.factory());
-                    Lane::Share(WireLane::create(address, factory, load).await?)
+                    Lane::Share(Box::new(WireLane::create(address, factory, load).await?))
                 }
                 Self::Limit(server) => {
                     Lane::Limit(LimitLane::connect(server.address(), load).await?)

@@ -134,7 +134,7 @@ struct Call {
 
 /// A writer that sends whatever is due.
 struct Flood {
-    lane: WireLane,
+    lane: Box<WireLane>,
     /// Those whose answers were not looked at, which happens in the order of the calls.
     calls: VecDeque<Call>,
     told: Told,
@@ -146,7 +146,7 @@ struct Flood {
 }
 
 impl Flood {
-    fn new(lane: WireLane, in_flight_max: usize, span: Span) -> Self {
+    fn new(lane: Box<WireLane>, in_flight_max: usize, span: Span) -> Self {
         Self {
             lane,
             calls: VecDeque::new(),

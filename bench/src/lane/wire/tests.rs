@@ -144,7 +144,7 @@ fn a_refused_append_is_an_error_until_the_writer_is_claimed_again() {
         for _ in 0..2 {
             match lane.append().await.unwrap_err() {
                 BenchError::Refused(refusal) => {
-                    assert_eq!(refusal.code, RefusalCode::HistoryChanged)
+                    assert_eq!(refusal.code, RefusalCode::HistoryChanged);
                 }
                 error => panic!("{error}"),
             }
@@ -243,8 +243,12 @@ fn what_no_server_says_ends_the_connection_by_name() {
     let abort = message(|message| message.init_abort().set_reason("too much"));
     let elsewhere = message(|message| message.init_return().set_results_sent_elsewhere(()));
     let stranger = message(|message| message.init_call().init_target().set_imported_cap(1));
-    let unimplemented = message(|message| drop(message.init_unimplemented()));
-    let embargo = message(|message| drop(message.init_disembargo()));
+    let unimplemented = message(|message| {
+        message.init_unimplemented();
+    });
+    let embargo = message(|message| {
+        message.init_disembargo();
+    });
     run(async move {
         for (sent, expected) in [
             (vec![abort], "the server ended the connection: too much"),
