@@ -1,24 +1,29 @@
 //! Writers with one call in flight, one kind for each subject. What a writer costs falls on every
 //! subject, so each does no more than it must.
 
+mod batches;
+mod ids;
 mod limit;
 mod postgres;
 mod redis;
 mod share;
+mod wire;
 
 use tokio::time::Instant;
 
+pub(crate) use self::ids::Ids;
 pub(crate) use self::limit::LimitLane;
 pub(crate) use self::postgres::{PostgresConnection, PostgresLane, SCHEMA as POSTGRES_SCHEMA};
 pub(crate) use self::redis::{RedisConnection, RedisLane};
-pub(crate) use self::share::{Ids, ShareLane, connect, create, first_entries, redeem};
+pub(crate) use self::share::{ShareLane, connect, create, first_entries, redeem};
+pub(crate) use self::wire::{WireLane, watch};
 
 use crate::error::BenchError;
 use crate::report::Samples;
 
 /// A writer of one subject.
 pub(crate) enum Lane {
-    Share(ShareLane),
+    Share(Box<WireLane>),
     Limit(LimitLane),
     Redis(RedisLane),
     Postgres(PostgresLane),

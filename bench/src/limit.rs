@@ -1,13 +1,18 @@
-//! The limit server: the least that a server can do that makes appends durable before it acks them.
+//! The limit server: the least that a server can do that makes ops durable before it acks them.
 //!
 //! Bare frames over TCP, one thread that reads and serves subscribers, one that writes groups into a
-//! preallocated file, syncs, and acks. It has no RPC, no rights and no ledger; its log goes round. It is the
-//! yardstick for what is a service, which is compared with it in the same run.
+//! preallocated file, syncs, and acks. What is acked are ops, as with any log of ops: each has its id, gets
+//! a number in the order of all, and lies in a record with a checksum by which it could be found after a
+//! crash. So a batch is walked, not taken as one piece of bytes. It has no RPC, no rights, no ledger that
+//! knows a repeat, no index; its log goes round and is not read. It is the yardstick for what is a service,
+//! which is compared with it in the same run.
 
 mod feed;
 pub(crate) mod frame;
 mod group;
+pub(crate) mod inbox;
 mod log;
+pub(crate) mod record;
 mod serve;
 
 use std::io::{self, Write};

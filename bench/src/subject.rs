@@ -3,7 +3,6 @@
 mod limit;
 mod peers;
 
-use std::any::Any;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use self::limit::LimitServer;
 use self::peers::{Postgres, Redis};
 use crate::arrivals::Arrivals;
 use crate::error::BenchError;
-use crate::lane::{Lane, LimitLane, PostgresLane, RedisLane, ShareLane};
+use crate::lane::{Lane, LimitLane, PostgresLane, RedisLane, WireLane, watch};
 use crate::load::Load;
 use crate::server::Server;
 
@@ -71,7 +70,40 @@ pub(crate) enum Running {
 #[derive(Default)]
 pub(crate) struct Watching {
     tasks: Vec<JoinHandle<Result<(), BenchError>>>,
-    held: Vec<Box<dyn Any>>,
+}
+
+impl Watching {
+    /// Ends them.
+    ///
+    /// # Errors
+    ///
+    /// If one of them had ended before, as it did.
+    pub(crate) async fn end(mut self) -> Result<(), BenchError> {
+        for task in &mut self.tasks {
+            if task.is_finished() {
+                task.await
+                    .map_err(|error| BenchError::Unexpected(error.to_string()))??;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until so many are live, of whom the last one just began.
+    async fn wait_live(&mut self, arrivals: &Arrivals) -> Result<(), BenchError> {
+        let count = self.tasks.len();
+        let late = || BenchError::Unexpected(format!("subscriber {count} is not live in time"));
+        let Some(last) = self.tasks.last_mut() else {
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            is_live = arrivals.wait_live(count, PATIENCE) => is_live.then_some(()).ok_or_else(late),
+            ended = last => {
+                ended.map_err(|error| BenchError::Unexpected(error.to_string()))??;
+                Err(late())
+            }
+        }
+    }
 }
 
 impl Drop for Watching {
@@ -118,7 +150,7 @@ impl Running {
             lanes.push(match self {
                 Self::Share(server) => {
                     let (address, factory) = (server.address(), server.factory());
-                    Lane::Share(ShareLane::create(address, factory, load).await?)
+                    Lane::Share(Box::new(WireLane::create(address, factory, load).await?))
                 }
                 Self::Limit(server) => {
                     Lane::Limit(LimitLane::connect(server.address(), load).await?)
@@ -144,39 +176,39 @@ impl Running {
         arrivals: &Rc<Arrivals>,
     ) -> Result<Watching, BenchError> {
         let mut watching = Watching::default();
-        for number in 1..=count {
+        for _ in 0..count {
             let arrivals_of_one = Rc::clone(arrivals);
-            match (self, lane) {
+            watching.tasks.push(match (self, lane) {
                 (Self::Share(server), Lane::Share(lane)) => {
-                    let held = lane.watch(server.address(), arrivals_of_one).await?;
-                    watching.held.push(Box::new(held));
+                    let address = server.address().to_owned();
+                    let reference = lane.reference().clone();
+                    tokio::task::spawn_local(async move {
+                        watch(&address, &reference, arrivals_of_one).await
+                    })
                 }
                 (Self::Limit(server), _) => {
                     let address = server.address().to_owned();
-                    watching.tasks.push(tokio::task::spawn_local(async move {
+                    tokio::task::spawn_local(async move {
                         LimitLane::watch(&address, arrivals_of_one).await
-                    }));
+                    })
                 }
                 (Self::Redis(redis), _) => {
                     let address = redis.address().to_owned();
-                    watching.tasks.push(tokio::task::spawn_local(async move {
+                    tokio::task::spawn_local(async move {
                         RedisLane::watch(&address, arrivals_of_one).await
-                    }));
+                    })
                 }
                 (Self::Postgres(postgres), _) => {
                     let address = postgres.address().to_owned();
-                    watching.tasks.push(tokio::task::spawn_local(async move {
+                    tokio::task::spawn_local(async move {
                         PostgresLane::watch(&address, arrivals_of_one).await
-                    }));
+                    })
                 }
                 (Self::Share(_), _) => {
                     return Err(BenchError::Unexpected("a lane of another subject".into()));
                 }
-            }
-            if !arrivals.wait_live(number, PATIENCE).await {
-                let message = format!("subscriber {number} is not live in time");
-                return Err(BenchError::Unexpected(message));
-            }
+            });
+            watching.wait_live(arrivals).await?;
         }
         Ok(watching)
     }

@@ -2,21 +2,26 @@
 
 use std::rc::Rc;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::Ids;
 use crate::arrivals::Arrivals;
 use crate::error::BenchError;
-use crate::limit::frame::{Frame, Inbox, Kind, append, bare, renumber};
+use crate::limit::frame::{Append, Frame, subscribe};
+use crate::limit::inbox::Inbox;
+use crate::limit::record;
 use crate::load::Load;
 
-/// A writer: a connection and a batch that is sent again and again.
+/// A writer: a connection, and the batch that is filled anew each time.
 pub(crate) struct LimitLane {
     stream: TcpStream,
     inbox: Inbox,
-    batch: Vec<u8>,
-    batch_ops: u64,
-    acked: u64,
+    ids: Ids,
+    payload: Vec<u8>,
+    batch: Append,
+    batch_ops: usize,
+    next: u64,
 }
 
 impl LimitLane {
@@ -26,25 +31,44 @@ impl LimitLane {
         Ok(Self {
             stream,
             inbox: Inbox::default(),
-            batch: append(&vec![b'x'; load.batch_ops * load.op_bytes]),
-            batch_ops: load.batch_ops as u64,
-            acked: 0,
+            ids: Ids::random(),
+            payload: vec![b'x'; load.op_bytes],
+            batch: Append::new(),
+            batch_ops: load.batch_ops,
+            next: 1,
         })
     }
 
+    /// The number of the next op, where there is no other writer.
     pub(crate) fn next(&self) -> u64 {
-        self.acked + 1
+        self.next
     }
 
     pub(crate) async fn append(&mut self) -> Result<(), BenchError> {
-        let last = self.acked + self.batch_ops;
-        renumber(&mut self.batch, last);
-        self.stream.write_all(&self.batch).await?;
-        let mut acked = 0;
-        while acked < last {
-            receive(&self.stream, &mut self.inbox, |frame| acked = frame.number).await?;
+        self.batch.clear();
+        for _ in 0..self.batch_ops {
+            self.batch.push(&self.ids.next(), &self.payload);
         }
-        self.acked = last;
+        self.stream.write_all(self.batch.bytes()).await?;
+        let mut acked = None;
+        while acked.is_none() {
+            receive(&mut self.stream, &mut self.inbox, |piece| {
+                match Frame::read(piece).map_err(std::io::Error::from)? {
+                    Frame::Ack { first, last } => acked = Some((first, last)),
+                    frame => return Err(unexpected(&frame)),
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        if let Some((first, last)) = acked {
+            let (count, sent) = ((last + 1).saturating_sub(first), self.batch_ops);
+            if count != sent as u64 {
+                let message = format!("the limit server acks {count} of {sent} ops");
+                return Err(BenchError::Unexpected(message));
+            }
+            self.next = last + 1;
+        }
         Ok(())
     }
 
@@ -52,41 +76,46 @@ impl LimitLane {
     pub(crate) async fn watch(address: &str, arrivals: Rc<Arrivals>) -> Result<(), BenchError> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        stream.write_all(&bare(Kind::Subscribe, 0)).await?;
-        let mut inbox = Inbox::default();
+        stream.write_all(&subscribe()).await?;
+        let (mut inbox, mut is_live) = (Inbox::default(), false);
         loop {
-            receive(&stream, &mut inbox, |frame| match frame.kind {
-                Kind::Append => arrivals.came(std::iter::once(frame.number)),
-                Kind::Ack | Kind::Subscribe => arrivals.is_live(),
+            receive(&mut stream, &mut inbox, |piece| {
+                if is_live {
+                    let number = record::number(piece).map_err(std::io::Error::from)?;
+                    arrivals.came(std::iter::once(number));
+                    return Ok(());
+                }
+                // Behind this one frame there are only records.
+                match Frame::read(piece).map_err(std::io::Error::from)? {
+                    Frame::Ack { .. } => is_live = true,
+                    frame => return Err(unexpected(&frame)),
+                }
+                arrivals.is_live();
+                Ok(())
             })
             .await?;
         }
     }
 }
 
-/// Waits for bytes, and takes the frames that are whole.
+fn unexpected(frame: &Frame<'_>) -> BenchError {
+    BenchError::Unexpected(format!("the limit server sent {frame:?}"))
+}
+
+/// Waits for bytes, and takes the frames or records that are whole.
 async fn receive(
-    stream: &TcpStream,
+    stream: &mut TcpStream,
     inbox: &mut Inbox,
-    mut take: impl FnMut(Frame<'_>),
+    mut take: impl FnMut(&[u8]) -> Result<(), BenchError>,
 ) -> Result<(), BenchError> {
-    loop {
-        stream.readable().await?;
-        match stream.try_read(inbox.room()) {
-            Ok(0) => {
-                let message = "the limit server closed a connection".to_owned();
-                return Err(BenchError::Unexpected(message));
-            }
-            Ok(bytes) => {
-                inbox.filled(bytes);
-                break;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
-        }
+    let bytes = stream.read(inbox.room()).await?;
+    if bytes == 0 {
+        let message = "the limit server closed a connection".to_owned();
+        return Err(BenchError::Unexpected(message));
     }
-    while let Some(frame) = inbox.take().map_err(std::io::Error::from)? {
-        take(frame);
+    inbox.filled(bytes);
+    while let Some(piece) = inbox.take().map_err(std::io::Error::from)? {
+        take(piece)?;
     }
     Ok(())
 }

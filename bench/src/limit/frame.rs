@@ -1,56 +1,48 @@
-//! Frames: how appends, acks and records lie on a connection to the limit server, and in its log.
+//! Frames: how appends and acks lie on a connection to the limit server.
 //!
-//! A frame is its length after these four bytes, its kind, a number and a payload, little-endian. A
-//! record is an append as it came: nothing is encoded again for the log or for subscribers.
+//! A frame is its length after these four bytes, its kind, and what belongs to it, little-endian. An
+//! append has its ops one behind the other: a payload's length, the op's id, the payload.
 
-use std::io::{self, Read};
+use std::io;
 
-/// What stands before a payload.
-pub(crate) const HEADER_BYTES: usize = 4 + 1 + 8;
-/// A longer frame ends its connection.
-const FRAME_BYTES_MAX: usize = 8 << 20;
-/// What is read at once.
-const READ_BYTES: usize = 128 << 10;
+use super::inbox::PIECE_BYTES_MAX;
 
-/// What a frame is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Ops to be made durable; the number is the last one's.
-    Append,
-    /// Everything up to the number is durable.
-    Ack,
-    /// From now on, send every append that is made durable.
+/// What stands before what belongs to a frame.
+const HEADER_BYTES: usize = 4 + 1;
+/// Bytes of an op's id.
+pub(crate) const ID_BYTES: usize = 16;
+
+const APPEND: u8 = 1;
+const ACK: u8 = 2;
+const SUBSCRIBE: u8 = 3;
+
+/// What comes on a connection, besides the records that a subscriber gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// Ops to be made durable.
+    Append(Ops<'a>),
+    /// The ops with these numbers are durable, which is all that were sent and not acked before: or the
+    /// subscription has begun.
+    Ack { first: u64, last: u64 },
+    /// From now on, send the record of every op that is made durable, and no more frames.
     Subscribe,
 }
 
-impl Kind {
-    fn read(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::Append),
-            2 => Some(Self::Ack),
-            3 => Some(Self::Subscribe),
-            _ => None,
-        }
-    }
-
-    fn byte(self) -> u8 {
-        match self {
-            Self::Append => 1,
-            Self::Ack => 2,
-            Self::Subscribe => 3,
-        }
-    }
-}
-
-/// Why bytes are no frame.
+/// Why bytes are no frame, or no record.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameError {
-    /// It would be longer than frames may be, or shorter than a header.
-    #[error("a frame of {bytes} bytes, between {} and {FRAME_BYTES_MAX} are allowed", HEADER_BYTES - 4)]
+    /// It would be longer than they may be.
+    #[error("a frame of {bytes} bytes, at most {PIECE_BYTES_MAX} are allowed")]
     Length { bytes: usize },
+    /// It ends before what belongs to it does.
+    #[error("a frame or an op that ends after {bytes} bytes")]
+    Cut { bytes: usize },
     /// Nobody sends such a frame.
     #[error("a frame of unknown kind {kind}")]
     Kind { kind: u8 },
+    /// There is nothing to be made durable.
+    #[error("an append without ops")]
+    NoOps,
 }
 
 impl From<FrameError> for io::Error {
@@ -59,197 +51,183 @@ impl From<FrameError> for io::Error {
     }
 }
 
-/// A frame in a buffer.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Frame<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) number: u64,
-    /// All of it, from its length on.
-    pub(crate) bytes: &'a [u8],
-}
-
-/// The frame of an ack or a subscription.
-pub(crate) fn bare(kind: Kind, number: u64) -> [u8; HEADER_BYTES] {
-    let mut frame = [0; HEADER_BYTES];
-    let after_length = u32::try_from(HEADER_BYTES - 4).expect("a header is a few bytes");
-    frame[..4].copy_from_slice(&after_length.to_le_bytes());
-    frame[4] = kind.byte();
-    frame[5..].copy_from_slice(&number.to_le_bytes());
-    frame
-}
-
-/// An append of `payload`, whose number is still to be written.
-///
-/// # Panics
-///
-/// If the payload is longer than a frame may be.
-pub(crate) fn append(payload: &[u8]) -> Vec<u8> {
-    let after_length = HEADER_BYTES - 4 + payload.len();
-    assert!(
-        after_length <= FRAME_BYTES_MAX,
-        "a payload of {after_length} bytes is too long"
-    );
-    let mut frame = bare(Kind::Append, 0).to_vec();
-    let length = u32::try_from(after_length).expect("it was compared with the most");
-    frame[..4].copy_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(payload);
-    frame
-}
-
-/// Gives an append another number.
-pub(crate) fn renumber(append: &mut [u8], number: u64) {
-    append[5..HEADER_BYTES].copy_from_slice(&number.to_le_bytes());
-}
-
-/// What came on a connection and is not taken yet.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    buffer: Vec<u8>,
-    taken: usize,
-    filled: usize,
-}
-
-impl Inbox {
-    /// Where the next bytes go.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
-        if self.taken == self.filled {
-            (self.taken, self.filled) = (0, 0);
+impl<'a> Frame<'a> {
+    /// Reads a frame, from its length on.
+    pub(crate) fn read(piece: &'a [u8]) -> Result<Self, FrameError> {
+        let cut = || FrameError::Cut { bytes: piece.len() };
+        let (header, rest) = piece.split_first_chunk::<HEADER_BYTES>().ok_or_else(cut)?;
+        match header[4] {
+            APPEND if rest.is_empty() => Err(FrameError::NoOps),
+            APPEND => Ok(Self::Append(Ops(rest))),
+            ACK => {
+                let (first, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+                let last = rest.first_chunk().ok_or_else(cut)?;
+                let [first, last] = [first, last].map(|bytes| u64::from_le_bytes(*bytes));
+                Ok(Self::Ack { first, last })
+            }
+            SUBSCRIBE => Ok(Self::Subscribe),
+            kind => Err(FrameError::Kind { kind }),
         }
-        let wanted = self.wanted();
-        if self.buffer.len() < self.filled + wanted {
-            self.buffer.copy_within(self.taken..self.filled, 0);
-            (self.taken, self.filled) = (0, self.filled - self.taken);
-            let bytes = self.buffer.len().max(self.filled + wanted);
-            self.buffer.resize(bytes, 0);
+    }
+}
+
+/// The ops of an append, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ops<'a>(&'a [u8]);
+
+/// An op as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Op<'a> {
+    pub(crate) id: &'a [u8; ID_BYTES],
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> Iterator for Ops<'a> {
+    type Item = Result<Op<'a>, FrameError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
         }
-        &mut self.buffer[self.filled..]
-    }
-
-    /// So many bytes were written there.
-    pub(crate) fn filled(&mut self, bytes: usize) {
-        self.filled += bytes;
-    }
-
-    /// Reads what there is, once. 0: the peer sends nothing more.
-    ///
-    /// # Errors
-    ///
-    /// As the stream fails.
-    pub(crate) fn read(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        let bytes = stream.read(self.room())?;
-        self.filled(bytes);
-        Ok(bytes)
-    }
-
-    /// Takes the next frame if all of it came.
-    ///
-    /// # Errors
-    ///
-    /// If the bytes are no frame; nothing more can be read from them.
-    pub(crate) fn take(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
-        let Some(length) = self.length()? else {
-            return Ok(None);
+        let bytes = std::mem::take(&mut self.0);
+        let split = || {
+            let (length, rest) = bytes.split_first_chunk()?;
+            let (id, rest) = rest.split_first_chunk()?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (payload, rest) = rest.split_at_checked(length)?;
+            Some((Op { id, payload }, rest))
         };
-        let end = self.taken + 4 + length;
-        if self.filled < end {
-            return Ok(None);
-        }
-        let bytes = &self.buffer[self.taken..end];
-        self.taken = end;
-        let kind = Kind::read(bytes[4]).ok_or(FrameError::Kind { kind: bytes[4] })?;
-        let number: [u8; 8] = bytes[5..HEADER_BYTES]
-            .try_into()
-            .expect("it is eight bytes long");
-        let number = u64::from_le_bytes(number);
-        Ok(Some(Frame {
-            kind,
-            number,
-            bytes,
+        let cut = FrameError::Cut { bytes: bytes.len() };
+        Some(split().ok_or(cut).map(|(op, rest)| {
+            self.0 = rest;
+            op
         }))
     }
+}
 
-    /// That of the frame at the front, if so much came.
-    fn length(&self) -> Result<Option<usize>, FrameError> {
-        let Some(bytes) = self.buffer[self.taken..self.filled].first_chunk::<4>() else {
-            return Ok(None);
-        };
-        let length = u32::from_le_bytes(*bytes);
-        let bytes = usize::try_from(length).unwrap_or(usize::MAX);
-        if !(HEADER_BYTES - 4..=FRAME_BYTES_MAX).contains(&bytes) {
-            return Err(FrameError::Length { bytes });
-        }
-        Ok(Some(bytes))
+/// An append that is filled with other ops each time.
+#[derive(Debug)]
+pub(crate) struct Append(Vec<u8>);
+
+impl Append {
+    /// One without ops.
+    pub(crate) fn new() -> Self {
+        Self(vec![0, 0, 0, 0, APPEND])
     }
 
-    /// Room for what is missing of a frame that began to come, and no less than is read at once.
-    fn wanted(&self) -> usize {
-        let frame = self.length().ok().flatten().map_or(0, |length| length + 4);
-        let missing = frame.saturating_sub(self.filled - self.taken);
-        missing.max(READ_BYTES / 2)
+    /// Takes all ops out.
+    pub(crate) fn clear(&mut self) {
+        self.0.truncate(HEADER_BYTES);
     }
+
+    /// Adds an op.
+    ///
+    /// # Panics
+    ///
+    /// If the append is then longer than frames may be.
+    pub(crate) fn push(&mut self, id: &[u8; ID_BYTES], payload: &[u8]) {
+        let bytes = self.0.len() + 4 + ID_BYTES + payload.len();
+        assert!(
+            bytes <= PIECE_BYTES_MAX,
+            "an append of {bytes} bytes is too long"
+        );
+        let length = u32::try_from(payload.len()).expect("it was compared with the most");
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(id);
+        self.0.extend_from_slice(payload);
+    }
+
+    /// The frame.
+    pub(crate) fn bytes(&mut self) -> &[u8] {
+        let length = u32::try_from(self.0.len() - 4).expect("each op was compared with the most");
+        self.0[..4].copy_from_slice(&length.to_le_bytes());
+        &self.0
+    }
+}
+
+/// The frame of an ack.
+pub(crate) fn ack(first: u64, last: u64) -> [u8; HEADER_BYTES + 16] {
+    let mut frame = [0; HEADER_BYTES + 16];
+    frame[0] = 1 + 16;
+    frame[4] = ACK;
+    frame[HEADER_BYTES..HEADER_BYTES + 8].copy_from_slice(&first.to_le_bytes());
+    frame[HEADER_BYTES + 8..].copy_from_slice(&last.to_le_bytes());
+    frame
+}
+
+/// The frame of a subscription.
+pub(crate) fn subscribe() -> [u8; HEADER_BYTES] {
+    [1, 0, 0, 0, SUBSCRIBE]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn numbered(payload: &[u8], number: u64) -> Vec<u8> {
-        let mut frame = append(payload);
-        renumber(&mut frame, number);
-        frame
+    #[test]
+    fn an_append_has_of_each_op_its_length_id_and_payload() {
+        let mut append = Append::new();
+        append.push(&[9; 16], b"old");
+        append.clear();
+        append.push(&[7; 16], b"hi");
+        append.push(&[8; 16], b"");
+        let expected = [
+            &[43, 0, 0, 0, 1, 2, 0, 0, 0][..],
+            &[7; 16],
+            b"hi",
+            &[0; 4],
+            &[8; 16],
+        ];
+        assert_eq!(append.bytes(), expected.concat());
+        let Ok(Frame::Append(ops)) = Frame::read(append.bytes()) else {
+            panic!("no append");
+        };
+        let ops: Vec<_> = ops.map(Result::unwrap).collect();
+        let (id, payload) = (&[7; 16], &b"hi"[..]);
+        let empty = Op {
+            id: &[8; 16],
+            payload: b"",
+        };
+        assert_eq!(ops, [Op { id, payload }, empty]);
     }
 
     #[test]
-    fn a_frame_has_its_length_kind_number_and_payload() {
-        let expected = [11, 0, 0, 0, 1, 7, 0, 0, 0, 0, 0, 0, 0, b'h', b'i'];
-        assert_eq!(numbered(b"hi", 7), expected);
-        assert_eq!(
-            bare(Kind::Ack, 258),
-            [9, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0, 0, 0]
-        );
+    fn an_ack_has_the_first_and_the_last_number() {
+        let expected = [
+            17, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(ack(258, 259), expected);
+        let frame = Frame::Ack {
+            first: 258,
+            last: 259,
+        };
+        assert_eq!(Frame::read(&expected), Ok(frame));
     }
 
     #[test]
-    fn frames_come_out_whole_however_they_were_cut() {
-        let frames: Vec<_> = (1..=40_u32)
-            .map(|number| numbered(&vec![0x61; 9000 * (number as usize % 3)], number.into()))
-            .collect();
-        let bytes = frames.concat();
-        for piece_bytes in [1, 7, 4096, bytes.len()] {
-            let mut inbox = Inbox::default();
-            let mut seen = Vec::new();
-            for mut piece in bytes.chunks(piece_bytes) {
-                while !piece.is_empty() {
-                    inbox.read(&mut piece).unwrap();
-                    while let Some(frame) = inbox.take().unwrap() {
-                        assert_eq!(
-                            (frame.kind, frame.number),
-                            (Kind::Append, seen.len() as u64 + 1)
-                        );
-                        seen.push(frame.bytes.to_vec());
-                    }
-                }
-            }
-            assert!(seen == frames, "in pieces of {piece_bytes} bytes");
+    fn what_is_cut_or_of_no_kind_is_an_error() {
+        assert_eq!(Frame::read(&[0; 4]), Err(FrameError::Cut { bytes: 4 }));
+        let cut = &ack(1, 1)[..20];
+        assert_eq!(Frame::read(cut), Err(FrameError::Cut { bytes: 20 }));
+        let unknown = [1, 0, 0, 0, 9];
+        assert_eq!(Frame::read(&unknown), Err(FrameError::Kind { kind: 9 }));
+        assert_eq!(Frame::read(&[1, 0, 0, 0, 1]), Err(FrameError::NoOps));
+    }
+
+    #[test]
+    fn an_op_that_is_longer_than_its_append_is_an_error_and_the_last_one() {
+        let mut append = Append::new();
+        append.push(&[7; 16], b"whole");
+        append.push(&[7; 16], b"cut");
+        let bytes = append.bytes();
+        for end in bytes.len() - 22..bytes.len() {
+            let Ok(Frame::Append(mut ops)) = Frame::read(&bytes[..end]) else {
+                panic!("no append");
+            };
+            assert!(ops.next().unwrap().is_ok());
+            let cut = end - HEADER_BYTES - 25;
+            assert_eq!(ops.next(), Some(Err(FrameError::Cut { bytes: cut })));
+            assert_eq!(ops.next(), None);
         }
-    }
-
-    #[test]
-    fn a_length_out_of_bounds_is_an_error_before_there_is_room_for_it() {
-        for (length, bytes) in [(8_u32, 8), (u32::MAX, u32::MAX as usize)] {
-            let mut inbox = Inbox::default();
-            inbox.read(&mut length.to_le_bytes().as_slice()).unwrap();
-            assert_eq!(inbox.take(), Err(FrameError::Length { bytes }));
-            assert!(inbox.room().len() <= READ_BYTES);
-        }
-    }
-
-    #[test]
-    fn an_unknown_kind_is_an_error() {
-        let mut frame = bare(Kind::Ack, 1);
-        frame[4] = 9;
-        let mut inbox = Inbox::default();
-        inbox.read(&mut frame.as_slice()).unwrap();
-        assert_eq!(inbox.take(), Err(FrameError::Kind { kind: 9 }));
     }
 }

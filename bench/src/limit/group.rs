@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use super::frame::{FrameError, Ops};
 use super::log::Log;
+use super::record;
 
 /// Who is told that its appends are durable.
 pub(crate) trait Writer {
-    /// Everything up to `through` is durable. Never waits.
-    fn ack(&self, through: u64);
+    /// The ops with these numbers are durable. Never waits.
+    fn ack(&self, first: u64, last: u64);
 
     /// Whether it is the same one, so that one ack does for both.
     fn is(&self, other: &Self) -> bool;
@@ -17,10 +19,10 @@ pub(crate) trait Writer {
 /// Appends that become durable together.
 #[derive(Debug)]
 pub(crate) struct Group<W> {
-    /// The frames as they came, one behind the other.
+    /// The records, one behind the other.
     pub(crate) bytes: Vec<u8>,
-    /// Who to ack and up to where, in the order of the frames.
-    acks: Vec<(W, u64)>,
+    /// Who to ack, and which ops, in the order of the records.
+    acks: Vec<(W, u64, u64)>,
 }
 
 impl<W> Default for Group<W> {
@@ -33,16 +35,27 @@ impl<W> Default for Group<W> {
 }
 
 impl<W: Writer> Group<W> {
-    /// Takes in an append; whoever sends several behind each other gets one ack for them.
-    pub(crate) fn push(&mut self, frame: &[u8], writer: &W, through: u64)
+    /// Takes in an append, whose first op gets the number `first`; gives that of the next one to come.
+    /// Whoever sends several appends behind each other gets one ack for them.
+    ///
+    /// # Errors
+    ///
+    /// If an op can't be read; nothing was taken in then.
+    pub(crate) fn push(&mut self, ops: Ops<'_>, writer: &W, first: u64) -> Result<u64, FrameError>
     where
         W: Clone,
     {
-        self.bytes.extend_from_slice(frame);
-        match self.acks.last_mut() {
-            Some((last, acked)) if last.is(writer) => *acked = through,
-            _ => self.acks.push((writer.clone(), through)),
+        let (begin, mut next) = (self.bytes.len(), first);
+        for op in ops {
+            let op = op.inspect_err(|_| self.bytes.truncate(begin))?;
+            record::write(&mut self.bytes, next, op);
+            next += 1;
         }
+        match self.acks.last_mut() {
+            Some((of, _, last)) if of.is(writer) => *last = next - 1,
+            _ => self.acks.push((writer.clone(), first, next - 1)),
+        }
+        Ok(next)
     }
 
     /// Makes the group durable, and then acks all of it.
@@ -53,8 +66,8 @@ impl<W: Writer> Group<W> {
     pub(crate) fn commit(&mut self, log: &mut impl Log) -> io::Result<()> {
         log.write(&self.bytes)?;
         log.sync()?;
-        for (writer, through) in self.acks.drain(..) {
-            writer.ack(through);
+        for (writer, first, last) in self.acks.drain(..) {
+            writer.ack(first, last);
         }
         Ok(())
     }
@@ -79,7 +92,7 @@ impl<W> Default for Filling<W> {
 impl<W: Writer> Filling<W> {
     /// Changes the group.
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Group<W>) -> T) -> T {
-        // A group is whole between any two frames, whoever panicked.
+        // A group is whole between any two appends, whoever panicked.
         change(&mut self.group.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -103,6 +116,7 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
+    use super::super::frame::{Append, Frame};
     use super::*;
 
     /// What happened, in order.
@@ -112,10 +126,10 @@ mod tests {
     struct Told(&'static str, History);
 
     impl Writer for Told {
-        fn ack(&self, through: u64) {
+        fn ack(&self, first: u64, last: u64) {
             self.1
                 .borrow_mut()
-                .push(format!("ack {} {through}", self.0));
+                .push(format!("ack {} {first} {last}", self.0));
         }
 
         fn is(&self, other: &Self) -> bool {
@@ -130,7 +144,12 @@ mod tests {
 
     impl Log for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-            let text = String::from_utf8_lossy(bytes);
+            let (mut text, mut rest) = (String::new(), bytes);
+            while let Some((length, behind)) = rest.split_first_chunk() {
+                let (record, others) = behind.split_at(u32::from_le_bytes(*length) as usize);
+                text += str::from_utf8(&record[28..]).unwrap();
+                rest = others;
+            }
             self.history.borrow_mut().push(format!("write {text}"));
             Ok(())
         }
@@ -144,13 +163,31 @@ mod tests {
         }
     }
 
+    /// Takes in an append of these ops.
+    fn push(group: &mut Group<Told>, payloads: &[&[u8]], writer: &Told, first: u64) -> u64 {
+        let mut append = Append::new();
+        for payload in payloads {
+            append.push(&[0; 16], payload);
+        }
+        match Frame::read(append.bytes()) {
+            Ok(Frame::Append(ops)) => group.push(ops, writer, first).unwrap(),
+            _ => panic!("no append"),
+        }
+    }
+
     fn filled(history: &History) -> Group<Told> {
         let [one, other] = ["one", "other"].map(|name| Told(name, history.clone()));
         let mut group = Group::default();
-        group.push(b"a", &one, 1);
-        group.push(b"b", &one, 2);
-        group.push(b"c", &other, 1);
-        group.push(b"d", &one, 3);
+        let mut next = 11;
+        for (payloads, writer) in [
+            (&[&b"a"[..], b"b"][..], &one),
+            (&[b"c"], &one),
+            (&[b"d"], &other),
+            (&[b"e"], &one),
+        ] {
+            next = push(&mut group, payloads, writer, next);
+        }
+        assert_eq!(next, 16);
         group
     }
 
@@ -163,11 +200,11 @@ mod tests {
         };
         filled(&history).commit(&mut disk).unwrap();
         let expected = [
-            "write abcd",
+            "write abcde",
             "sync",
-            "ack one 2",
-            "ack other 1",
-            "ack one 3",
+            "ack one 11 13",
+            "ack other 14 14",
+            "ack one 15 15",
         ];
         assert_eq!(*history.borrow(), expected);
     }
@@ -180,7 +217,7 @@ mod tests {
             is_broken: true,
         };
         filled(&history).commit(&mut disk).unwrap_err();
-        assert_eq!(*history.borrow(), ["write abcd", "sync"]);
+        assert_eq!(*history.borrow(), ["write abcde", "sync"]);
     }
 
     #[test]
@@ -190,7 +227,27 @@ mod tests {
         filling.with(|group| *group = filled(&history));
         let mut taken = Group::default();
         filling.take(&mut taken);
-        assert_eq!(taken.bytes, b"abcd");
+        assert_eq!(taken.bytes, filled(&history).bytes);
         assert!(filling.with(|group| group.bytes.is_empty() && group.acks.is_empty()));
+    }
+
+    #[test]
+    fn of_an_append_with_an_op_that_is_cut_nothing_is_taken_in() {
+        let history = History::default();
+        let mut group = filled(&history);
+        let mut append = Append::new();
+        append.push(&[0; 16], b"x");
+        append.push(&[0; 16], b"y");
+        let bytes = append.bytes();
+        let Ok(Frame::Append(ops)) = Frame::read(&bytes[..bytes.len() - 1]) else {
+            panic!("no append");
+        };
+        let one = Told("one", history.clone());
+        let error = group.push(ops, &one, 16).unwrap_err();
+        assert_eq!(error, FrameError::Cut { bytes: 20 });
+        let whole = filled(&history);
+        assert_eq!(group.bytes, whole.bytes);
+        assert_eq!(group.acks.len(), whole.acks.len());
+        assert_eq!(group.acks[2].2, 15);
     }
 }

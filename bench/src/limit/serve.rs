@@ -9,8 +9,9 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::feed::{Feed, Place, Served};
-use super::frame::{Inbox, Kind, bare};
+use super::frame::{Frame, ack};
 use super::group::{Filling, Group, Writer};
+use super::inbox::Inbox;
 
 const LISTENER: Token = Token(usize::MAX);
 const DURABLE: Token = Token(usize::MAX - 1);
@@ -22,10 +23,10 @@ const SERVED_AT_ONCE: usize = 16;
 pub(crate) struct Peer(Arc<TcpStream>);
 
 impl Writer for Peer {
-    fn ack(&self, through: u64) {
+    fn ack(&self, first: u64, last: u64) {
         // An ack is a few bytes, and a peer has few appends without one. Whoever has not even room
         // for that, or is gone, waits for nothing any more.
-        if (&*self.0).write_all(&bare(Kind::Ack, through)).is_err() {
+        if (&*self.0).write_all(&ack(first, last)).is_err() {
             let _ = self.0.shutdown(std::net::Shutdown::Both);
         }
     }
@@ -82,6 +83,8 @@ pub(crate) struct Serving {
     shared: Arc<Shared>,
     connections: Vec<Option<Connection>>,
     feed: Feed,
+    /// The number of the next op, of whichever writer.
+    next: u64,
     /// Whose turn it is among the subscribers, and how many have not had theirs since the feed grew.
     turn: usize,
     waiting: usize,
@@ -107,6 +110,7 @@ impl Serving {
             shared: Arc::new(shared),
             connections: Vec::new(),
             feed: Feed::default(),
+            next: 1,
             turn: 0,
             waiting: 0,
         })
@@ -202,25 +206,27 @@ impl Serving {
                 Err(error) => return Err(error),
             };
             let inbox = &mut connection.inbox;
-            let peer = &connection.peer;
+            let (peer, next) = (&connection.peer, &mut self.next);
             let is_subscriber = connection.subscribed.is_some();
             let subscribes = self.shared.filling.with(|group| -> io::Result<bool> {
                 let mut subscribes = false;
-                while let Some(frame) = inbox.take()? {
-                    match frame.kind {
-                        Kind::Append if !is_subscriber => {
-                            group.push(frame.bytes, peer, frame.number);
+                while let Some(piece) = inbox.take()? {
+                    match Frame::read(piece)? {
+                        Frame::Append(ops) if !is_subscriber => {
+                            *next = group.push(ops, peer, *next)?;
                         }
-                        Kind::Subscribe => subscribes = true,
+                        Frame::Subscribe => subscribes = true,
                         // An ack to a subscriber could fall into the middle of a record.
-                        Kind::Append | Kind::Ack => return Err(io::ErrorKind::InvalidData.into()),
+                        Frame::Append(_) | Frame::Ack { .. } => {
+                            return Err(io::ErrorKind::InvalidData.into());
+                        }
                     }
                 }
                 Ok(subscribes)
             })?;
             if subscribes {
                 self.shared.has_subscribers.store(true, Ordering::Release);
-                peer.ack(0);
+                peer.ack(0, 0);
                 let place = self.feed.end();
                 connection.subscribed = Some(Subscriber {
                     place,

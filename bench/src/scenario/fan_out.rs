@@ -46,7 +46,7 @@ pub(super) async fn run(
         None => append_all(lane, &arrivals, span).await?,
         Some(pace) => append_paced(lane, &arrivals, (pace, span)).await?,
     };
-    drop(watching);
+    watching.end().await?;
     server.stop().await?;
     let seconds = bench.sizes.duration.as_secs_f64();
     Ok(record

@@ -7,15 +7,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use capnp::ErrorKind;
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 use tokio::time::{Instant, sleep_until};
 
 use super::Scenario;
 use super::appends::ended;
 use crate::bench::Bench;
 use crate::error::BenchError;
-use crate::lane::{Lane, ShareLane, Span};
+use crate::lane::{Lane, Span, WireLane};
 use crate::record::Record;
 use crate::report::{Spread, as_ms};
 use crate::server::Server;
@@ -127,13 +125,18 @@ impl Told {
     }
 }
 
-/// A call and when it was made; its answer with the time at which it came.
-type Call = LocalBoxFuture<'static, (Instant, Result<u64, BenchError>)>;
+/// A call, when it was due, and its answer with the time at which it came.
+struct Call {
+    question: u32,
+    due: Instant,
+    answer: Option<(Instant, Result<u64, BenchError>)>,
+}
 
 /// A writer that sends whatever is due.
 struct Flood {
-    lane: ShareLane,
-    calls: VecDeque<(Instant, Call)>,
+    lane: Box<WireLane>,
+    /// Those whose answers were not looked at, which happens in the order of the calls.
+    calls: VecDeque<Call>,
     told: Told,
     span: Span,
     in_flight_max: usize,
@@ -143,7 +146,7 @@ struct Flood {
 }
 
 impl Flood {
-    fn new(lane: ShareLane, in_flight_max: usize, span: Span) -> Self {
+    fn new(lane: Box<WireLane>, in_flight_max: usize, span: Span) -> Self {
         Self {
             lane,
             calls: VecDeque::new(),
@@ -162,7 +165,7 @@ impl Flood {
             tick += TICK;
             self.hear_until(tick).await?;
             while due <= tick {
-                self.send(due);
+                self.send(due)?;
                 due += pace;
             }
         }
@@ -178,37 +181,50 @@ impl Flood {
         at >= self.span.begin && at < self.span.end
     }
 
-    fn send(&mut self, due: Instant) {
+    fn send(&mut self, due: Instant) -> Result<(), BenchError> {
         if self.is_broken || self.calls.len() >= self.in_flight_max {
             self.told.unsent += u32::from(self.counts(due));
-            return;
+            return Ok(());
         }
-        // Every answer is read in order, so what is before the oldest call without one is settled.
+        // Every answer is looked at in order, so what is before the oldest call without one is settled.
         let settled = (self.lane.next() - 1).saturating_sub(self.calls.len() as u64);
-        let call = self
-            .lane
-            .send(settled)
-            .map(|answer| (Instant::now(), answer));
-        self.calls.push_back((due, call.boxed_local()));
+        self.calls.push_back(Call {
+            question: self.lane.send(settled)?,
+            due,
+            answer: None,
+        });
+        Ok(())
     }
 
     /// Takes answers until `end`.
     async fn hear_until(&mut self, end: Instant) -> Result<(), BenchError> {
         loop {
-            let Some((due, call)) = self.calls.front_mut() else {
+            if self.calls.is_empty() {
                 if self.is_broken {
                     self.lane.claim_again().await?;
                     self.is_broken = false;
                 }
                 sleep_until(end).await;
                 return Ok(());
-            };
-            let due = *due;
-            let Ok((came, answer)) = tokio::time::timeout_at(end, call).await else {
+            }
+            let calls = &mut self.calls;
+            let hearing = self.lane.hear(|question, answer| {
+                let is_its = |call: &&mut Call| call.question == question && call.answer.is_none();
+                if let Some(call) = calls.iter_mut().find(is_its) {
+                    call.answer = Some((Instant::now(), answer));
+                }
+            });
+            let Ok(heard) = tokio::time::timeout_at(end, hearing).await else {
                 return Ok(());
             };
-            self.calls.pop_front();
-            self.hear(due, came, answer)?;
+            heard?;
+            while let Some(Call { due, answer, .. }) =
+                self.calls.pop_front_if(|call| call.answer.is_some())
+            {
+                if let Some((came, answer)) = answer {
+                    self.hear(due, came, answer)?;
+                }
+            }
         }
     }
 
