@@ -13,7 +13,7 @@ use crate::budget::{Budget, Room, Share};
 use crate::error::NetworkError;
 use crate::limits::NetworkLimits;
 use crate::message::Message;
-use crate::questions::{Incoming, Questions};
+use crate::questions::{Haste, Incoming, Questions};
 use crate::queue::{Queue, Sent, size_of};
 use crate::standing::Standing;
 
@@ -32,6 +32,8 @@ pub(crate) struct Link {
     share: RefCell<Option<Arc<Share>>>,
     questions: RefCell<Questions>,
     queue: RefCell<Queue>,
+    /// Something in the queue is not to wait for others.
+    is_due: Cell<bool>,
     /// Bytes of messages that calls hold.
     held: Cell<usize>,
     ended: RefCell<Option<NetworkError>>,
@@ -68,6 +70,7 @@ impl Link {
             share: RefCell::new(None),
             questions: RefCell::default(),
             queue: RefCell::default(),
+            is_due: Cell::new(false),
             held: Cell::new(0),
             ended: RefCell::new(None),
             closing: RefCell::new(None),
@@ -205,12 +208,25 @@ impl Link {
         queue.push(message, bytes);
         let until = queue.sent();
         drop(queue);
+        if sent != Ok(Haste::WithOthers) {
+            self.is_due.set(true);
+        }
         self.writer.ring();
         self.room.ring();
         if let Err(error) = sent {
             self.end(error);
         }
         Some(until)
+    }
+
+    /// Whether something is to be written, and need not wait for others.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due.get()
+    }
+
+    /// Nothing waits to be written any more.
+    pub(crate) fn is_written(&self) {
+        self.is_due.set(false);
     }
 
     /// Looks at what waits to be written, or changes it; whoever waits for that is woken.

@@ -95,6 +95,15 @@ enum Question {
     Answered { bytes: usize, exports: Vec<u32> },
 }
 
+/// When a message is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// As soon as it can be.
+    Now,
+    /// With the next one, if that comes soon.
+    WithOthers,
+}
+
 impl Questions {
     /// How many calls of the peer wait for their answer.
     pub(crate) fn waiting(&self) -> usize {
@@ -144,9 +153,17 @@ impl Questions {
         message: &Builder<HeapAllocator>,
         bytes: usize,
         limits: &NetworkLimits,
-    ) -> Result<(), NetworkError> {
+    ) -> Result<Haste, NetworkError> {
         let message: message::Reader<'_> = message.get_root_as_reader()?;
         match message.which()? {
+            message::Finish(finish) => {
+                // Nobody waits for it; but of a call without an answer it is the end.
+                let has_answer = !self.ours.contains(&finish?.get_question_id());
+                return Ok(match has_answer {
+                    true => Haste::WithOthers,
+                    false => Haste::Now,
+                });
+            }
             message::Bootstrap(bootstrap) => self.ask(bootstrap?.get_question_id(), limits)?,
             message::Call(call) => {
                 let call = call?;
@@ -165,7 +182,7 @@ impl Questions {
         if self.exports.len() > max {
             return Err(NetworkError::Exports { max });
         }
-        Ok(())
+        Ok(Haste::Now)
     }
 
     fn ask(&mut self, id: u32, limits: &NetworkLimits) -> Result<(), NetworkError> {

@@ -6,12 +6,17 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use crate::error::NetworkError;
 use crate::link::{Closing, Link};
+
+/// How long what nobody waits for stays until others take it along: half of all writes are for nothing
+/// else without it.
+const COMPANY: Duration = Duration::from_millis(5);
 
 /// How often more messages are waited for before a write, as long as more come.
 const ROUNDS_MAX: usize = 8;
@@ -52,6 +57,7 @@ async fn write_all<T: AsyncWrite + Unpin>(
         while link.with_queue(|queue| queue.bytes()) > 0 {
             write_some(link, io).await?;
         }
+        link.is_written();
         let flushed = poll_fn(|context| Pin::new(&mut *io.borrow_mut()).poll_flush(context));
         in_time(link, flushed).await?;
     }
@@ -59,13 +65,26 @@ async fn write_all<T: AsyncWrite + Unpin>(
 
 /// Waits until something is to be written; or gives how to end, once nothing is.
 async fn wait_for_work(link: &Link) -> Option<Closing> {
-    let work = || {
-        if link.with_queue(|queue| queue.bytes()) > 0 {
-            return Some(None);
-        }
-        link.closing().map(Some)
+    let due = || match link.is_due() {
+        true => Some(None),
+        false => link
+            .closing()
+            .map(|closing| has_nothing(link).then_some(closing)),
     };
-    link.writer.until(work).await
+    let anything = || match has_nothing(link) {
+        true => due(),
+        false => Some(None),
+    };
+    let work = link.writer.until(anything).await;
+    if work.is_some() || link.is_due() {
+        return work;
+    }
+    let company = tokio::time::timeout(COMPANY, link.writer.until(due)).await;
+    company.unwrap_or(None)
+}
+
+fn has_nothing(link: &Link) -> bool {
+    link.with_queue(|queue| queue.bytes()) == 0
 }
 
 /// Lets those who are about to send go first, as long as some do: one write for many messages costs

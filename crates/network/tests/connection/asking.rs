@@ -1,11 +1,12 @@
 //! How many calls may be in flight, given up, or made of the peer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use share_network::{Budget, BudgetLimits, NetworkError, NetworkLimits};
 
 use super::peer::{Came, answer, call, call_with_sink, finish};
-use super::service::{CALL_BACK, ECHO, WAIT};
+use super::service::{CALL_ASIDE, CALL_BACK, ECHO, WAIT};
 use super::world::{World, run};
 
 fn limits(questions_max: usize) -> NetworkLimits {
@@ -157,5 +158,71 @@ fn the_peer_may_leave_so_many_calls_unanswered_and_not_one_more() {
         assert_eq!(world.reason(), None);
         world.peer.send(&call_with_sink(3, CALL_BACK)).await;
         assert_eq!(world.end().await, Some(NetworkError::Asked { max: 2 }));
+    });
+}
+
+/// What has come by now.
+async fn came(world: &mut World) -> Vec<Came> {
+    let mut all = Vec::new();
+    let now = Duration::from_micros(100);
+    while let Ok(Some(came)) = tokio::time::timeout(now, world.peer.next()).await {
+        all.push(came);
+    }
+    all
+}
+
+/// A server that has called the peer, and what has to be answered.
+async fn called(method: u16) -> (World, u32) {
+    let mut world = World::proven(limits(9)).await;
+    world.service.lets.send_replace(1);
+    world.peer.send(&call_with_sink(1, method)).await;
+    let asked = came(&mut world)
+        .await
+        .into_iter()
+        .find_map(|came| match came {
+            Came::Call(question) => Some(question),
+            _ => None,
+        });
+    (world, asked.expect("it calls"))
+}
+
+#[test]
+fn the_finish_of_an_answered_call_leaves_with_the_next_message_or_after_a_while() {
+    run(async {
+        let (mut world, asked) = called(CALL_ASIDE).await;
+        world.peer.send(&answer(asked)).await;
+        assert_eq!(came(&mut world).await, []);
+        world.peer.send(&call(2, ECHO, 8)).await;
+        let together = came(&mut world).await;
+        assert!(
+            matches!(together[..], [Came::Finish(finished), Came::Return(2, _)] if finished == asked),
+            "{together:?}"
+        );
+
+        let (mut world, asked) = called(CALL_ASIDE).await;
+        world.peer.send(&answer(asked)).await;
+        let begin = tokio::time::Instant::now();
+        assert_eq!(world.peer.next().await, Some(Came::Finish(asked)));
+        assert_eq!(begin.elapsed().as_millis(), 5);
+    });
+}
+
+#[test]
+fn the_end_of_a_call_without_an_answer_is_told_at_once_and_so_is_what_waits_when_all_ends() {
+    run(async {
+        let mut world = World::proven(limits(9)).await;
+        world.service.lets.send_replace(1);
+        world.peer.send(&call_with_sink(1, CALL_BACK)).await;
+        let given_up = came(&mut world).await;
+        let finishes = |came: &Came| matches!(came, Came::Finish(_));
+        assert!(given_up.iter().any(finishes), "{given_up:?}");
+
+        let (mut world, asked) = called(CALL_ASIDE).await;
+        world.peer.send(&answer(asked)).await;
+        assert_eq!(came(&mut world).await, []);
+        if let Some(disconnector) = world.disconnector.take() {
+            tokio::task::spawn_local(disconnector);
+        }
+        assert!(came(&mut world).await.contains(&Came::Finish(asked)));
     });
 }

@@ -29,6 +29,9 @@ pub(super) const CALL_BACK: u16 = 5;
 /// The same in the turn of a page.
 pub(super) const PAGE: u16 = 6;
 
+/// Calls the capability that it was sent, and answers without waiting for it.
+pub(super) const CALL_ASIDE: u16 = 7;
+
 pub(super) const LARGE_BYTES: u32 = 1 << 20;
 
 /// Offers the methods.
@@ -71,6 +74,11 @@ impl Service {
             CAPABILITY => {
                 let own: Untyped = capnp_rpc::new_client_from_rc(Rc::clone(&self));
                 results.get().set_as_capability(own.0.hook);
+            }
+            CALL_ASIDE => {
+                let sent: Untyped = params.get()?.get_as_capability()?;
+                let answer = sent.0.hook.new_call(1, 0, None).send().promise;
+                tokio::task::spawn_local(answer);
             }
             CALL_BACK => {
                 let sent: Untyped = params.get()?.get_as_capability()?;
