@@ -37,7 +37,6 @@ pub(crate) async fn run(world: Arc<World>) -> turmoil::Result {
             connector: Arc::clone(&connector),
             clock: Arc::clone(&clock),
             owner_ref: None,
-            restored_by: None,
             given: Vec::new(),
             is_deleted: false,
         };
@@ -78,9 +77,6 @@ struct Owner {
     clock: Arc<dyn Clock>,
     chance: Chance,
     owner_ref: Option<ShareRef>,
-    /// The grant of the last ref that a restore without the journal has made. Its epoch follows that of
-    /// the backup, which may be long past.
-    restored_by: Option<GrantId>,
     given: Vec<Given>,
     is_deleted: bool,
 }
@@ -232,11 +228,10 @@ impl Owner {
         let board = self.world.board();
         let newest = board.owner_refs.iter().rev();
         if let Some(reference) = newest.into_iter().find(|it| it.share == share).cloned()
-            && self.restored_by != Some(reference.grant)
+            && reference.epoch > self.reference().epoch
         {
             drop(board);
             let (grant, epoch) = (reference.grant, reference.epoch);
-            self.restored_by = Some(grant);
             self.world.push(
                 OWNER,
                 What::Created {
@@ -256,13 +251,20 @@ impl Owner {
         let looked = self.told(async || self.read_all(&reference).await).await;
         match looked {
             Ok(what) => self.world.push(OWNER, what),
-            Err(ClientError::Refused(refusal)) if refusal.code == RefusalCode::Gone => {
+            Err(ClientError::Refused(refusal)) if self.says_gone(refusal.code) => {
                 self.world.push(OWNER, What::FinalGone { share });
             }
             Err(error) => self.world.broken(format!(
                 "unreadable: share {share} can't be read in the end: {error}"
             )),
         }
+    }
+
+    /// Whether a refusal says that the share is deleted. The journal of a deleted share has nothing but
+    /// that: a server that is restored from before the bump that made the owner's ref does not know it.
+    fn says_gone(&self, code: RefusalCode) -> bool {
+        let may_be_unknown = self.is_deleted && self.world.plan.has("backup-restored");
+        code == RefusalCode::Gone || (may_be_unknown && code == RefusalCode::NotAuthorized)
     }
 
     async fn read_all(&self, reference: &ShareRef) -> Result<What, ClientError> {
