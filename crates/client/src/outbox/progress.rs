@@ -88,7 +88,7 @@ pub(crate) fn first_unsettled(db: &Connection, lane: i64) -> Result<Option<Seq>,
 /// last answer are not looked at, or each step of the replay would cost as much as there is to replay.
 pub(crate) fn next_due(db: &Connection, lane: &Lane) -> Result<Option<UnixMs>, OutboxError> {
     db.prepare_cached(
-        "SELECT min(next_attempt_at) FROM progress \
+        "SELECT min(next_attempt_at) FROM progress INDEXED BY unsettled \
          WHERE lane = ?1 AND seq <= ?2 AND state = 4 AND state < 10",
     )?
     .query_row(
@@ -105,7 +105,7 @@ pub(crate) fn wait_no_longer_than(
     latest: UnixMs,
 ) -> Result<(), OutboxError> {
     db.prepare_cached(
-        "UPDATE progress SET next_attempt_at = ?2 \
+        "UPDATE progress INDEXED BY unsettled SET next_attempt_at = ?2 \
          WHERE lane = ?1 AND seq <= ?3 AND state = 4 AND state < 10 AND next_attempt_at > ?2",
     )?
     .execute(params![
@@ -314,7 +314,7 @@ pub(crate) fn waits_for_others(db: &Connection, lane: i64) -> Result<bool, Outbo
     Ok(db
         .prepare_cached(
             "SELECT count(*) > 0 AND coalesce(min(state = 4 AND fed AND NOT give_up), 0) \
-             FROM progress WHERE lane = ?1 AND state < 10",
+             FROM progress INDEXED BY unsettled WHERE lane = ?1 AND state < 10",
         )?
         .query_row([lane], |row| row.get(0))?)
 }
