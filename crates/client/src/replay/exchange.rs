@@ -172,8 +172,9 @@ impl<'a> Exchange<'a> {
             self.wait_for_others();
             replay.traffic.turned.notify_one();
         }
-        if is_more {
-            // A few at a time, so that what is enqueued meanwhile need not wait for all of them.
+        if is_more && self.settling.is_none() {
+            // A few at a time, so that what is enqueued meanwhile need not wait for all of them; and not
+            // before the word is heard, for which a flush may wait.
             return Ok(true);
         }
         let mut settling = self.settling.take();
