@@ -423,6 +423,19 @@ impl Outbox {
     {
         self.inner.storage.run(work).await
     }
+
+    /// Runs work in the transaction of whatever comes next, or in one of its own when `patience` ends.
+    async fn run_with_others<T, F>(
+        &self,
+        work: F,
+        patience: impl Future<Output = ()>,
+    ) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        self.inner.storage.run_with_others(work, patience).await
+    }
 }
 
 fn check_reserve(db: &Connection, pages_max: u32) -> Result<(), OutboxError> {

@@ -113,12 +113,17 @@ pub(crate) fn assemble(
             }]
         }
     };
-    Ok(Batch {
+    Ok(with_entries(stored, entries))
+}
+
+/// The batch as it goes over the wire, of entries that were read already.
+pub(crate) fn with_entries(stored: &StoredBatch, entries: Vec<Entry>) -> Batch {
+    Batch {
         id: stored.id,
         atomic: stored.atomic,
         expected_cursor: stored.expected_cursor,
         entries,
-    })
+    }
 }
 
 /// The batch has its answer.

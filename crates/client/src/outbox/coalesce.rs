@@ -122,8 +122,11 @@ pub(super) fn enqueue(db: &Connection, run: &[&Single]) -> Result<Coalesced, Out
 }
 
 fn limits(db: &Connection, call: &Call) -> Result<Limits, OutboxError> {
-    let lane = lanes::find(db, call.share)?;
-    Ok(lane.and_then(|lane| lane.limits).unwrap_or(call.limits))
+    match lanes::tail(db, call.share) {
+        Ok(lane) => Ok(lane.limits.unwrap_or(call.limits)),
+        Err(OutboxError::UnknownShare { .. }) => Ok(call.limits),
+        Err(error) => Err(error),
+    }
 }
 
 /// An op that stands for several calls.

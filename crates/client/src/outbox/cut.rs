@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use share_model::seam::{Clock, Entropy};
-use share_model::{BatchId, Limits, Seq, planted};
+use share_model::{BatchId, Entry, Limits, Seq, planted};
 
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
@@ -32,8 +32,19 @@ impl Size {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cutter<'a> {
     pub(crate) size: Size,
+    pub(crate) limits: Limits,
+    /// What is cut is sent now, if the window has room for it: it is marked as sent at once.
+    pub(crate) sends: bool,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) entropy: &'a dyn Entropy,
+}
+
+/// A batch that was just cut.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub(crate) batch: StoredBatch,
+    /// Its entries, if it is marked as sent.
+    pub(crate) sent: Option<Vec<Entry>>,
 }
 
 impl Cutter<'_> {
@@ -49,7 +60,8 @@ impl Cutter<'_> {
         if rows.is_empty() {
             rows = members::rejected_due(db, lane, now, self.size.ops_max)?;
         }
-        self.store(db, lane, &rows)
+        let cut = self.store(db, lane, &rows)?;
+        Ok(cut.map(|(batch, _)| batch))
     }
 
     /// The next batch of ops that were in none, in seq order.
@@ -57,17 +69,25 @@ impl Cutter<'_> {
         &self,
         db: &Connection,
         lane: &Lane,
-    ) -> Result<Option<StoredBatch>, OutboxError> {
-        let rows = members::queued(db, lane.number, self.size.ops_max)?;
-        self.store(db, lane, &rows)
+    ) -> Result<Option<Cut>, OutboxError> {
+        let queued = members::queued(db, lane.number, self.size)?;
+        let (rows, mut entries): (Vec<_>, Vec<_>) = queued.into_iter().unzip();
+        let Some((batch, is_sent)) = self.store(db, lane, &rows)? else {
+            return Ok(None);
+        };
+        // They were taken in seq order, from the first on.
+        entries.truncate(run(&rows, self.size));
+        let sent = is_sent.then_some(entries);
+        Ok(Some(Cut { batch, sent }))
     }
 
+    /// Stores the batch that begins with the first of the rows; whether it is marked as sent.
     fn store(
         &self,
         db: &Connection,
         lane: &Lane,
         rows: &[Member],
-    ) -> Result<Option<StoredBatch>, OutboxError> {
+    ) -> Result<Option<(StoredBatch, bool)>, OutboxError> {
         let Some(first) = rows.first() else {
             return Ok(None);
         };
@@ -90,15 +110,22 @@ impl Cutter<'_> {
             ends: (first.seq, last),
         };
         let batch = batches::insert(db, lane.number, batch)?;
-        if group.is_none() && first.state == RowState::Queued {
-            // They were taken in seq order: what is queued between the ends is a member.
-            progress::reserve_queued(db, lane.number, batch.number, batch.ends)?;
-        } else {
+        if group.is_some() || first.state != RowState::Queued {
             for member in members {
                 progress::reserve(db, lane.number, member.seq, batch.number)?;
             }
+            return Ok(Some((batch, false)));
         }
-        Ok(Some(batch))
+        let is_sent = self.sends
+            && batch.kind == Kind::Apply
+            && window_has_room(lane, &self.limits, batch.ends.1);
+        // They were taken in seq order: what is queued between the ends is a member.
+        if is_sent {
+            progress::send_queued(db, lane.number, batch.number, batch.ends)?;
+        } else {
+            progress::reserve_queued(db, lane.number, batch.number, batch.ends)?;
+        }
+        Ok(Some((batch, is_sent)))
     }
 }
 

@@ -10,9 +10,10 @@ use share_model::{
 
 use super::admission::{check_group, check_op, ends};
 use super::error::OutboxError;
-use super::lanes::{self, Lane, Place};
+use super::lanes::{self, Place, Tail};
 use super::ops::{self, Group, NewRow};
 use super::progress;
+use super::stop::ends_with_a_ref;
 
 /// An op to enqueue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,27 +96,33 @@ pub(super) fn enqueue_for(
     call: Call,
     origin: Option<&Origin>,
 ) -> Result<Vec<Enqueued>, OutboxError> {
-    let mut lane = lanes::get(db, call.share)?;
-    if lane
-        .stop
-        .as_ref()
-        .is_some_and(|stop| !stop.ends_with_a_ref())
-    {
+    let mut lane = lanes::tail(db, call.share)?;
+    if lane.stop_code.is_some_and(|code| !ends_with_a_ref(code)) {
         return Err(OutboxError::ShareGone { share: call.share });
     }
     let limits = lane.limits.unwrap_or(call.limits);
     let mut rows = Vec::with_capacity(call.ops.len());
+    // An id that the outbox has just made is nobody's: only for others the rows are looked at.
+    let names_ops = |(new, _): &(NewOp, OpId)| new.id.is_some() || !new.depends_on.is_empty();
     let mut known = Known {
-        places: lanes::places(db, lane.share)?,
+        places: match call.ops.iter().any(names_ops) {
+            true => lanes::places(db, call.share)?,
+            false => Vec::new(),
+        },
         of_call: HashMap::new(),
     };
     for (new, id) in call.ops {
         check_op(&new, id, origin, &limits)?;
+        if new.id.is_some()
+            && let Some((seq, _)) = ops::identity_of(db, &known.places, id)?
+        {
+            return Err(OutboxError::OpIdTaken { op: id, seq });
+        }
         let mut row = next_row(db, &mut lane, &known, (new, id), call.now)?;
         row.entry.origin = origin.cloned();
         row.mutation_bytes = row.entry.bytes();
         let identity = Identity {
-            outbox: lane.outbox(),
+            outbox: lane.outbox,
             seq: row.entry.seq,
             fingerprint: row.fingerprint,
         };
@@ -142,8 +149,8 @@ pub(super) fn enqueue_for(
         ops::insert(db, lane.number, row)?;
         progress::insert(db, lane.number, row.entry.seq)?;
     }
-    lanes::set_tail(db, &lane)?;
-    let outbox = lane.outbox();
+    lanes::set_tail(db, lane.number, (lane.next_seq, lane.chain))?;
+    let outbox = lane.outbox;
     let enqueued = rows.iter().map(|row| Enqueued {
         seq: row.entry.seq,
         id: row.op_id,
@@ -159,6 +166,7 @@ pub(super) fn enqueue_for(
 
 /// Which ops there are.
 struct Known {
+    /// Empty if the call names none.
     places: Vec<Place>,
     /// Earlier ops of the same call.
     of_call: HashMap<OpId, Identity>,
@@ -176,14 +184,11 @@ impl Known {
 
 fn next_row(
     db: &Connection,
-    lane: &mut Lane,
+    lane: &mut Tail,
     known: &Known,
     (new, id): (NewOp, OpId),
     now: UnixMs,
 ) -> Result<NewRow, OutboxError> {
-    if let Some((seq, _)) = ops::identity_of(db, &known.places, id)? {
-        return Err(OutboxError::OpIdTaken { op: id, seq });
-    }
     let seq = lane.next_seq;
     let mut depends_on = Vec::with_capacity(new.depends_on.len());
     for dependency in new.depends_on {
@@ -195,7 +200,7 @@ fn next_row(
         depends_on,
         mutation: new.mutation,
     };
-    let fingerprint = Fingerprint::of(&op, lane.outbox());
+    let fingerprint = Fingerprint::of(&op, lane.outbox);
     lane.chain = lane.chain.then(fingerprint);
     lane.next_seq = seq.next();
     Ok(NewRow {
@@ -216,7 +221,7 @@ fn next_row(
 
 fn resolve(
     db: &Connection,
-    lane: &Lane,
+    lane: &Tail,
     known: &Known,
     (op, dependency): (OpId, DependsOn),
 ) -> Result<Dependency, OutboxError> {
@@ -232,13 +237,13 @@ fn resolve(
             let identity = found.ok_or(OutboxError::UnknownDependency { op, dependency: id })?;
             Ok(Dependency {
                 // What was first enqueued in an earlier lane is named by that lane.
-                outbox: (identity.outbox != lane.outbox()).then_some(identity.outbox),
+                outbox: (identity.outbox != lane.outbox).then_some(identity.outbox),
                 seq: identity.seq,
                 fingerprint: identity.fingerprint,
             })
         }
         DependsOn::Identity(identity) => {
-            let own = identity.outbox == lane.outbox();
+            let own = identity.outbox == lane.outbox;
             if own && identity.seq >= seq {
                 return Err(OutboxError::LaterDependency {
                     op,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use share_model::{
-    Chain, Cursor, HistoryId, Incarnation, Limits, Nonce, OutboxId, OutboxKey, Seq, ShareId,
-    ShareRef, UnixMs,
+    Chain, Cursor, HistoryId, Incarnation, Limits, Nonce, OutboxId, OutboxKey, RefusalCode, Seq,
+    ShareId, ShareRef, UnixMs,
 };
 
 use super::error::OutboxError;
@@ -71,13 +71,6 @@ const COLUMNS: &str = "number, share, ref, ref_number, outbox_key, incarnation, 
     cursor";
 
 fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
-    let limits: Option<Vec<u8>> = row.get(16)?;
-    let limits = limits
-        .map(|bytes| postcard::from_bytes(&bytes))
-        .transpose()
-        .map_err(|_| OutboxError::Unreadable {
-            what: "a share's limits",
-        })?;
     let reference: String = row.get(2)?;
     let stop_code: Option<String> = row.get(17)?;
     let stop = match stop_code {
@@ -107,7 +100,7 @@ fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
         pruned_chain: chain(row, 13)?,
         settled_ops: count(row, 14)?,
         settled_bytes: count(row, 15)?,
-        limits,
+        limits: limits(row, 16)?,
         stop,
         left_at: time(row, 20)?,
         cursor: Cursor::new(count(row, 21)?),
@@ -122,6 +115,54 @@ pub(crate) fn find(db: &Connection, share: ShareId) -> Result<Option<Lane>, Outb
     .query_row([share.to_bytes()], |row| Ok(read(row)))
     .optional()?
     .transpose()
+}
+
+/// The end of a share's own lane, and what an enqueue is checked against: all that it needs of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tail {
+    pub(crate) number: i64,
+    pub(crate) outbox: OutboxId,
+    pub(crate) next_seq: Seq,
+    /// Over every op of the lane.
+    pub(crate) chain: Chain,
+    /// What the server told at the last redeem.
+    pub(crate) limits: Option<Limits>,
+    /// Why the replay stands still, if it does.
+    pub(crate) stop_code: Option<RefusalCode>,
+}
+
+/// The end of the share's own lane.
+pub(crate) fn tail(db: &Connection, share: ShareId) -> Result<Tail, OutboxError> {
+    db.prepare_cached(
+        "SELECT number, outbox_key, next_seq, chain, limits, stop_code FROM lane \
+         WHERE share = ?1 AND left_at IS NULL",
+    )?
+    .query_row([share.to_bytes()], |row| Ok(read_tail(row)))
+    .optional()?
+    .unwrap_or(Err(OutboxError::UnknownShare { share }))
+}
+
+fn read_tail(row: &Row<'_>) -> Result<Tail, OutboxError> {
+    let stop_code: Option<String> = row.get(5)?;
+    Ok(Tail {
+        number: row.get(0)?,
+        outbox: OutboxKey::from_bytes(bytes(row, 1)?).outbox_id(),
+        next_seq: seq(row, 2)?,
+        chain: chain(row, 3)?,
+        limits: limits(row, 4)?,
+        stop_code: stop_code.as_deref().map(code_named),
+    })
+}
+
+/// The limits in column `at`, if there are any.
+fn limits(row: &Row<'_>, at: usize) -> Result<Option<Limits>, OutboxError> {
+    let limits: Option<Vec<u8>> = row.get(at)?;
+    limits
+        .map(|bytes| postcard::from_bytes(&bytes))
+        .transpose()
+        .map_err(|_| OutboxError::Unreadable {
+            what: "a share's limits",
+        })
 }
 
 /// The share's own lane.
@@ -291,13 +332,13 @@ pub(crate) fn set_ref(
 }
 
 /// Ops were enqueued: the next seq, and the chain over all before it.
-pub(crate) fn set_tail(db: &Connection, lane: &Lane) -> Result<(), OutboxError> {
+pub(crate) fn set_tail(
+    db: &Connection,
+    lane: i64,
+    (next_seq, chain): (Seq, Chain),
+) -> Result<(), OutboxError> {
     db.prepare_cached("UPDATE lane SET next_seq = ?2, chain = ?3 WHERE number = ?1")?
-        .execute(params![
-            lane.number,
-            int(lane.next_seq.get()),
-            lane.chain.to_bytes()
-        ])?;
+        .execute(params![lane, int(next_seq.get()), chain.to_bytes()])?;
     Ok(())
 }
 

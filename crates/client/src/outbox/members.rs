@@ -1,13 +1,15 @@
 //! Tables `progress` and `op` read together: ops as the cutter and the recorder see them.
 
-use rusqlite::{Connection, Row, params};
-use share_model::{Cursor, OpId, Seq, UnixMs};
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::{Connection, Row, Rows, params};
+use share_model::{Cursor, Entry, OpId, Seq, UnixMs};
 
+use super::cut::Size;
 use super::error::OutboxError;
 use super::lanes::Lane;
-use super::ops::Group;
+use super::ops::{Group, entry_in};
 use super::outcome::{self, Outcome};
-use super::progress::RowState;
+use super::progress::{self, RowState};
 use super::sql::{bytes, count, int, seq, time};
 
 /// An op as the cutter and the recorder see it.
@@ -35,48 +37,138 @@ pub(crate) struct Member {
     pub(crate) fed: bool,
 }
 
-fn read(row: &Row<'_>) -> Result<Member, OutboxError> {
-    let group = match row.get::<_, Option<i64>>(9)? {
+/// The op whose progress and the rest of which stand in two rows, the rest from column `at` on.
+fn read(progress: &Row<'_>, (op, at): (&Row<'_>, usize)) -> Result<Member, OutboxError> {
+    let group = match op.get::<_, Option<i64>>(at + 1)? {
         None => None,
         Some(_) => Some(Group {
-            first: seq(row, 9)?,
-            last: seq(row, 10)?,
-            expected_cursor: match row.get::<_, Option<i64>>(11)? {
+            first: seq(op, at + 1)?,
+            last: seq(op, at + 2)?,
+            expected_cursor: match op.get::<_, Option<i64>>(at + 3)? {
                 None => None,
-                Some(_) => Some(Cursor::new(count(row, 11)?)),
+                Some(_) => Some(Cursor::new(count(op, at + 3)?)),
             },
         }),
     };
-    let outcome: Option<Vec<u8>> = row.get(8)?;
+    let outcome: Option<Vec<u8>> = progress.get(7)?;
     Ok(Member {
-        seq: seq(row, 0)?,
-        op_id: OpId::from_bytes(bytes(row, 1)?),
-        state: RowState::from_number(row.get(2)?)?,
-        give_up: row.get(3)?,
-        alone: row.get(4)?,
-        attempts: row.get(5)?,
-        rejections: row.get(6)?,
-        first_rejected_at: time(row, 7)?,
+        seq: seq(progress, 0)?,
+        op_id: OpId::from_bytes(bytes(op, at)?),
+        state: RowState::from_number(progress.get(1)?)?,
+        give_up: progress.get(2)?,
+        alone: progress.get(3)?,
+        attempts: progress.get(4)?,
+        rejections: progress.get(5)?,
+        first_rejected_at: time(progress, 6)?,
         outcome: outcome.as_deref().map(outcome::decode).transpose()?,
-        mutation_bytes: count(row, 12)?,
-        entry_bytes: count(row, 13)?,
+        mutation_bytes: count(op, at + 4)?,
+        entry_bytes: count(op, at + 5)?,
         group,
-        resolved: row.get(14)?,
-        fed: row.get(15)?,
+        resolved: progress.get(8)?,
+        fed: progress.get(9)?,
     })
 }
 
-// The columns that `read` takes; a macro, since statements are literals.
-macro_rules! select {
-    ($rest:literal) => {
+// The columns that `read` takes; macros, since statements are literals.
+macro_rules! progress_columns {
+    () => {
+        "seq, state, give_up, alone, attempts, rejections, first_rejected_at, outcome, \
+         resolution IS NOT NULL, fed"
+    };
+}
+
+macro_rules! op_columns {
+    () => {
+        "op_id, group_first, group_last, group_cursor, bytes, length(entry)"
+    };
+}
+
+/// So many columns stand before those of an op where both tables are read at once.
+const PROGRESS_COLUMNS: usize = 10;
+
+macro_rules! select_from {
+    ($table:literal, $rest:literal) => {
         concat!(
-            "SELECT seq, op_id, state, give_up, alone, attempts, rejections, first_rejected_at, \
-             outcome, group_first, group_last, group_cursor, bytes, length(entry), \
-             resolution IS NOT NULL, fed \
-             FROM progress JOIN op USING (lane, seq) WHERE lane = ?1 AND ",
+            "SELECT ",
+            progress_columns!(),
+            ", ",
+            op_columns!(),
+            " FROM ",
+            $table,
+            " JOIN op USING (lane, seq) WHERE lane = ?1 AND ",
             $rest
         )
     };
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        select_from!("progress", $rest)
+    };
+}
+
+// Of what is not settled. Left to itself, SQLite takes the table's own order and looks at all that is
+// settled as well, which is fifty thousand rows for each step of the replay.
+macro_rules! select_unsettled {
+    ($rest:literal) => {
+        select_from!("progress INDEXED BY unsettled", $rest)
+    };
+}
+
+// Of a run of seqs. Each table is read by itself, row after row: a join finds each row anew, from the
+// root of three trees.
+macro_rules! select_progress {
+    ($rest:literal) => {
+        concat!(
+            "SELECT ",
+            progress_columns!(),
+            " FROM progress WHERE lane = ?1 AND ",
+            $rest,
+            " ORDER BY seq"
+        )
+    };
+}
+
+macro_rules! select_ops {
+    ($more:literal, $rest:literal) => {
+        concat!(
+            "SELECT seq, ",
+            op_columns!(),
+            $more,
+            " FROM op WHERE lane = ?1 AND ",
+            $rest,
+            " ORDER BY seq"
+        )
+    };
+}
+
+/// Where the columns of an op begin in a row of `select_ops`, and where the entry is.
+const OP_AT: usize = 1;
+const ENTRY_AT: usize = 7;
+
+/// Reads both tables side by side, as long as `take` wants more.
+fn side_by_side(
+    mut progress: Rows<'_>,
+    mut ops: Rows<'_>,
+    mut take: impl FnMut(Member, &Row<'_>) -> Result<bool, OutboxError>,
+) -> Result<(), OutboxError> {
+    let mut op_seq = Seq::ZERO;
+    while let Some(here) = progress.next()? {
+        let wanted = seq(here, 0)?;
+        while op_seq < wanted {
+            match ops.next()? {
+                Some(op) => op_seq = seq(op, 0)?,
+                None => return Ok(()),
+            }
+        }
+        let op = ops.get().filter(|_| op_seq == wanted);
+        if let Some(op) = op
+            && !take(read(here, (op, OP_AT))?, op)?
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn members(
@@ -88,18 +180,31 @@ fn members(
     let mut rows = statement.query(key)?;
     let mut members = Vec::new();
     while let Some(row) = rows.next()? {
-        members.push(read(row)?);
+        members.push(read(row, (row, PROGRESS_COLUMNS))?);
     }
     Ok(members)
 }
 
-/// Up to `limit` ops that are in no batch yet, in seq order.
-pub(crate) fn queued(db: &Connection, lane: i64, limit: u32) -> Result<Vec<Member>, OutboxError> {
-    members(
-        db,
-        select!("state = 1 AND state < 10 ORDER BY seq LIMIT ?2"),
-        &[&lane, &limit],
-    )
+/// The first ops that are in no batch yet, in seq order, each with its entry: as many as one batch of
+/// this size may hold, and perhaps one more.
+pub(crate) fn queued(
+    db: &Connection,
+    lane: i64,
+    size: Size,
+) -> Result<Vec<(Member, Entry)>, OutboxError> {
+    let Some(first) = progress::first_queued(db, lane)? else {
+        return Ok(Vec::new());
+    };
+    let mut progress = db.prepare_cached(select_progress!("seq >= ?2 AND state = 1"))?;
+    let mut ops = db.prepare_cached(select_ops!(", entry", "seq >= ?2"))?;
+    let key = params![lane, int(first.get())];
+    let (mut queued, mut bytes) = (Vec::new(), 0_u64);
+    side_by_side(progress.query(key)?, ops.query(key)?, |member, op| {
+        bytes = bytes.saturating_add(member.mutation_bytes);
+        queued.push((member, entry_in(op, ENTRY_AT)?));
+        Ok(bytes <= size.bytes_max && queued.len() < size.ops_max as usize)
+    })?;
+    Ok(queued)
 }
 
 /// The first op that was rejected and is to be given up.
@@ -110,7 +215,7 @@ pub(crate) fn rejected_to_give_up(
 ) -> Result<Vec<Member>, OutboxError> {
     members(
         db,
-        select!(
+        select_unsettled!(
             "seq <= ?3 AND state = 4 AND state < 10 AND give_up = 1 \
              AND coalesce(next_attempt_at, 0) <= ?2 ORDER BY seq LIMIT 1"
         ),
@@ -131,7 +236,7 @@ pub(crate) fn rejected_due(
 ) -> Result<Vec<Member>, OutboxError> {
     members(
         db,
-        select!(
+        select_unsettled!(
             "seq <= ?4 AND state = 4 AND state < 10 AND give_up = 0 AND next_attempt_at <= ?2 \
              ORDER BY seq LIMIT ?3"
         ),
@@ -178,11 +283,21 @@ pub(crate) fn of_batch(
     batch: i64,
     (first, last): (Seq, Seq),
 ) -> Result<Vec<Member>, OutboxError> {
-    members(
-        db,
-        select!("seq BETWEEN ?2 AND ?3 AND batch = ?4 ORDER BY seq"),
-        &[&lane, &int(first.get()), &int(last.get()), &batch],
-    )
+    let mut progress =
+        db.prepare_cached(select_progress!("seq BETWEEN ?2 AND ?3 AND batch = ?4"))?;
+    let mut ops = db.prepare_cached(select_ops!("", "seq BETWEEN ?2 AND ?3"))?;
+    let (first, last) = (int(first.get()), int(last.get()));
+    let progress = progress.query(params![lane, first, last, batch])?;
+    let mut members = Vec::new();
+    side_by_side(
+        progress,
+        ops.query(params![lane, first, last])?,
+        |member, _| {
+            members.push(member);
+            Ok(true)
+        },
+    )?;
+    Ok(members)
 }
 
 /// Up to `limit` ops from the oldest, not beyond `last`, that nobody waits for: applied, or decided

@@ -1,6 +1,6 @@
 //! Table `op`: what each op is. Rows are inserted and, long after they were settled, deleted.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use share_model::{Chain, Cursor, Entry, Fingerprint, FirstLane, Identity, OpId, Seq, UnixMs};
 
 use super::entry;
@@ -88,11 +88,15 @@ pub(crate) fn entries_of(
     let mut rows = statement.query(params![lane, int(first.get()), int(last.get()), batch])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let bytes = row.get_ref(0)?.as_blob();
-        let bytes = bytes.map_err(|_| OutboxError::Unreadable { what: "an entry" })?;
-        entries.push(entry::decode(bytes)?);
+        entries.push(entry_in(row, 0)?);
     }
     Ok(entries)
+}
+
+/// The entry in column `at`.
+pub(super) fn entry_in(row: &Row<'_>, at: usize) -> Result<Entry, OutboxError> {
+    let bytes = row.get_ref(at)?.as_blob();
+    entry::decode(bytes.map_err(|_| OutboxError::Unreadable { what: "an entry" })?)
 }
 
 /// Where a re-queued op was first enqueued, and its fingerprint.

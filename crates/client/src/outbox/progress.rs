@@ -1,6 +1,6 @@
 //! Table `progress`: where each op stands.
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use share_model::{Seq, UnixMs};
 
 use super::error::OutboxError;
@@ -82,13 +82,25 @@ pub(crate) fn first_unsettled(db: &Connection, lane: i64) -> Result<Option<Seq>,
         })?
 }
 
+/// The first op that is in no batch yet. What is in one stands in the index only, and is passed over
+/// there.
+pub(crate) fn first_queued(db: &Connection, lane: i64) -> Result<Option<Seq>, OutboxError> {
+    db.prepare_cached(
+        "SELECT seq FROM progress INDEXED BY unsettled \
+         WHERE lane = ?1 AND state = 1 AND state < 10 ORDER BY seq LIMIT 1",
+    )?
+    .query_row([lane], |row| Ok(seq(row, 0)))
+    .optional()?
+    .transpose()
+}
+
 /// When the next rejected op is due.
 ///
 /// What was rejected was answered: here and wherever rejected ops are looked for, those beyond the
 /// last answer are not looked at, or each step of the replay would cost as much as there is to replay.
 pub(crate) fn next_due(db: &Connection, lane: &Lane) -> Result<Option<UnixMs>, OutboxError> {
     db.prepare_cached(
-        "SELECT min(next_attempt_at) FROM progress \
+        "SELECT min(next_attempt_at) FROM progress INDEXED BY unsettled \
          WHERE lane = ?1 AND seq <= ?2 AND state = 4 AND state < 10",
     )?
     .query_row(
@@ -105,7 +117,7 @@ pub(crate) fn wait_no_longer_than(
     latest: UnixMs,
 ) -> Result<(), OutboxError> {
     db.prepare_cached(
-        "UPDATE progress SET next_attempt_at = ?2 \
+        "UPDATE progress INDEXED BY unsettled SET next_attempt_at = ?2 \
          WHERE lane = ?1 AND seq <= ?3 AND state = 4 AND state < 10 AND next_attempt_at > ?2",
     )?
     .execute(params![
@@ -144,6 +156,21 @@ pub(crate) fn reserve_queued(
     db.prepare_cached(
         "UPDATE progress SET state = 2, batch = ?2, next_attempt_at = NULL \
          WHERE lane = ?1 AND seq BETWEEN ?3 AND ?4 AND state = 1",
+    )?
+    .execute(params![lane, batch, int(first.get()), int(last.get())])?;
+    Ok(())
+}
+
+/// The same, and they are about to be sent.
+pub(crate) fn send_queued(
+    db: &Connection,
+    lane: i64,
+    batch: i64,
+    (first, last): (Seq, Seq),
+) -> Result<(), OutboxError> {
+    db.prepare_cached(
+        "UPDATE progress SET state = 3, batch = ?2, next_attempt_at = NULL, \
+         attempts = attempts + 1 WHERE lane = ?1 AND seq BETWEEN ?3 AND ?4 AND state = 1",
     )?
     .execute(params![lane, batch, int(first.get()), int(last.get())])?;
     Ok(())
@@ -194,35 +221,43 @@ pub(crate) struct Answered<'a> {
     pub(crate) settled_at: Option<UnixMs>,
 }
 
-pub(crate) fn answer(
-    db: &Connection,
-    lane: i64,
-    at: Seq,
-    answered: &Answered<'_>,
-) -> Result<(), OutboxError> {
-    let error = answered.outcome.and_then(|outcome| match outcome {
-        Outcome::DeadLetter(failure) => Some(failure.to_string()),
-        Outcome::InDoubt => Some("whether it was applied can't be told".to_owned()),
-        Outcome::Applied(_) | Outcome::Duplicate(_) => None,
-    });
-    db.prepare_cached(
-        "UPDATE progress SET state = ?3, give_up = ?4, rejections = ?5, first_rejected_at = ?6, \
-         next_attempt_at = ?7, outcome = ?8, error = ?9, settled_at = ?10 \
-         WHERE lane = ?1 AND seq = ?2",
-    )?
-    .execute(params![
-        lane,
-        int(at.get()),
-        answered.state.number(),
-        answered.give_up,
-        answered.rejections,
-        answered.first_rejected_at.map(|time| int(time.get())),
-        answered.next_attempt_at.map(|time| int(time.get())),
-        answered.outcome.map(outcome::encode).transpose()?,
-        error,
-        answered.settled_at.map(|time| int(time.get())),
-    ])?;
-    Ok(())
+/// Writes answers, one op after the other, by one statement.
+pub(crate) struct Answers<'a>(CachedStatement<'a>);
+
+impl<'a> Answers<'a> {
+    pub(crate) fn new(db: &'a Connection) -> Result<Self, OutboxError> {
+        Ok(Self(db.prepare_cached(
+            "UPDATE progress SET state = ?3, give_up = ?4, rejections = ?5, \
+             first_rejected_at = ?6, next_attempt_at = ?7, outcome = ?8, error = ?9, \
+             settled_at = ?10 WHERE lane = ?1 AND seq = ?2",
+        )?))
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        lane: i64,
+        at: Seq,
+        answered: &Answered<'_>,
+    ) -> Result<(), OutboxError> {
+        let error = answered.outcome.and_then(|outcome| match outcome {
+            Outcome::DeadLetter(failure) => Some(failure.to_string()),
+            Outcome::InDoubt => Some("whether it was applied can't be told".to_owned()),
+            Outcome::Applied(_) | Outcome::Duplicate(_) => None,
+        });
+        self.0.execute(params![
+            lane,
+            int(at.get()),
+            answered.state.number(),
+            answered.give_up,
+            answered.rejections,
+            answered.first_rejected_at.map(|time| int(time.get())),
+            answered.next_attempt_at.map(|time| int(time.get())),
+            answered.outcome.map(outcome::encode).transpose()?,
+            error,
+            answered.settled_at.map(|time| int(time.get())),
+        ])?;
+        Ok(())
+    }
 }
 
 /// The op leaves its batch, which was refused: it is cut again, alone if `alone`.
@@ -314,7 +349,7 @@ pub(crate) fn waits_for_others(db: &Connection, lane: i64) -> Result<bool, Outbo
     Ok(db
         .prepare_cached(
             "SELECT count(*) > 0 AND coalesce(min(state = 4 AND fed AND NOT give_up), 0) \
-             FROM progress WHERE lane = ?1 AND state < 10",
+             FROM progress INDEXED BY unsettled WHERE lane = ?1 AND state < 10",
         )?
         .query_row([lane], |row| row.get(0))?)
 }

@@ -11,7 +11,7 @@ use super::lanes::{self, Lane};
 use super::members::{self, Member};
 use super::options::RetryPolicy;
 use super::outcome::{Failure, Outcome, OutcomeEvent};
-use super::progress::{self, Answered, RowState};
+use super::progress::{self, Answered, Answers, RowState};
 
 /// How long an op that was applied before its server went back in time is tried again: what it
 /// depends on may be held by an outbox whose machine is away.
@@ -46,12 +46,13 @@ pub(crate) fn record(
     let members = members::of_batch(db, lane.number, number, batch.ends)?;
     let group_ends = group_ends(&batch, outcomes);
     let mut recorded = Recorded::default();
+    let mut answers = Answers::new(db)?;
     for (member, outcome) in members.iter().zip(outcomes) {
         let verdict = match verdict(&batch, member, outcome) {
             Verdict::TryAgain(reason) if group_ends => Verdict::GiveUp(Failure::Rejected(reason)),
             verdict => verdict,
         };
-        let ended = apply(db, &mut lane, member, verdict, (now, retry))?;
+        let ended = apply(&mut answers, &mut lane, member, verdict, (now, retry))?;
         match ended {
             Some(outcome) => recorded.ended.push(OutcomeEvent {
                 share: lane.share,
@@ -135,7 +136,7 @@ fn group_ends(batch: &StoredBatch, outcomes: &[OpOutcome]) -> bool {
 }
 
 fn apply(
-    db: &Connection,
+    answers: &mut Answers<'_>,
     lane: &mut Lane,
     member: &Member,
     verdict: Verdict,
@@ -185,7 +186,7 @@ fn apply(
         outcome: Some(&outcome),
         settled_at: ended.then_some(now),
     };
-    progress::answer(db, lane.number, member.seq, &answered)?;
+    answers.write(lane.number, member.seq, &answered)?;
     Ok(ended.then_some(outcome))
 }
 
@@ -216,6 +217,7 @@ pub(crate) fn all_in_doubt(
     for batch in batches::open(db, lane.number)? {
         batches::set_answered(db, batch.number)?;
     }
+    let mut answers = Answers::new(db)?;
     let from = lane.settled_through.next();
     for member in members::between(db, lane.number, (from, lane.last_seq()))? {
         if member.state.is_final() {
@@ -230,7 +232,7 @@ pub(crate) fn all_in_doubt(
             outcome: Some(&Outcome::InDoubt),
             settled_at: Some(now),
         };
-        progress::answer(db, lane.number, member.seq, &answered)?;
+        answers.write(lane.number, member.seq, &answered)?;
         ended.push(OutcomeEvent {
             share: lane.share,
             seq: member.seq,

@@ -107,9 +107,9 @@ impl Outbox {
                 batches::cut_open_again(db, lane.number, options.clock.now())?;
             }
             let limits = lane.limits.unwrap_or(options.limits);
-            let cutter = cutter(&options, &limits);
+            let cutter = cutter(&options, limits, false);
             mind_the_clock(db, &lane, &options)?;
-            let next = |room| send::choose(db, &lane, &cutter, &limits, (&[], room));
+            let next = |room| send::choose(db, &lane, &cutter, (&[], room));
             if !wanted && next(1)?.sending.is_empty() {
                 return Ok(Opening::Nothing {
                     wake_at: progress::next_due(db, &lane)?,
@@ -142,17 +142,20 @@ impl Outbox {
         turn: Turn,
         room: usize,
     ) -> Result<Taken, OutboxError> {
-        self.take_as(turn, (Vec::new(), room), false).await
+        let patience = std::future::ready(());
+        self.take_as(turn, (Vec::new(), room), false, patience)
+            .await
     }
 
-    /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
+    /// Takes up to `room` batches that are not among `in_flight`, and marks them as sent: with the next
+    /// step of anyone, or when `patience` ends.
     pub(crate) async fn take(
         &self,
         turn: Turn,
-        in_flight: Vec<i64>,
-        room: usize,
+        (in_flight, room): (Vec<i64>, usize),
+        patience: impl Future<Output = ()>,
     ) -> Result<Taken, OutboxError> {
-        self.take_as(turn, (in_flight, room), true).await
+        self.take_as(turn, (in_flight, room), true, patience).await
     }
 
     async fn take_as(
@@ -160,17 +163,18 @@ impl Outbox {
         turn: Turn,
         (in_flight, room): (Vec<i64>, usize),
         is_claimed: bool,
+        patience: impl Future<Output = ()>,
     ) -> Result<Taken, OutboxError> {
         let options = self.options().clone();
-        self.run(move |db| {
+        let taking = move |db: &Connection| {
             let mut lane = turn.lane(db)?;
             let limits = lane.limits.unwrap_or(options.limits);
             if !is_claimed {
                 lane.settled_through = repeats::told_before_claim(db, &lane, &limits)?;
             }
-            let cutter = cutter(&options, &limits);
+            let cutter = cutter(&options, limits, true);
             mind_the_clock(db, &lane, &options)?;
-            let taken = send::take(db, &lane, &cutter, &limits, (&in_flight, room))?;
+            let taken = send::take(db, &lane, &cutter, (&in_flight, room))?;
             if planted!("settled-before-ack") {
                 for sent in &taken.outgoing {
                     let all = vec![OpOutcome::Applied(lane.cursor); sent.batch.entries.len()];
@@ -179,13 +183,17 @@ impl Outbox {
                 }
             }
             Ok(taken)
-        })
-        .await
+        };
+        self.run_with_others(taking, patience).await
     }
 
     /// When nothing is left to send: drops some settled rows beyond the retention, and says what may
     /// be told as settled.
-    pub(crate) async fn rest(&self, turn: Turn) -> Result<Rest, OutboxError> {
+    pub(crate) async fn rest(
+        &self,
+        turn: Turn,
+        patience: impl Future<Output = ()>,
+    ) -> Result<Rest, OutboxError> {
         let (now, retention) = (self.options().clock.now(), self.options().retention);
         let id = BatchId::new(&*self.options().clock, &*self.options().entropy);
         let batch = Batch {
@@ -194,13 +202,12 @@ impl Outbox {
             expected_cursor: None,
             entries: Vec::new(),
         };
-        let (settled_through, is_more) = self
-            .run(move |db| {
-                let lane = turn.lane(db)?;
-                let is_more = prune::step(db, &lane, &retention, now)?;
-                Ok((lane.settled_through, is_more))
-            })
-            .await?;
+        let resting = move |db: &Connection| {
+            let lane = turn.lane(db)?;
+            let is_more = prune::step(db, &lane, &retention, now)?;
+            Ok((lane.settled_through, is_more))
+        };
+        let (settled_through, is_more) = self.run_with_others(resting, patience).await?;
         Ok(Rest {
             settled_through,
             batch,
@@ -288,17 +295,19 @@ impl Outbox {
         }
     }
 
-    /// Records a batch's answer; then tells what has ended.
+    /// Records a batch's answer, with the next step of anyone, or when `patience` ends; then tells what
+    /// has ended.
     pub(crate) async fn record(
         &self,
         turn: Turn,
-        batch: i64,
-        outcomes: Vec<OpOutcome>,
+        (batch, outcomes): (i64, Vec<OpOutcome>),
+        patience: impl Future<Output = ()>,
     ) -> Result<record::Recorded, OutboxError> {
         let (now, retry) = (self.options().clock.now(), self.options().retry);
-        let recorded = self
-            .run(move |db| record::record(db, turn.lane(db)?, batch, &outcomes, (now, &retry)))
-            .await?;
+        let recording = move |db: &Connection| {
+            record::record(db, turn.lane(db)?, batch, &outcomes, (now, &retry))
+        };
+        let recorded = self.run_with_others(recording, patience).await?;
         self.tell(&recorded.ended);
         Ok(recorded)
     }
@@ -364,9 +373,11 @@ impl Outbox {
     }
 }
 
-fn cutter<'a>(options: &'a super::OutboxOptions, limits: &Limits) -> Cutter<'a> {
+fn cutter(options: &super::OutboxOptions, limits: Limits, sends: bool) -> Cutter<'_> {
     Cutter {
-        size: Size::of(limits, options.batch_ops_max, options.batch_bytes_max),
+        limits,
+        sends,
+        size: Size::of(&limits, options.batch_ops_max, options.batch_bytes_max),
         clock: &*options.clock,
         entropy: &*options.entropy,
     }

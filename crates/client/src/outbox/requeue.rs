@@ -68,7 +68,7 @@ fn leave(
         moved += members.len() as u64;
         move_all(db, from, &mut to, &members)?;
     }
-    lanes::set_tail(db, &to)?;
+    lanes::set_tail(db, to.number, (to.next_seq, to.chain))?;
     lanes::delete_empty(db, lane.share)?;
     Ok(moved)
 }

@@ -1,10 +1,10 @@
 //! What goes out next: stored batches first, as they are, then newly cut ones.
 
 use rusqlite::Connection;
-use share_model::{Batch, Limits, RejectReason, Seq, UnixMs};
+use share_model::{Batch, RejectReason, Seq, UnixMs};
 
-use super::batches::{self, StoredBatch};
-use super::cut::{Cutter, window_has_room};
+use super::batches;
+use super::cut::{Cut, Cutter, window_has_room};
 use super::error::OutboxError;
 use super::lanes::Lane;
 use super::members;
@@ -37,7 +37,7 @@ pub(crate) struct Taken {
 /// What [`choose`] chose.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen {
-    pub(crate) sending: Vec<StoredBatch>,
+    pub(crate) sending: Vec<Cut>,
     /// There was no room for more.
     pub(crate) is_part: bool,
 }
@@ -47,10 +47,9 @@ pub(crate) fn take(
     db: &Connection,
     lane: &Lane,
     cutter: &Cutter<'_>,
-    limits: &Limits,
     wanted: (&[i64], usize),
 ) -> Result<Taken, OutboxError> {
-    let Chosen { sending, is_part } = choose(db, lane, cutter, limits, wanted)?;
+    let Chosen { sending, is_part } = choose(db, lane, cutter, wanted)?;
     let mut taken = Taken {
         is_part,
         settled_through: lane.settled_through,
@@ -60,21 +59,21 @@ pub(crate) fn take(
     if sending.is_empty() {
         taken.waits_for_others = progress::waits_for_others(db, lane.number)?;
     }
-    for batch in sending {
-        taken.outgoing.push(mark(db, lane, &batch)?);
+    for cut in sending {
+        taken.outgoing.push(mark(db, lane, cut)?);
     }
     Ok(taken)
 }
 
-/// Up to `room` batches that are not among `in_flight`, stored but not marked: until there is a
-/// connection, nothing was tried.
+/// Up to `room` batches that are not among `in_flight`, stored, and marked as sent only if the cutter
+/// says so of those that it cuts: until there is a connection, nothing was tried.
 pub(crate) fn choose(
     db: &Connection,
     lane: &Lane,
     cutter: &Cutter<'_>,
-    limits: &Limits,
     (in_flight, room): (&[i64], usize),
 ) -> Result<Chosen, OutboxError> {
+    let limits = &cutter.limits;
     let mut sending = Vec::new();
     let mut no_room_for = None;
     for batch in batches::open(db, lane.number)? {
@@ -85,7 +84,7 @@ pub(crate) fn choose(
             continue;
         }
         if window_has_room(lane, limits, batch.ends.1) {
-            sending.push(batch);
+            sending.push(Cut { batch, sent: None });
         } else {
             no_room_for = Some(batch.ends.1);
         }
@@ -94,8 +93,8 @@ pub(crate) fn choose(
     while sending.len() < room && no_room_for.is_none() {
         match cutter.next_of_queued(db, lane)? {
             None => break,
-            Some(batch) if window_has_room(lane, limits, batch.ends.1) => sending.push(batch),
-            Some(batch) => no_room_for = Some(batch.ends.1),
+            Some(cut) if window_has_room(lane, limits, cut.batch.ends.1) => sending.push(cut),
+            Some(cut) => no_room_for = Some(cut.batch.ends.1),
         }
     }
     if no_room_for.is_some() && give_up_the_oldest(db, lane)? {
@@ -111,12 +110,12 @@ fn take_holes(
     db: &Connection,
     lane: &Lane,
     cutter: &Cutter<'_>,
-    (sending, room): (&mut Vec<StoredBatch>, usize),
+    (sending, room): (&mut Vec<Cut>, usize),
 ) -> Result<(), OutboxError> {
     while sending.len() < room {
         match cutter.next_of_holes(db, lane)? {
             None => break,
-            Some(batch) => sending.push(batch),
+            Some(batch) => sending.push(Cut { batch, sent: None }),
         }
     }
     Ok(())
@@ -159,7 +158,15 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
     Ok(true)
 }
 
-fn mark(db: &Connection, lane: &Lane, stored: &StoredBatch) -> Result<Outgoing, OutboxError> {
+fn mark(db: &Connection, lane: &Lane, cut: Cut) -> Result<Outgoing, OutboxError> {
+    let stored = &cut.batch;
+    if let Some(entries) = cut.sent {
+        return Ok(Outgoing {
+            number: stored.number,
+            batch: batches::with_entries(stored, entries),
+            resent: false,
+        });
+    }
     let resent = progress::was_sent(db, lane.number, stored.number, stored.ends)?;
     progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
     let batch = batches::assemble(db, lane.number, stored)?;

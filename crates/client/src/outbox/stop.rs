@@ -34,8 +34,13 @@ impl Stop {
 
     /// Whether a ref that is given again or anew lets the replay try again.
     pub(crate) fn ends_with_a_ref(&self) -> bool {
-        self.code.reaction() != Reaction::Stop
+        ends_with_a_ref(self.code)
     }
+}
+
+/// Whether a stop with this code ends when a ref is given again or anew.
+pub(super) fn ends_with_a_ref(code: RefusalCode) -> bool {
+    code.reaction() != Reaction::Stop
 }
 
 /// The code with this name. A name that this version does not know reads as `invalidRequest`.

@@ -2,8 +2,9 @@
 //! transaction, and no job is answered before that transaction has reached stable storage.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
@@ -35,6 +36,15 @@ const BEGINS_MAX: u32 = 6;
 enum Job {
     Work(Box<dyn Work>),
     Enqueue(Box<Enqueuing>),
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Work(_) => "Work",
+            Self::Enqueue(_) => "Enqueue",
+        })
+    }
 }
 
 impl Job {
@@ -123,6 +133,8 @@ impl<T> Answer<T> {
 pub(super) struct Storage {
     worker: Worker<Job>,
     places: Arc<Semaphore>,
+    /// What goes with the next job, whichever that is: no more than there are places.
+    patient: Mutex<Vec<Job>>,
     /// Enqueues that have no op of their own.
     coalesced: Arc<AtomicU64>,
 }
@@ -149,6 +161,7 @@ impl Storage {
         Ok(Self {
             worker,
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
+            patient: Mutex::default(),
             coalesced,
         })
     }
@@ -164,12 +177,33 @@ impl Storage {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
-        let (answer, done) = Answer::new(self.place().await?);
-        let task = Task {
-            work: Some(work),
-            answer,
-        };
-        self.submit(Job::Work(Box::new(task)))?;
+        let (job, done) = task(self.place().await?, work);
+        self.submit(job)?;
+        done.await.unwrap_or(Err(OutboxError::Closed))
+    }
+
+    /// The same, with the next job that comes: it costs no commit of its own then. Without one it goes
+    /// by itself when `patience` ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Storage::run`].
+    pub(super) async fn run_with_others<T, F>(
+        &self,
+        work: F,
+        patience: impl Future<Output = ()>,
+    ) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let (job, mut done) = task(self.place().await?, work);
+        self.patient().push(job);
+        tokio::select! {
+            biased;
+            answer = &mut done => return answer.unwrap_or(Err(OutboxError::Closed)),
+            () = patience => self.submit_patient()?,
+        }
         done.await.unwrap_or(Err(OutboxError::Closed))
     }
 
@@ -181,13 +215,9 @@ impl Storage {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return;
         };
-        let (answer, _) = Answer::new(place);
-        let task = Task {
-            work: Some(work),
-            answer,
-        };
+        let (job, _) = task(place, work);
         // Not taken, it is not done: the caller counts on neither.
-        drop(self.submit(Job::Work(Box::new(task))));
+        drop(self.submit(job));
     }
 
     /// Enqueues an op, or lets it go into that of a neighbour, and returns after the commit. What
@@ -217,12 +247,41 @@ impl Storage {
         place.map_err(|_| OutboxError::Closed)
     }
 
+    /// Hands over a job, behind those that waited for one.
     fn submit(&self, job: Job) -> Result<(), OutboxError> {
+        self.submit_patient()?;
+        self.submit_now(job)
+    }
+
+    fn submit_patient(&self) -> Result<(), OutboxError> {
+        let jobs = std::mem::take(&mut *self.patient());
+        jobs.into_iter().try_for_each(|job| self.submit_now(job))
+    }
+
+    fn patient(&self) -> MutexGuard<'_, Vec<Job>> {
+        self.patient.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit_now(&self, job: Job) -> Result<(), OutboxError> {
         self.worker.submit(job).map_err(|refused| match refused {
             NotAccepted::Full(_) => OutboxError::Busy,
             NotAccepted::Ended(_) => OutboxError::Closed,
         })
     }
+}
+
+/// A job, and where its answer comes.
+fn task<T, F>(
+    place: OwnedSemaphorePermit,
+    work: F,
+) -> (Job, oneshot::Receiver<Result<T, OutboxError>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+{
+    let (answer, done) = Answer::new(place);
+    let work = Some(work);
+    (Job::Work(Box::new(Task { work, answer })), done)
 }
 
 /// Another process has the file: nothing in this one can tell when it lets go.
@@ -258,8 +317,14 @@ impl Group {
             return Err(OutboxError::Closed);
         }
         self.begin()?;
+        let units = units(jobs);
+        if let [only] = units.as_slice()
+            && let [_] = only.as_slice()
+        {
+            return self.commit_alone(jobs, only);
+        }
         let mut merged = 0;
-        for unit in units(jobs) {
+        for unit in units {
             match unit.as_slice() {
                 only @ [_] => drop(self.attempt(jobs, only)?),
                 several => match self.attempt(jobs, several)? {
@@ -273,6 +338,25 @@ impl Group {
                 },
             }
         }
+        self.end()?;
+        self.coalesced.fetch_add(merged, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A job that nobody else's stands beside: what takes it back takes back the transaction.
+    fn commit_alone(&mut self, jobs: &mut [Job], unit: &[usize]) -> Result<(), OutboxError> {
+        if run(&self.db, jobs, unit).is_some() {
+            return self.end();
+        }
+        if self.db.is_autocommit() {
+            // The failure took it back already.
+            return Err(OutboxError::Busy);
+        }
+        Ok(self.statement("ROLLBACK")?)
+    }
+
+    /// Ends the transaction: what was done in it is durable then.
+    fn end(&mut self) -> Result<(), OutboxError> {
         self.statement("COMMIT").map_err(|error| {
             // Those say that nothing was committed; after any other, a failed fsync say, it is not
             // known what reached the disk.
@@ -282,9 +366,7 @@ impl Group {
             );
             self.closed |= !nothing_committed;
             OutboxError::from(error)
-        })?;
-        self.coalesced.fetch_add(merged, Ordering::Relaxed);
-        Ok(())
+        })
     }
 
     /// Begins the transaction, however many other processes want to.
@@ -390,7 +472,7 @@ fn enqueuing(job: &Job) -> Option<&Enqueuing> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::{Mutex, mpsc};
+    use std::sync::mpsc;
 
     use futures_util::FutureExt;
 
@@ -457,6 +539,38 @@ mod tests {
             job.await.unwrap().unwrap();
         }
         assert_eq!(count(&path), 11);
+    }
+
+    #[tokio::test]
+    async fn a_patient_job_goes_before_the_next_one_and_by_itself_when_its_patience_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let storage = storage(&path);
+        let mut patient = Box::pin(storage.run_with_others(insert, std::future::pending()));
+        assert!((&mut patient).now_or_never().is_none());
+        storage.run(|_| Ok(())).await.unwrap();
+        // Answered in its turn, it is durable before what came behind it is answered.
+        assert_eq!(count(&path), 1);
+        patient.await.unwrap();
+        let impatient = storage.run_with_others(insert, std::future::ready(()));
+        impatient.await.unwrap();
+        assert_eq!(count(&path), 2);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_by_itself_is_taken_back_and_the_next_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let storage = storage(&path);
+        let fail = |db: &Connection| -> Result<(), OutboxError> {
+            insert(db)?;
+            Err(OutboxError::Full)
+        };
+        let failed = storage.run(fail).await;
+        assert!(matches!(failed, Err(OutboxError::Full)), "{failed:?}");
+        assert_eq!(count(&path), 0);
+        storage.run(insert).await.unwrap();
+        assert_eq!(count(&path), 1);
     }
 
     #[tokio::test]

@@ -47,6 +47,8 @@ pub(super) struct Exchange<'a> {
     wake_at: Option<UnixMs>,
     /// Nothing moves before another outbox sends what it has.
     waits_for_others: bool,
+    /// That was said, and nothing has ended since: a repeated rejection moves nothing.
+    is_held_up: bool,
     /// There was more to send than there was room for.
     is_part: bool,
     /// Answers since settled rows were dropped.
@@ -69,6 +71,7 @@ impl<'a> Exchange<'a> {
             flights: VecDeque::new(),
             wake_at,
             waits_for_others: false,
+            is_held_up: false,
             is_part: true,
             landings: 0,
             told: Seq::ZERO,
@@ -119,8 +122,8 @@ impl<'a> Exchange<'a> {
         loop {
             if is_due && self.room() > 0 {
                 gather.look(&mut changes);
-                if self.fill(epoch).await? > 0 {
-                    gather.begin(&*self.replay.outbox.options().clock);
+                if self.fill(epoch, &gather).await? > 0 {
+                    gather.begin(&*self.replay.outbox.options().clock, self.is_part);
                 }
             }
             if self.flights.is_empty() {
@@ -140,12 +143,12 @@ impl<'a> Exchange<'a> {
             };
             is_due = !has_landed;
             if has_landed {
-                match self.land(tries).await? {
+                match self.land(tries, &gather).await? {
                     ControlFlow::Break(next) => return Ok(Some(next)),
                     ControlFlow::Continue(waits) => is_due = waits || self.is_part,
                 }
                 if !is_due {
-                    self.prune().await?;
+                    self.prune(&gather).await?;
                 }
             }
         }
@@ -169,8 +172,9 @@ impl<'a> Exchange<'a> {
             self.wait_for_others();
             replay.traffic.turned.notify_one();
         }
-        if is_more {
-            // A few at a time, so that what is enqueued meanwhile need not wait for all of them.
+        if is_more && self.settling.is_none() {
+            // A few at a time, so that what is enqueued meanwhile need not wait for all of them; and not
+            // before the word is heard, for which a flush may wait.
             return Ok(true);
         }
         let mut settling = self.settling.take();
@@ -186,27 +190,37 @@ impl<'a> Exchange<'a> {
     }
 
     /// A stream of ops that never rests drops settled rows as well.
-    async fn prune(&mut self) -> Result<(), OutboxError> {
+    async fn prune(&mut self, gather: &Gather) -> Result<(), OutboxError> {
         self.landings = (self.landings + 1) % LANDINGS_PER_PRUNE;
-        match self.landings {
-            0 => self.replay.prune().await,
-            _ => Ok(()),
+        if self.landings > 0 {
+            return Ok(());
         }
+        let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
+        while outbox.rest(turn, self.patience(gather)).await?.is_more {}
+        Ok(())
+    }
+
+    /// Ends when a step is not to wait for the next op any longer.
+    fn patience(&self, gather: &Gather) -> impl Future<Output = ()> + use<> {
+        let clock = &*self.replay.outbox.options().clock;
+        gather.patience(clock, &self.replay.traffic)
     }
 
     /// Sends what there is, as far as there is room for it; how many batches that are.
-    async fn fill(&mut self, epoch: Epoch) -> Result<usize, OutboxError> {
+    async fn fill(&mut self, epoch: Epoch, gather: &Gather) -> Result<usize, OutboxError> {
         let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
-        let (turn, room) = (self.replay.turn, self.room());
-        let taken = self.replay.outbox.take(turn, in_flight, room).await?;
+        let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
+        let wanted = (in_flight, self.room());
+        let taken = outbox.take(turn, wanted, self.patience(gather)).await?;
         let batches = taken.outgoing.len();
         self.send(taken, epoch);
         Ok(batches)
     }
 
     /// Says so to who waits for a flush: this may take as long as another outbox is away.
-    fn wait_for_others(&self) {
+    fn wait_for_others(&mut self) {
         if self.waits_for_others {
+            self.is_held_up = true;
             let reason =
                 "the server was restored, and ops that it had applied wait for what another \
                           outbox has"
@@ -225,7 +239,11 @@ impl<'a> Exchange<'a> {
             settled_through,
             batch,
             is_more,
-        } = self.replay.outbox.rest(self.replay.turn).await?;
+        } = self
+            .replay
+            .outbox
+            .rest(self.replay.turn, std::future::ready(()))
+            .await?;
         if settled_through > self.told {
             self.told = settled_through;
             let envelope = Envelope {
@@ -240,7 +258,11 @@ impl<'a> Exchange<'a> {
 
     /// Waits for the next answer, takes those that are there with it, and records them together;
     /// whether something waits to be sent again.
-    async fn land(&mut self, tries: &mut Tries) -> Result<ControlFlow<Next, bool>, OutboxError> {
+    async fn land(
+        &mut self,
+        tries: &mut Tries,
+        gather: &Gather,
+    ) -> Result<ControlFlow<Next, bool>, OutboxError> {
         let mut landed = vec![self.next_landed().await];
         while let Some(more) = self.ready_landed() {
             landed.push(more);
@@ -251,7 +273,8 @@ impl<'a> Exchange<'a> {
             match answer {
                 Ok(ack) => {
                     let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
-                    recording.push(outbox.record(turn, batch, ack.outcomes));
+                    let answer = (batch, ack.outcomes);
+                    recording.push(outbox.record(turn, answer, self.patience(gather)));
                 }
                 // What comes behind it on this connection has no meaning of its own.
                 Err(error) => {
@@ -262,13 +285,16 @@ impl<'a> Exchange<'a> {
         }
         if !recording.is_empty() {
             *tries = Tries::default();
-            self.replay.traffic.unblock(self.replay.share);
         }
         let mut is_again = false;
         for recorded in join_all(recording).await {
             let recorded = recorded?;
             is_again |= recorded.waiting > 0;
             self.replay.traffic.ended(&recorded.ended);
+            self.is_held_up &= recorded.ended.is_empty();
+            if !self.is_held_up {
+                self.replay.traffic.unblock(self.replay.share);
+            }
         }
         match other {
             None => Ok(ControlFlow::Continue(is_again)),
@@ -291,7 +317,8 @@ impl<'a> Exchange<'a> {
             match answer {
                 Ok(ack) => {
                     let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
-                    let recorded = outbox.record(turn, batch, ack.outcomes).await?;
+                    let answer = (batch, ack.outcomes);
+                    let recorded = outbox.record(turn, answer, std::future::ready(())).await?;
                     self.replay.traffic.ended(&recorded.ended);
                 }
                 Err(ClientError::Overloaded { .. }) => {}

@@ -105,9 +105,10 @@ impl Supervisor {
                 gather.look(&mut changes);
                 // Who replays nothing has nothing that trickles in.
                 if !self.active.is_empty() {
-                    gather.begin(&*clock);
+                    gather.begin(&*clock, false);
                 }
-                looking = Some(self.look(is_poll));
+                let patience = gather.patience(&*clock, &self.traffic);
+                looking = Some(self.look(is_poll, patience));
                 (is_due, is_poll) = (false, false);
             }
             let tick = clock.sleep(self.tick());
@@ -164,12 +165,16 @@ impl Supervisor {
     }
 
     /// Begins to look at what is to be done, and for whom.
-    fn look(&mut self, is_poll: bool) -> LocalBoxFuture<'static, Result<Look, OutboxError>> {
+    fn look(
+        &mut self,
+        is_poll: bool,
+        patience: impl Future<Output = ()> + 'static,
+    ) -> LocalBoxFuture<'static, Result<Look, OutboxError>> {
         self.waiters.retain(|(_, reply)| !reply.is_closed());
         self.traffic.set_waiters(self.waiters.len());
         let (outbox, holder, waiters) = (self.outbox.clone(), self.holder.id(), self.waiters.len());
         Box::pin(async move {
-            let seen = outbox.look(holder, waiters > 0).await?;
+            let seen = outbox.look(holder, waiters > 0, patience).await?;
             Ok(Look {
                 is_poll,
                 leases: seen.leases,

@@ -1,8 +1,10 @@
 //! Gathering: while ops trickle in, a few are waited for before the next look at the outbox, so that a
 //! stream of them costs a batch for every few and not for each.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use share_model::UnixMs;
 use share_model::seam::{Clock, Sleep};
 use tokio::sync::watch;
 
@@ -12,9 +14,19 @@ use super::traffic::Traffic;
 /// nothing gathers while somebody waits for a flush.
 const GATHER: Duration = Duration::from_millis(40);
 
+/// Looks of use that follow each other within so many milliseconds are of a stream of ops.
+const STREAM_MS: u64 = 200;
+/// How long a step of the replay waits for an op of a stream, to become durable with it: then it costs
+/// no commit of its own.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// When to look at what was enqueued.
 #[derive(Default)]
 pub(super) struct Gather {
+    /// When the last look was that was of use.
+    last: Option<UnixMs>,
+    /// Ops trickle in, and more are to be expected.
+    is_stream: bool,
     /// Runs since the last look that was of use.
     since: Option<Sleep>,
     /// Something was enqueued since the last look.
@@ -28,9 +40,37 @@ impl Gather {
         self.is_news = false;
     }
 
-    /// What comes from now on gathers for a while.
-    pub(super) fn begin(&mut self, clock: &dyn Clock) {
+    /// A look was of use, and found all that there was, or a part: what comes from now on gathers for a
+    /// while.
+    pub(super) fn begin(&mut self, clock: &dyn Clock, is_part: bool) {
         self.since = Some(clock.sleep(GATHER));
+        let now = clock.now();
+        // A clock that was put back says nothing of how long ago that was.
+        let ago = |last: UnixMs| now.get().checked_sub(last.get());
+        let is_soon = self.last.and_then(ago).is_some_and(|ms| ms < STREAM_MS);
+        self.is_stream = is_soon && !is_part;
+        self.last = Some(now);
+    }
+
+    /// Ends when a step of the replay is not to wait for the next op any longer: at once, unless ops
+    /// trickle in and nobody waits for a flush.
+    pub(super) fn patience(
+        &self,
+        clock: &dyn Clock,
+        traffic: &Rc<Traffic>,
+    ) -> impl Future<Output = ()> + use<> {
+        let waiting = self
+            .is_stream
+            .then(|| (clock.sleep(PATIENCE), Rc::clone(traffic)));
+        async move {
+            if let Some((over, traffic)) = waiting {
+                tokio::select! {
+                    biased;
+                    () = traffic.waited_for() => {}
+                    () = over => {}
+                }
+            }
+        }
     }
 
     /// Ends when what has come, if anything, has gathered. Cancel safe.

@@ -286,7 +286,8 @@ impl LaneReplay {
 
     /// Drops settled ops beyond the retention, when nothing else is to be done.
     pub(super) async fn prune(&self) -> Result<(), OutboxError> {
-        while self.outbox.rest(self.turn).await?.is_more {}
+        let impatient = || std::future::ready(());
+        while self.outbox.rest(self.turn, impatient()).await?.is_more {}
         Ok(())
     }
 

@@ -98,14 +98,16 @@ impl Outbox {
         self.run(move |db| leases(db, holder, &claimant)).await
     }
 
-    /// The same, and what is to be replayed; how each share stands only if somebody waits for that.
+    /// The same, and what is to be replayed; how each share stands only if somebody waits for that. With
+    /// the next step of anyone, or when `patience` ends.
     pub(crate) async fn look(
         &self,
         holder: HolderId,
         is_waited_for: bool,
+        patience: impl Future<Output = ()>,
     ) -> Result<Seen, OutboxError> {
         let claimant = self.claimant();
-        self.run(move |db| {
+        let looking = move |db: &Connection| {
             Ok(Seen {
                 leases: leases(db, holder, &claimant)?,
                 replayable: lanes::replayable(db)?,
@@ -115,8 +117,8 @@ impl Outbox {
                     false => Vec::new(),
                 },
             })
-        })
-        .await
+        };
+        self.run_with_others(looking, patience).await
     }
 
     /// The share's replay has ended; another flusher may have its turn.

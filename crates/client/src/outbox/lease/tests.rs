@@ -97,7 +97,9 @@ async fn taken_over(state: ProcessState, later: Duration) -> bool {
     let taken = takes(&of_second, &other).await;
     assert!(matches!(taken, Ok(()) | Err(1)), "{taken:?}");
     // Whoever has it now has it alone.
-    let first_has_it = of_first.rest(holder.turn(SHARE)).await;
+    let first_has_it = of_first
+        .rest(holder.turn(SHARE), std::future::ready(()))
+        .await;
     match (&taken, first_has_it) {
         (Ok(()), Err(OutboxError::LeaseLost { share: SHARE })) | (Err(1), Ok(_)) => {}
         wrong => panic!("{wrong:?}"),
