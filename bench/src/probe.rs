@@ -44,7 +44,12 @@ pub(crate) fn run(folder: &Path, load: Load, duration: Duration) -> io::Result<S
     Ok(samples)
 }
 
-fn preallocated(path: &Path) -> io::Result<File> {
+/// A file that is written over from its front.
+///
+/// # Errors
+///
+/// As the file system fails.
+pub(crate) fn preallocated(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

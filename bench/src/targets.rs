@@ -152,6 +152,11 @@ pub(crate) const ROWS: &[Row] = &[
         AtMost(3.0),
         AtMost(3.0),
     ),
+    told(
+        "E",
+        "floor_percent",
+        "a synced block for each token, % of a core",
+    ),
     bound(
         ("K", "p50_ms", "cold redeem and first byte, p50, ms"),
         Own,

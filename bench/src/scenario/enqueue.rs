@@ -1,5 +1,6 @@
 //! Scenario E: how long an agent waits for its outbox, and what a stream of tokens costs it.
 
+use std::io::Write;
 use std::time::Duration;
 
 use share_client::{Flusher, FlusherOptions, NewOp, Outbox, OutboxOptions};
@@ -11,6 +12,7 @@ use super::replay::failed;
 use crate::bench::Bench;
 use crate::error::BenchError;
 use crate::lane::Span;
+use crate::probe;
 use crate::record::Record;
 use crate::report::Samples;
 use crate::server::Server;
@@ -30,7 +32,8 @@ pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchEr
         .figure("many_ops_s", many.ops_s().round())
         .figure("many_p50_ms", spread.p50_ms())
         .figure("many_p99_ms", spread.p99_ms())
-        .figure("stream_percent", stream_percent(bench).await?))
+        .figure("stream_percent", stream_percent(bench).await?)
+        .figure("floor_percent", floor_percent(bench).await?))
 }
 
 /// What tasks get done that enqueue one op after the other, each a key of its own.
@@ -98,6 +101,26 @@ async fn enqueue(
     }
     samples.end(span.begin.elapsed());
     Ok(samples)
+}
+
+/// Processor time of this process for the least that a stream of durable tokens takes: a block of a
+/// preallocated file, synced, for each.
+async fn floor_percent(bench: &Bench) -> Result<f64, BenchError> {
+    let folder = bench.folder()?;
+    let mut file = probe::preallocated(&folder.path().join("floor"))?;
+    let token = [0x5a; 4096];
+    let begin = Instant::now();
+    let end = begin + bench.sizes.duration.max(Duration::from_secs(2));
+    let cpu = || usage::cpu(std::process::id()).unwrap_or_default();
+    let (before, mut due) = (cpu(), begin);
+    while due < end {
+        sleep_until(due).await;
+        file.write_all(&token)?;
+        file.sync_data()?;
+        due += TOKEN;
+    }
+    let used = cpu().saturating_sub(before);
+    Ok(100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64())
 }
 
 /// Processor time of this process for a stream of tokens, enqueued and replayed to a server, in per cent
