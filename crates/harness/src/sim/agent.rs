@@ -25,8 +25,11 @@ use crate::history::What;
 const CHECK: Duration = Duration::from_secs(4);
 /// How long a connection with nothing to send is kept: so long no check is due.
 const IDLE: Duration = Duration::from_secs(3);
-/// How long a flush may take before days pass.
+/// How long a flush waits for what holds a share up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+/// How long a flush may take before days pass, and how many may give up.
 const PATIENCE: Duration = Duration::from_secs(45);
+const GIVEN_UP: u32 = 2;
 /// Longer than what a restored server rejects is tried again.
 const DAYS_MS: i64 = 8 * 24 * 3600 * 1000;
 /// Rows of an outbox that are read at a time.
@@ -261,9 +264,10 @@ impl Life {
         self.use_refs(outbox, &mut used).await?;
         // Until every share was looked at, whose server may have gone back in time.
         self.clock.sleep(2 * (CHECK + IDLE)).await;
+        let mut held_up = 0;
         loop {
             let flush = flusher.flush_with(FlushOptions {
-                give_up_after: Some(Duration::from_secs(30)),
+                give_up_after: Some(GIVE_UP_AFTER),
                 ..FlushOptions::default()
             });
             let report = tokio::select! {
@@ -281,6 +285,10 @@ impl Life {
             }
             let what = format!("{} is not at rest: {report:?}", self.agent.name);
             self.world.trace(&what);
+            held_up += 1;
+            if held_up % GIVEN_UP == 0 {
+                self.days_pass();
+            }
             self.pause(500).await;
         }
         self.tell(outbox).await?;
