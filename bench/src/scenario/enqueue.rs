@@ -103,26 +103,6 @@ async fn enqueue(
     Ok(samples)
 }
 
-/// Processor time of this process for the least that a stream of durable tokens takes: a block of a
-/// preallocated file, synced, for each.
-async fn floor_percent(bench: &Bench) -> Result<f64, BenchError> {
-    let folder = bench.folder()?;
-    let mut file = probe::preallocated(&folder.path().join("floor"))?;
-    let token = [0x5a; 4096];
-    let begin = Instant::now();
-    let end = begin + bench.sizes.duration.max(Duration::from_secs(2));
-    let cpu = || usage::cpu(std::process::id()).unwrap_or_default();
-    let (before, mut due) = (cpu(), begin);
-    while due < end {
-        sleep_until(due).await;
-        file.write_all(&token)?;
-        file.sync_data()?;
-        due += TOKEN;
-    }
-    let used = cpu().saturating_sub(before);
-    Ok(100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64())
-}
-
 /// Processor time of this process for a stream of tokens, enqueued and replayed to a server, in per cent
 /// of one core. The pace itself is in it, which is little.
 async fn stream_percent(bench: &Bench) -> Result<f64, BenchError> {
@@ -138,27 +118,71 @@ async fn stream_percent(bench: &Bench) -> Result<f64, BenchError> {
         .enqueue(share, NewOp::of(put))
         .await
         .map_err(failed)?;
-    let begin = Instant::now();
-    let end = begin + bench.sizes.duration.max(Duration::from_secs(2));
-    let cpu = || usage::cpu(std::process::id()).unwrap_or_default();
-    let (before, mut due) = (cpu(), begin);
-    while due < end {
-        sleep_until(due).await;
+    let used = Used::from_now();
+    each_token(bench, async || {
         let token = Mutation::AppendText {
             key: "part".into(),
             pointer: "".into(),
             text: " token".into(),
         };
-        outbox
-            .enqueue(share, NewOp::of(token))
-            .await
-            .map_err(failed)?;
-        due += TOKEN;
-    }
+        let enqueued = outbox.enqueue(share, NewOp::of(token)).await;
+        enqueued.map(drop).map_err(failed)
+    })
+    .await?;
     flusher.flush().await.map_err(failed)?;
-    let used = cpu().saturating_sub(before);
-    let percent = 100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64();
+    let percent = used.percent();
     flusher.stop().await.map_err(failed)?;
     server.stop().await?;
     Ok(percent)
+}
+
+/// The same for the least that a stream of durable tokens takes: a block of a preallocated file, synced,
+/// for each.
+async fn floor_percent(bench: &Bench) -> Result<f64, BenchError> {
+    let folder = bench.folder()?;
+    let mut file = probe::preallocated(&folder.path().join("floor"))?;
+    let used = Used::from_now();
+    each_token(bench, async || {
+        file.write_all(&[0x5a; 4096])?;
+        Ok(file.sync_data()?)
+    })
+    .await?;
+    Ok(used.percent())
+}
+
+/// Does something for each token of a stream.
+async fn each_token(
+    bench: &Bench,
+    mut token: impl AsyncFnMut() -> Result<(), BenchError>,
+) -> Result<(), BenchError> {
+    let mut due = Instant::now();
+    let end = due + bench.sizes.duration.max(Duration::from_secs(2));
+    while due < end {
+        sleep_until(due).await;
+        token().await?;
+        due += TOKEN;
+    }
+    Ok(())
+}
+
+/// What this process uses of the processor.
+struct Used {
+    begin: Instant,
+    before: Duration,
+}
+
+impl Used {
+    fn from_now() -> Self {
+        Self {
+            begin: Instant::now(),
+            before: usage::cpu(std::process::id()).unwrap_or_default(),
+        }
+    }
+
+    /// In per cent of one core.
+    fn percent(&self) -> f64 {
+        let now = usage::cpu(std::process::id()).unwrap_or_default();
+        let used = now.saturating_sub(self.before);
+        100.0 * used.as_secs_f64() / self.begin.elapsed().as_secs_f64()
+    }
 }

@@ -141,9 +141,7 @@ impl Supervisor {
                     continue;
                 }
                 () = self.traffic.turned.notified(), if !self.waiters.is_empty() => {}
-                // Known to be due, more news says nothing; and while it came again and again, no timer
-                // would run for which the look may wait.
-                () = gather.news(&mut changes, &self.traffic), if !is_due => {}
+                () = gather.news(&mut changes, &self.traffic) => {}
                 () = tick => is_poll = true,
             }
             is_due = true;

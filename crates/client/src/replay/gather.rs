@@ -31,13 +31,15 @@ pub(super) struct Gather {
     since: Option<Sleep>,
     /// Something was enqueued since the last look.
     is_news: bool,
+    /// That was told.
+    is_told: bool,
 }
 
 impl Gather {
     /// The outbox is looked at: what is enqueued from now on, and not before, is news.
     pub(super) fn look(&mut self, changes: &mut watch::Receiver<u64>) {
         changes.mark_unchanged();
-        self.is_news = false;
+        (self.is_news, self.is_told) = (false, false);
     }
 
     /// A look was of use, and found all that there was, or a part: what comes from now on gathers for a
@@ -85,8 +87,12 @@ impl Gather {
         }
     }
 
-    /// Ends when something has come and has gathered. Cancel safe.
+    /// Ends when something has come and has gathered: once before the next look, for who can't look yet
+    /// learns nothing by being told again, and nothing else would run meanwhile. Cancel safe.
     pub(super) async fn news(&mut self, changes: &mut watch::Receiver<u64>, traffic: &Traffic) {
+        if self.is_told {
+            return std::future::pending().await;
+        }
         if !self.is_news {
             if changes.changed().await.is_err() {
                 // The outbox is gone, and whoever waits here goes with it.
@@ -95,10 +101,52 @@ impl Gather {
             self.is_news = true;
         }
         self.over(traffic).await;
+        self.is_told = true;
     }
 
     /// Whether something has come.
     pub(super) fn has_news(&self, changes: &watch::Receiver<u64>) -> bool {
         self.is_news || changes.has_changed().unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use share_model::seam::SystemClock;
+
+    use super::*;
+    use crate::replay::progress::Progress;
+
+    #[test]
+    fn news_is_told_once_before_the_next_look() {
+        let traffic = Traffic::new(watch::Sender::new(Progress::default()), 1);
+        let (enqueued, mut changes) = watch::channel(0);
+        let mut gather = Gather::default();
+        let is_told = |gather: &mut Gather, changes: &mut watch::Receiver<u64>| {
+            gather.news(changes, &traffic).now_or_never().is_some()
+        };
+        assert!(!is_told(&mut gather, &mut changes));
+        enqueued.send_replace(1);
+        assert!(is_told(&mut gather, &mut changes));
+        enqueued.send_replace(2);
+        assert!(!is_told(&mut gather, &mut changes), "before a look");
+        assert!(gather.has_news(&changes));
+        gather.look(&mut changes);
+        assert!(!is_told(&mut gather, &mut changes), "it was looked at");
+        enqueued.send_replace(3);
+        assert!(is_told(&mut gather, &mut changes));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_soon_after_a_look_of_use_gathers_and_a_flush_ends_that() {
+        let traffic = Traffic::new(watch::Sender::new(Progress::default()), 1);
+        let (enqueued, mut changes) = watch::channel(0);
+        let mut gather = Gather::default();
+        gather.begin(&SystemClock, false);
+        enqueued.send_replace(1);
+        assert!(gather.news(&mut changes, &traffic).now_or_never().is_none());
+        traffic.set_waiters(1);
+        assert!(gather.news(&mut changes, &traffic).now_or_never().is_some());
     }
 }
