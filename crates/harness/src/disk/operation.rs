@@ -29,6 +29,16 @@ struct WriteFault {
     is_short: bool,
 }
 
+/// Where a write can be torn so that it shows: not in the zeros up to a whole block that end what is
+/// written to a file of fixed length, which is most of it where little is written.
+fn torn_within(kind: FileKind, bytes: &[u8]) -> usize {
+    let last = match kind {
+        FileKind::Redo => bytes.iter().rposition(|byte| *byte != 0),
+        _ => None,
+    };
+    last.map_or(bytes.len(), |last| last + 1)
+}
+
 impl Disk {
     /// Runs an operation that reads; `false`: it is to fail.
     pub(super) fn may_read(&self) -> bool {
@@ -81,7 +91,7 @@ impl Disk {
                 is_short: false, ..
             }) => 0,
             None if !dies => bytes.len(),
-            _ => to_usize(self.entropy.below(bytes.len() as u64)),
+            _ => to_usize(self.entropy.below(torn_within(kind, bytes) as u64)),
         };
         if part > 0 {
             let unsynced = state.unsynced_of(file.id, &file.path);

@@ -189,8 +189,12 @@ impl Life {
     async fn work(&self, outbox: &Outbox) -> Result<(), End> {
         let mut work: BTreeMap<ShareId, Work> = BTreeMap::new();
         let mut used: BTreeMap<ShareId, ShareRef> = BTreeMap::new();
+        let plan = &self.world.plan;
+        let quiet_gap = plan
+            .quiet_gap_ms
+            .filter(|_| plan.is_quiet(&self.agent.name));
+        let gap = quiet_gap.unwrap_or(plan.step_gap_ms);
         while !self.world.is_calm() {
-            let gap = self.world.plan.step_gap_ms;
             self.pause(self.chance.between(1, 2 * gap)).await;
             self.use_refs(outbox, &mut used).await?;
             let shares: Vec<ShareId> = used.keys().copied().collect();

@@ -23,6 +23,8 @@ pub(crate) struct Board {
     pub(crate) processes: Vec<String>,
     /// The server went back in time.
     pub(crate) went_back: bool,
+    /// A quiet outbox has a hole, which may be filled soon.
+    pub(crate) has_hole: bool,
     /// A backup is wanted.
     pub(crate) backup_wanted: bool,
     /// The newest backup, and the number of the next event when it was asked for.

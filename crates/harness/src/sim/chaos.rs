@@ -49,6 +49,8 @@ enum Later {
     Heal(String),
     /// The outbox of this process is copied.
     Copy(String),
+    /// The server's machine is put back to the copy that was made of it.
+    PutBack,
 }
 
 /// The one who breaks things.
@@ -99,6 +101,8 @@ impl Chaos {
                 let gap = self.world.plan.fault_gap_ms;
                 self.next_at = now + self.chance.between(gap / 4, 2 * gap);
                 self.break_something(sim);
+            } else {
+                self.keep_a_hole(sim);
             }
         }
         if self.world.board().is_over {
@@ -143,6 +147,7 @@ impl Chaos {
             Later::NoLoss => sim.set_fail_rate(0.0),
             Later::Heal(machine) => self.heal(&machine),
             Later::Copy(name) => self.copy_outbox_of(sim, &name),
+            Later::PutBack => self.put_back_soon(sim),
         }
     }
 

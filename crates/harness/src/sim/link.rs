@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use share_client::{Connector, RpcLink};
+use share_model::OpOutcome;
 
 use super::world::World;
 use crate::history::Call;
@@ -35,6 +36,13 @@ impl Recorder for Actor {
     }
 
     fn said(&self, said: OnWire) {
+        let is_rejected = |outcome: &OpOutcome| matches!(outcome, OpOutcome::Rejected(_));
+        if self.world.plan.is_quiet(&self.name)
+            && let OnWire::Acked { outcomes, .. } = &said
+            && outcomes.iter().any(is_rejected)
+        {
+            self.world.board().has_hole = true;
+        }
         self.world.push(&self.name, said.told(0));
     }
 }

@@ -365,6 +365,8 @@ pub struct Plan {
     pub fault_gap_ms: u64,
     /// Between two steps of an agent, on average.
     pub step_gap_ms: u64,
+    /// The same of the first agent, if it is a quiet one.
+    pub quiet_gap_ms: Option<u64>,
     /// Between two acts of the owner, on average.
     pub act_gap_ms: u64,
     /// The longest delay of a message in good times.
@@ -402,7 +404,7 @@ impl Plan {
             false => 4096,
         };
         let small = |low, high| u32::try_from(chance.between(low, high)).unwrap_or(u32::MAX);
-        Self {
+        let mut plan = Self {
             seed,
             shares: chance.between(1, 3),
             agents: chance.between(1, 4),
@@ -410,6 +412,7 @@ impl Plan {
             active_ms: chance.between(8_000, 25_000),
             fault_gap_ms: chance.between(300, 3_000),
             step_gap_ms: chance.between(20, 300),
+            quiet_gap_ms: None,
             act_gap_ms: chance.between(500, 4_000),
             latency_ms: chance.between(2, 40),
             batch_ops: small(1, 9),
@@ -417,7 +420,20 @@ impl Plan {
             window,
             wal_pages: small(8, 200),
             on,
+        };
+        if plan.has("machine-put-back") && chance.permille(500) {
+            // An op of a hole is filled in, the outbox appends nothing else, the server is put back, and
+            // others bring the cursor up again: nothing but the floor tells.
+            plan.quiet_gap_ms = Some(chance.between(800, 3_000));
+            plan.agents = plan.agents.max(3);
+            plan.shares = 1;
         }
+        plan
+    }
+
+    /// Whether this is the agent that appends little.
+    pub(crate) fn is_quiet(&self, agent: &str) -> bool {
+        self.quiet_gap_ms.is_some() && agent == "agent-1"
     }
 
     /// Whether a fault or operation is on.

@@ -16,6 +16,11 @@ const COPIES_MAX: u64 = 3;
 /// How often a server goes back in a run, at most.
 const BACK_MAX: u64 = 3;
 
+/// Copies of the server's machine for the sake of a hole.
+const KEPT_MAX: u64 = 12;
+/// How long after its copy a machine may be put back at once.
+const SPAN_MS: (u64, u64) = (100, 1_500);
+
 /// What was kept to be put back.
 #[derive(Debug, Default)]
 pub(super) struct Back {
@@ -113,6 +118,11 @@ impl Chaos {
                 let taken_at = self.world.history.next();
                 let copied = copy_all(&root, &kept);
                 self.back.machine = Some((kept, taken_at));
+                // Of a short span nothing may be lost but what filled holes, which shows by nothing.
+                if self.chance.permille(500) {
+                    let span = self.chance.between(SPAN_MS.0, SPAN_MS.1);
+                    self.later(span, Later::PutBack);
+                }
                 copied
             }
             Some((kept, taken_at)) => {
@@ -134,6 +144,26 @@ impl Chaos {
                 .broken(format!("harness: no copy of a machine: {error}"));
         }
         self.later(10, Later::Boot("server".to_owned()));
+    }
+
+    /// The machine is copied while a quiet outbox has a hole: what fills it may be lost.
+    pub(super) fn keep_a_hole(&mut self, sim: &mut Sim<'_>) {
+        let has_hole = std::mem::take(&mut self.world.board().has_hole);
+        let may = self.shares_are_made()
+            && self.back.machine.is_none()
+            && self.back.kept < KEPT_MAX
+            && self.back.went_back < BACK_MAX;
+        if has_hole && may {
+            self.put_machine_back(sim);
+        }
+    }
+
+    /// The machine is put back if that is still to be done, and all still breaks.
+    pub(super) fn put_back_soon(&mut self, sim: &mut Sim<'_>) {
+        let may = self.calm_at.is_none() && self.back.went_back < BACK_MAX;
+        if may && self.back.machine.is_some() {
+            self.put_machine_back(sim);
+        }
     }
 
     /// The server is down, and nothing of it is still to reach its disk.
