@@ -16,6 +16,8 @@ pub(super) struct DirectFile {
     file: std::fs::File,
     /// Where bytes lie as such a write wants them.
     buffer: Vec<u8>,
+    /// It wants another alignment, or has no such writes in spite of what it said.
+    is_refused: bool,
 }
 
 impl DirectFile {
@@ -32,6 +34,7 @@ impl DirectFile {
         Some(Self {
             file,
             buffer: Vec::new(),
+            is_refused: false,
         })
     }
 
@@ -49,15 +52,18 @@ impl DirectFile {
     /// As writing fails; nobody knows then what is there.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
         let block = BLOCK_BYTES as u64;
-        if !offset.is_multiple_of(block) || !bytes.len().is_multiple_of(BLOCK_BYTES) {
+        let is_whole = offset.is_multiple_of(block) && bytes.len().is_multiple_of(BLOCK_BYTES);
+        if self.is_refused || !is_whole {
             return Ok(false);
         }
         let start = self.fill(bytes);
         let written = self.write_all(offset, start..start + bytes.len());
         match written {
             Ok(()) => Ok(true),
-            // It wants another alignment, or had no such writes in spite of what it said.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.is_refused = true;
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
