@@ -7,7 +7,7 @@ use share_model::{BatchId, Entry, Limits, Seq, planted};
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::Lane;
-use super::members::{self, Member};
+use super::members::{self, Fresh, Member};
 use super::ops::Group;
 use super::progress::{self, RowState};
 
@@ -43,8 +43,8 @@ pub(crate) struct Cutter<'a> {
 #[derive(Debug)]
 pub(crate) struct Cut {
     pub(crate) batch: StoredBatch,
-    /// Its entries, if it is marked as sent.
-    pub(crate) sent: Option<Vec<Entry>>,
+    /// Its ops and their entries, if it is marked as sent.
+    pub(crate) sent: Option<(Vec<Fresh>, Vec<Entry>)>,
 }
 
 impl Cutter<'_> {
@@ -77,7 +77,10 @@ impl Cutter<'_> {
         };
         // They were taken in seq order, from the first on.
         entries.truncate(run(&rows, self.size));
-        let sent = is_sent.then_some(entries);
+        let sent = is_sent.then(|| {
+            let fresh = rows.iter().take(entries.len()).map(Fresh::of);
+            (fresh.collect(), entries)
+        });
         Ok(Some(Cut { batch, sent }))
     }
 

@@ -7,7 +7,7 @@ use super::batches;
 use super::cut::{Cut, Cutter, window_has_room};
 use super::error::OutboxError;
 use super::lanes::Lane;
-use super::members;
+use super::members::{self, Fresh};
 use super::outcome::{Failure, Outcome};
 use super::progress::{self, RowState};
 
@@ -18,6 +18,8 @@ pub(crate) struct Outgoing {
     pub(crate) batch: Batch,
     /// It was sent before, perhaps by an earlier process.
     pub(crate) resent: bool,
+    /// Its ops, if it was never sent before.
+    pub(crate) fresh: Option<Vec<Fresh>>,
 }
 
 /// What to send, and when to look again.
@@ -160,11 +162,12 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
 
 fn mark(db: &Connection, lane: &Lane, cut: Cut) -> Result<Outgoing, OutboxError> {
     let stored = &cut.batch;
-    if let Some(entries) = cut.sent {
+    if let Some((fresh, entries)) = cut.sent {
         return Ok(Outgoing {
             number: stored.number,
             batch: batches::with_entries(stored, entries),
             resent: false,
+            fresh: Some(fresh),
         });
     }
     let resent = progress::was_sent(db, lane.number, stored.number, stored.ends)?;
@@ -174,5 +177,6 @@ fn mark(db: &Connection, lane: &Lane, cut: Cut) -> Result<Outgoing, OutboxError>
         number: stored.number,
         batch,
         resent,
+        fresh: None,
     })
 }
