@@ -40,6 +40,7 @@ pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchEr
         .figure("stream_p99_ms", stream.spread().p99_ms())
         .figure("alone_percent", alone_percent)
         .figure("alone_p99_ms", alone.spread().p99_ms())
+        .figure("pace_percent", pace_percent(bench).await?)
         .figure("floor_percent", floor_percent(bench).await?))
 }
 
@@ -111,7 +112,8 @@ async fn enqueue(
 }
 
 /// A stream of tokens, enqueued and replayed to a server: processor time of this process, in per cent of
-/// one core, and how long each token took until it was durable. The pace itself is in it, which is little.
+/// one core, and how long each token took until it was durable. The pace itself is in it; what that
+/// takes alone is measured as well.
 ///
 /// The source is a model that nobody stops: a token is there each 5 ms, whatever became of the one before.
 async fn stream(bench: &Bench, sends: Sends) -> Result<(f64, Samples), BenchError> {
@@ -180,6 +182,13 @@ async fn floor_percent(bench: &Bench) -> Result<f64, BenchError> {
         Ok(file.sync_data()?)
     })
     .await?;
+    Ok(used.percent())
+}
+
+/// The same for nothing but the pace: to wake up for each token.
+async fn pace_percent(bench: &Bench) -> Result<f64, BenchError> {
+    let used = Used::from_now();
+    each_token(bench, async || Ok(())).await?;
     Ok(used.percent())
 }
 

@@ -119,7 +119,7 @@ struct Inner {
     storage: Storage,
     /// What tells the file from a copy of it.
     file: Option<String>,
-    /// Counts up when there may be something new to replay.
+    /// Told when there may be something new to replay: the commits that it was told for.
     changes: watch::Sender<u64>,
     outcomes: broadcast::Sender<OutcomeEvent>,
 }
@@ -302,7 +302,7 @@ impl Outbox {
                 self.run_in_room(patience, enqueueing).await?
             }
         };
-        self.changed();
+        self.committed();
         Ok(enqueued)
     }
 
@@ -436,7 +436,15 @@ impl Outbox {
     }
 
     fn changed(&self) {
-        self.inner.changes.send_modify(|count| *count += 1);
+        self.inner.changes.send_modify(|_| {});
+    }
+
+    /// As [`Outbox::changed`], said once by all whose ops became durable in the same commit.
+    fn committed(&self) {
+        let commits = self.inner.storage.commits();
+        self.inner
+            .changes
+            .send_if_modified(|seen| std::mem::replace(seen, commits) != commits);
     }
 
     /// Tells those who listen; that nobody does is no loss, for the outcomes are stored.

@@ -9,7 +9,7 @@ use super::error::OutboxError;
 use super::lanes::Lane;
 use super::ops::{Group, entry_in};
 use super::outcome::{self, Outcome};
-use super::progress::{self, RowState};
+use super::progress::RowState;
 use super::sql::{bytes, chain, count, int, seq, time};
 
 /// An op as the cutter and the recorder see it.
@@ -204,16 +204,14 @@ fn members(
     Ok(members)
 }
 
-/// The first ops that are in no batch yet, in seq order, each with its entry: as many as one batch of
-/// this size may hold, and perhaps one more.
+/// The ops that are in no batch yet, from `first` on in seq order, each with its entry: as many as one
+/// batch of this size may hold, and perhaps one more.
 pub(crate) fn queued(
     db: &Connection,
     lane: i64,
+    first: Seq,
     size: Size,
 ) -> Result<Vec<(Member, Entry)>, OutboxError> {
-    let Some(first) = progress::first_queued(db, lane)? else {
-        return Ok(Vec::new());
-    };
     let mut progress = db.prepare_cached(select_progress!("seq >= ?2 AND state = 1"))?;
     let mut ops = db.prepare_cached(select_ops!(", entry", "seq >= ?2"))?;
     let key = params![lane, int(first.get())];

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use share_model::{Batch, RejectReason, Seq, UnixMs};
 
 use super::batches;
-use super::cut::{Cut, Cutter, window_has_room};
+use super::cut::{Cut, Cutter, Queued, window_has_room};
 use super::error::OutboxError;
 use super::lanes::Lane;
 use super::members::{self, Fresh};
@@ -77,7 +77,7 @@ pub(crate) fn choose(
 ) -> Result<Chosen, OutboxError> {
     let limits = &cutter.limits;
     let mut sending = Vec::new();
-    let mut no_room_for = None;
+    let mut is_full = false;
     for batch in batches::open(db, lane.number)? {
         if sending.len() >= room {
             break;
@@ -88,22 +88,24 @@ pub(crate) fn choose(
         if window_has_room(lane, limits, batch.ends.1) {
             sending.push(Cut { batch, sent: None });
         } else {
-            no_room_for = Some(batch.ends.1);
+            is_full = true;
         }
     }
     take_holes(db, lane, cutter, (&mut sending, room))?;
-    while sending.len() < room && no_room_for.is_none() {
+    while sending.len() < room && !is_full {
         match cutter.next_of_queued(db, lane)? {
-            None => break,
-            Some(cut) if window_has_room(lane, limits, cut.batch.ends.1) => sending.push(cut),
-            Some(cut) => no_room_for = Some(cut.batch.ends.1),
+            Queued::Nothing => break,
+            Queued::Cut(cut) if window_has_room(lane, limits, cut.batch.ends.1) => {
+                sending.push(cut);
+            }
+            Queued::NoRoom | Queued::Cut(_) => is_full = true,
         }
     }
-    if no_room_for.is_some() && give_up_the_oldest(db, lane)? {
+    if is_full && give_up_the_oldest(db, lane)? {
         take_holes(db, lane, cutter, (&mut sending, room))?;
     }
     Ok(Chosen {
-        is_part: sending.len() >= room || no_room_for.is_some(),
+        is_part: sending.len() >= room || is_full,
         sending,
     })
 }

@@ -15,6 +15,8 @@ pub(super) struct Waiting<J> {
     /// stay neighbours.
     enqueues: Vec<J>,
     steps: Vec<J>,
+    /// Counts up whenever all that waits goes.
+    round: u64,
     /// When the last enqueue of a stream came.
     last: Option<UnixMs>,
 }
@@ -24,6 +26,7 @@ impl<J> Waiting<J> {
         Self {
             enqueues: Vec::new(),
             steps: Vec::new(),
+            round: 0,
             last: None,
         }
     }
@@ -37,20 +40,28 @@ impl<J> Waiting<J> {
         ago.is_some_and(|ms| u128::from(ms) < delay.as_millis())
     }
 
-    /// An enqueue waits; whether it may.
+    /// An enqueue waits, for the round that is told; whether there is room for more.
     #[must_use]
-    pub(super) fn add_enqueue(&mut self, job: J) -> bool {
+    pub(super) fn add_enqueue(&mut self, job: J) -> (u64, bool) {
         self.enqueues.push(job);
-        self.enqueues.len() <= STREAMED_MAX
+        (self.round, self.enqueues.len() <= STREAMED_MAX)
     }
 
-    /// A step of the replay waits.
-    pub(super) fn add_step(&mut self, job: J) {
+    /// A step of the replay waits, for the round that is told.
+    #[must_use]
+    pub(super) fn add_step(&mut self, job: J) -> u64 {
         self.steps.push(job);
+        self.round
+    }
+
+    /// Whether what waited for this round has not gone yet.
+    pub(super) fn is_waiting(&self, round: u64) -> bool {
+        self.round == round
     }
 
     /// All that waits, in the order in which it is to be done.
     pub(super) fn take(&mut self) -> Vec<J> {
+        self.round += 1;
         let mut jobs = std::mem::take(&mut self.enqueues);
         jobs.append(&mut self.steps);
         jobs
@@ -64,19 +75,21 @@ mod tests {
     #[test]
     fn enqueues_go_before_steps_and_each_kind_in_its_order() {
         let mut waiting = Waiting::new();
-        waiting.add_step(1);
-        assert!(waiting.add_enqueue(2));
-        waiting.add_step(3);
-        assert!(waiting.add_enqueue(4));
+        let round = waiting.add_step(1);
+        assert_eq!(waiting.add_enqueue(2), (round, true));
+        assert_eq!(waiting.add_step(3), round);
+        assert_eq!(waiting.add_enqueue(4), (round, true));
+        assert!(waiting.is_waiting(round));
         assert_eq!(waiting.take(), [2, 4, 1, 3]);
+        assert!(!waiting.is_waiting(round));
         assert_eq!(waiting.take(), [0; 0]);
     }
 
     #[test]
     fn so_many_enqueues_wait_and_with_one_more_they_go() {
         let mut waiting = Waiting::new();
-        assert!((0..STREAMED_MAX).all(|job| waiting.add_enqueue(job)));
-        assert!(!waiting.add_enqueue(STREAMED_MAX));
+        assert!((0..STREAMED_MAX).all(|job| waiting.add_enqueue(job).1));
+        assert!(!waiting.add_enqueue(STREAMED_MAX).1);
     }
 
     #[test]

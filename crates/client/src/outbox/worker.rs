@@ -139,17 +139,20 @@ pub(super) struct Storage {
     waiting: Mutex<Waiting<Job>>,
     /// Enqueues that have no op of their own.
     coalesced: Arc<AtomicU64>,
+    /// Transactions that are durable.
+    commits: Arc<AtomicU64>,
 }
 
 impl Storage {
     pub(super) fn start(executor: Executor, mut db: Connection) -> std::io::Result<Self> {
         db.busy_handler(Some(wait_for_others))
             .map_err(std::io::Error::other)?;
-        let coalesced = Arc::new(AtomicU64::new(0));
+        let (coalesced, commits) = (Arc::default(), Arc::default());
         let mut group = Group {
             db,
             closed: false,
             coalesced: Arc::clone(&coalesced),
+            commits: Arc::clone(&commits),
         };
         let worker = Worker::start(
             executor,
@@ -165,6 +168,7 @@ impl Storage {
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
             waiting: Mutex::new(Waiting::new()),
             coalesced,
+            commits,
         })
     }
 
@@ -200,8 +204,8 @@ impl Storage {
         F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
         let (job, done) = task(self.place().await?, work);
-        self.waiting().add_step(job);
-        self.answer_in_company(done, patience).await
+        let round = self.waiting().add_step(job);
+        self.answer_in_company(done, (round, patience)).await
     }
 
     /// Runs `work` in its turn, if there is a place for it; nobody hears what became of it.
@@ -256,26 +260,32 @@ impl Storage {
         patience: Option<Sleep>,
     ) -> Result<T, OutboxError> {
         // Also without patience: it goes before the steps that wait.
-        let may_wait = self.waiting().add_enqueue(job);
+        let (round, may_wait) = self.waiting().add_enqueue(job);
         if patience.is_none() || !may_wait {
             self.submit(None)?;
         }
         match patience {
-            Some(patience) => self.answer_in_company(done, patience).await,
+            Some(patience) => self.answer_in_company(done, (round, patience)).await,
             None => answer(done).await,
         }
     }
 
-    /// Waits for the answer to a job that waits for company; when `patience` ends, the job goes.
+    /// Waits for the answer to a job that waits for company; when `patience` ends before it has gone,
+    /// it goes. Once it has gone, it hurries nobody who came behind it.
     async fn answer_in_company<T>(
         &self,
         mut done: oneshot::Receiver<Result<T, OutboxError>>,
-        patience: impl Future<Output = ()>,
+        (round, patience): (u64, impl Future<Output = ()>),
     ) -> Result<T, OutboxError> {
         tokio::select! {
             biased;
             answer = &mut done => return answer.unwrap_or(Err(OutboxError::Closed)),
-            () = patience => self.submit(None)?,
+            () = patience => {
+                let waiting = self.waiting();
+                if waiting.is_waiting(round) {
+                    self.submit_with(waiting, None)?;
+                }
+            }
         }
         answer(done).await
     }
@@ -290,6 +300,11 @@ impl Storage {
         self.coalesced.load(Ordering::Relaxed)
     }
 
+    /// Transactions that are durable, so far: of a job that was answered, that one is among them.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
     async fn place(&self) -> Result<OwnedSemaphorePermit, OutboxError> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         place.map_err(|_| OutboxError::Closed)
@@ -297,7 +312,14 @@ impl Storage {
 
     /// Hands over what waits for company, and then `job`. Who comes meanwhile stays behind it.
     fn submit(&self, job: Option<Job>) -> Result<(), OutboxError> {
-        let mut waiting = self.waiting();
+        self.submit_with(self.waiting(), job)
+    }
+
+    fn submit_with(
+        &self,
+        mut waiting: MutexGuard<'_, Waiting<Job>>,
+        job: Option<Job>,
+    ) -> Result<(), OutboxError> {
         let mut jobs = waiting.take();
         jobs.extend(job);
         if jobs.is_empty() {
@@ -351,6 +373,7 @@ struct Group {
     /// A commit failed: what is on stable storage is not known any more, so nothing is acked.
     closed: bool,
     coalesced: Arc<AtomicU64>,
+    commits: Arc<AtomicU64>,
 }
 
 impl Group {
@@ -413,7 +436,7 @@ impl Group {
 
     /// Ends the transaction: what was done in it is durable then.
     fn end(&mut self) -> Result<(), OutboxError> {
-        self.statement("COMMIT").map_err(|error| {
+        let ended = self.statement("COMMIT").map_err(|error| {
             // Those say that nothing was committed; after any other, a failed fsync say, it is not
             // known what reached the disk.
             let nothing_committed = matches!(
@@ -422,7 +445,9 @@ impl Group {
             );
             self.closed |= !nothing_committed;
             OutboxError::from(error)
-        })
+        });
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        ended
     }
 
     /// Begins the transaction, however many other processes want to.

@@ -53,7 +53,7 @@ async fn a_stream_goes_out_with_its_commits_and_each_op_within_100_ms() {
             token.await.unwrap();
         }
         let batches = world.server.borrow().batches().len();
-        assert!((20..=30).contains(&batches), "{batches} batches in 1 s");
+        assert!((18..=24).contains(&batches), "{batches} batches in 1 s");
         let report = flusher.flush().await.unwrap();
         assert_eq!(report.progress.applied, u64::from(TOKENS));
         assert_eq!(report.progress.connections, 1);
@@ -71,6 +71,8 @@ async fn a_backlog_keeps_no_more_than_twice_the_retention_and_its_end_no_more_th
     world.options.retention.ops_max = 10;
     world.options.batch_ops_max = Some(10);
     world.flushing.in_flight = 1;
+    // An answer takes a few turns, so that there is something between two of them.
+    world.server.borrow_mut().delay = 20;
     let outbox = world.with_ops((1..=200).map(op)).await;
     let (flusher, running) = Flusher::run_local_over(&outbox, world.flushing.clone(), world.link());
     let replay = async {
@@ -80,8 +82,7 @@ async fn a_backlog_keeps_no_more_than_twice_the_retention_and_its_end_no_more_th
             most = most.max(outbox.shares().await.unwrap()[0].settled);
             yield_now().await;
         }
-        // The last answer brings ten more before it drops as many.
-        assert!((11..=30).contains(&most), "{most} are kept");
+        assert!((11..=20).contains(&most), "{most} are kept");
         flusher.flush().await.unwrap();
         turns().await;
         flusher.stop().await.unwrap();

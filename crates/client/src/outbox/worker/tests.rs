@@ -142,6 +142,7 @@ fn a_transaction_that_finds_the_file_busy_is_begun_anew() {
         db,
         closed: false,
         coalesced: Arc::default(),
+        commits: Arc::default(),
     };
     group.begin().unwrap();
     assert_eq!(IN_VAIN.load(Ordering::Relaxed), 3);
