@@ -154,6 +154,27 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     told(
         "E",
+        "stream_p50_ms",
+        "streamed tokens, until durable, p50, ms",
+    ),
+    told(
+        "E",
+        "stream_p99_ms",
+        "streamed tokens, until durable, p99, ms",
+    ),
+    told(
+        "E",
+        "alone_percent",
+        "the same, each token by itself, % of a core",
+    ),
+    told(
+        "E",
+        "alone_p99_ms",
+        "tokens by themselves, until durable, p99, ms",
+    ),
+    told("E", "pace_percent", "the pace alone, % of a core"),
+    told(
+        "E",
         "floor_percent",
         "a synced block for each token, % of a core",
     ),

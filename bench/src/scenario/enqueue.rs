@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use share_client::{Flusher, FlusherOptions, NewOp, Outbox, OutboxOptions};
 use share_model::{Mutation, ShareId};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::appends::ended;
@@ -25,6 +26,8 @@ pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchEr
     let one = fill(bench, 1).await?;
     let many = fill(bench, bench.sizes.tasks).await?;
     let spread = many.spread();
+    let (stream_percent, stream) = stream(bench, Sends::Streamed).await?;
+    let (alone_percent, alone) = self::stream(bench, Sends::Alone).await?;
     Ok(record
         .parameter("tasks", bench.sizes.tasks as u64)
         .parameter("op_bytes", bench.sizes.op_bytes as u64)
@@ -32,7 +35,12 @@ pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchEr
         .figure("many_ops_s", many.ops_s().round())
         .figure("many_p50_ms", spread.p50_ms())
         .figure("many_p99_ms", spread.p99_ms())
-        .figure("stream_percent", stream_percent(bench).await?)
+        .figure("stream_percent", stream_percent)
+        .figure("stream_p50_ms", stream.spread().p50_ms())
+        .figure("stream_p99_ms", stream.spread().p99_ms())
+        .figure("alone_percent", alone_percent)
+        .figure("alone_p99_ms", alone.spread().p99_ms())
+        .figure("pace_percent", pace_percent(bench).await?)
         .figure("floor_percent", floor_percent(bench).await?))
 }
 
@@ -103,9 +111,12 @@ async fn enqueue(
     Ok(samples)
 }
 
-/// Processor time of this process for a stream of tokens, enqueued and replayed to a server, in per cent
-/// of one core. The pace itself is in it, which is little.
-async fn stream_percent(bench: &Bench) -> Result<f64, BenchError> {
+/// A stream of tokens, enqueued and replayed to a server: processor time of this process, in per cent of
+/// one core, and how long each token took until it was durable. The pace itself is in it; what that
+/// takes alone is measured as well.
+///
+/// The source is a model that nobody stops: a token is there each 5 ms, whatever became of the one before.
+async fn stream(bench: &Bench, sends: Sends) -> Result<(f64, Samples), BenchError> {
     let folder = bench.folder()?;
     let server = Server::start(bench.share.as_deref(), folder.path()).await?;
     let (outbox, share) = open(bench, &server, &folder).await?;
@@ -119,21 +130,45 @@ async fn stream_percent(bench: &Bench) -> Result<f64, BenchError> {
         .await
         .map_err(failed)?;
     let used = Used::from_now();
+    let mut samples = Samples::default();
+    let mut pending = JoinSet::new();
     each_token(bench, async || {
-        let token = Mutation::AppendText {
-            key: "part".into(),
-            pointer: "".into(),
-            text: " token".into(),
-        };
-        let enqueued = outbox.enqueue(share, NewOp::of(token)).await;
-        enqueued.map(drop).map_err(failed)
+        let (outbox, began) = (outbox.clone(), Instant::now());
+        pending.spawn_local(async move {
+            let token = NewOp::of(Mutation::AppendText {
+                key: "part".into(),
+                pointer: "".into(),
+                text: " token".into(),
+            });
+            let enqueued = match sends {
+                Sends::Streamed => outbox.enqueue_streamed(share, token).await,
+                Sends::Alone => outbox.enqueue(share, token).await,
+            };
+            enqueued.map(|_| began.elapsed()).map_err(failed)
+        });
+        while let Some(durable) = pending.try_join_next() {
+            samples.add(durable.map_err(ended)??, 1);
+        }
+        Ok(())
     })
     .await?;
+    while let Some(durable) = pending.join_next().await {
+        samples.add(durable.map_err(ended)??, 1);
+    }
     flusher.flush().await.map_err(failed)?;
     let percent = used.percent();
     flusher.stop().await.map_err(failed)?;
     server.stop().await?;
-    Ok(percent)
+    Ok((percent, samples))
+}
+
+/// How the tokens of a stream are enqueued.
+#[derive(Clone, Copy)]
+enum Sends {
+    /// As such: they wait for each other.
+    Streamed,
+    /// Each by itself.
+    Alone,
 }
 
 /// The same for the least that a stream of durable tokens takes: a block of a preallocated file, synced,
@@ -147,6 +182,13 @@ async fn floor_percent(bench: &Bench) -> Result<f64, BenchError> {
         Ok(file.sync_data()?)
     })
     .await?;
+    Ok(used.percent())
+}
+
+/// The same for nothing but the pace: to wake up for each token.
+async fn pace_percent(bench: &Bench) -> Result<f64, BenchError> {
+    let used = Used::from_now();
+    each_token(bench, async || Ok(())).await?;
     Ok(used.percent())
 }
 

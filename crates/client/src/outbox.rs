@@ -37,12 +37,15 @@ mod send;
 mod sql;
 mod status;
 mod stop;
+mod streamed;
+mod waiting;
 mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use share_model::seam::Sleep;
 use share_model::{OpId, OutboxKey, ShareId, ShareRef, planted};
 use tokio::sync::{broadcast, watch};
 
@@ -54,10 +57,12 @@ pub use details::{DependencyDetails, GroupDetails, OpDetails};
 pub use enqueue::{DependsOn, Enqueued, Grouping, NewOp};
 pub use error::OutboxError;
 pub(crate) use lease::{HeldBy, Holder, LeaseLook, RENEWAL, Turn};
+pub(crate) use members::Fresh;
 pub use options::{OutboxOptions, Retention, RetryPolicy};
 pub use outcome::{Failure, Outcome, OutcomeEvent};
 pub use outcomes::{Heard, Outcomes};
 pub use progress::RowState;
+pub(crate) use record::Answer as RecordedAnswer;
 pub use recoveries::{LostOps, Recovery, RecoveryEvent};
 pub(crate) use replan::Standing;
 pub(crate) use replaying::{ClaimCheck, Held, OpenLane, Opening, Rest};
@@ -114,9 +119,17 @@ struct Inner {
     storage: Storage,
     /// What tells the file from a copy of it.
     file: Option<String>,
-    /// Counts up when there may be something new to replay.
+    /// Told when there may be something new to replay: the commits that it was told for.
     changes: watch::Sender<u64>,
     outcomes: broadcast::Sender<OutcomeEvent>,
+}
+
+/// As whose an enqueue is, and how long it may wait for company; by default the file owner's, and not
+/// at all.
+#[derive(Default)]
+struct Manner {
+    session: Option<delegation::Acting>,
+    patience: Option<Sleep>,
 }
 
 /// What [`Outbox::use_ref`] did.
@@ -246,13 +259,13 @@ impl Outbox {
         ops: Vec<NewOp>,
         grouping: Grouping,
     ) -> Result<Vec<Enqueued>, OutboxError> {
-        self.enqueue_by(None, share, ops, grouping).await
+        self.enqueue_by(Manner::default(), share, ops, grouping)
+            .await
     }
 
-    /// Enqueues ops, as those of an agent session if one is named.
     async fn enqueue_by(
         &self,
-        session: Option<delegation::Acting>,
+        Manner { session, patience }: Manner,
         share: ShareId,
         ops: Vec<NewOp>,
         grouping: Grouping,
@@ -274,26 +287,36 @@ impl Outbox {
             limits: options.limits,
         };
         let enqueued = match options.sqlite.pages_max {
-            _ if may_merge => self.enqueue_single(Single::of(session, call)).await?,
-            None => {
-                self.run(move |db| delegation::enqueue(db, session.as_ref(), call))
+            _ if may_merge => {
+                self.enqueue_single(Single::of(session, call), patience)
                     .await?
+            }
+            None => {
+                let enqueueing =
+                    move |db: &Connection| delegation::enqueue(db, session.as_ref(), call);
+                self.inner.storage.run_enqueue(enqueueing, patience).await?
             }
             Some(_) => {
-                self.run_in_room(move |db| delegation::enqueue(db, session.as_ref(), call.clone()))
-                    .await?
+                let enqueueing =
+                    move |db: &Connection| delegation::enqueue(db, session.as_ref(), call.clone());
+                self.run_in_room(patience, enqueueing).await?
             }
         };
-        self.changed();
+        self.committed();
         Ok(enqueued)
     }
 
     /// Enqueues an op that may merge with its neighbours.
-    async fn enqueue_single(&self, single: Single) -> Result<Vec<Enqueued>, OutboxError> {
+    async fn enqueue_single(
+        &self,
+        single: Single,
+        mut patience: Option<Sleep>,
+    ) -> Result<Vec<Enqueued>, OutboxError> {
         let pages_max = self.inner.options.sqlite.pages_max;
         loop {
-            let tried = self.inner.storage.enqueue(single.clone(), pages_max).await;
-            match tried {
+            let storage = &self.inner.storage;
+            let tried = storage.enqueue(single.clone(), pages_max, patience.take());
+            match tried.await {
                 Err(OutboxError::Full)
                     if pages_max.is_some() && self.run(prune::for_room).await? => {}
                 tried => return tried.map(|enqueued| vec![enqueued]),
@@ -309,7 +332,11 @@ impl Outbox {
 
     /// Runs work that enqueues. In an outbox with a bound, settled ops give up their room before
     /// their retention is over; what is not settled never does.
-    async fn run_in_room<T, F>(&self, work: F) -> Result<T, OutboxError>
+    async fn run_in_room<T, F>(
+        &self,
+        mut patience: Option<Sleep>,
+        work: F,
+    ) -> Result<T, OutboxError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, OutboxError> + Clone + Send + 'static,
@@ -317,14 +344,17 @@ impl Outbox {
         let pages_max = self.inner.options.sqlite.pages_max;
         loop {
             let work = work.clone();
-            let tried = self
-                .run(move |db| {
-                    let done = work(db)?;
-                    pages_max.map_or(Ok(()), |pages_max| check_reserve(db, pages_max))?;
-                    Ok(done)
-                })
-                .await;
-            match tried {
+            let within = move |db: &Connection| {
+                let done = work(db)?;
+                pages_max.map_or(Ok(()), |pages_max| check_reserve(db, pages_max))?;
+                Ok(done)
+            };
+            match self
+                .inner
+                .storage
+                .run_enqueue(within, patience.take())
+                .await
+            {
                 Err(OutboxError::Full) if self.run(prune::for_room).await? => {}
                 tried => return tried,
             }
@@ -406,7 +436,15 @@ impl Outbox {
     }
 
     fn changed(&self) {
-        self.inner.changes.send_modify(|count| *count += 1);
+        self.inner.changes.send_modify(|_| {});
+    }
+
+    /// As [`Outbox::changed`], said once by all whose ops became durable in the same commit.
+    fn committed(&self) {
+        let commits = self.inner.storage.commits();
+        self.inner
+            .changes
+            .send_if_modified(|seen| std::mem::replace(seen, commits) != commits);
     }
 
     /// Tells those who listen; that nobody does is no loss, for the outcomes are stored.

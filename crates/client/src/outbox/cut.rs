@@ -7,7 +7,7 @@ use share_model::{BatchId, Entry, Limits, Seq, planted};
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::Lane;
-use super::members::{self, Member};
+use super::members::{self, Fresh, Member};
 use super::ops::Group;
 use super::progress::{self, RowState};
 
@@ -39,12 +39,22 @@ pub(crate) struct Cutter<'a> {
     pub(crate) entropy: &'a dyn Entropy,
 }
 
+/// What there is of ops that were in no batch.
+#[derive(Debug)]
+pub(crate) enum Queued {
+    Nothing,
+    /// They are not cut before the window has room for them: a batch that waits for it would be written
+    /// twice, and read again.
+    NoRoom,
+    Cut(Cut),
+}
+
 /// A batch that was just cut.
 #[derive(Debug)]
 pub(crate) struct Cut {
     pub(crate) batch: StoredBatch,
-    /// Its entries, if it is marked as sent.
-    pub(crate) sent: Option<Vec<Entry>>,
+    /// Its ops and their entries, if it is marked as sent.
+    pub(crate) sent: Option<(Vec<Fresh>, Vec<Entry>)>,
 }
 
 impl Cutter<'_> {
@@ -69,16 +79,30 @@ impl Cutter<'_> {
         &self,
         db: &Connection,
         lane: &Lane,
-    ) -> Result<Option<Cut>, OutboxError> {
-        let queued = members::queued(db, lane.number, self.size)?;
-        let (rows, mut entries): (Vec<_>, Vec<_>) = queued.into_iter().unzip();
-        let Some((batch, is_sent)) = self.store(db, lane, &rows)? else {
-            return Ok(None);
+    ) -> Result<Queued, OutboxError> {
+        let Some(first) = progress::first_queued(db, lane.number)? else {
+            return Ok(Queued::Nothing);
         };
+        let has_room = |last| !self.sends || window_has_room(lane, &self.limits, last);
+        if !has_room(first) {
+            return Ok(Queued::NoRoom);
+        }
+        let queued = members::queued(db, lane.number, first, self.size)?;
+        let (rows, mut entries): (Vec<_>, Vec<_>) = queued.into_iter().unzip();
         // They were taken in seq order, from the first on.
         entries.truncate(run(&rows, self.size));
-        let sent = is_sent.then_some(entries);
-        Ok(Some(Cut { batch, sent }))
+        let last = rows.get(..entries.len()).and_then(<[Member]>::last);
+        if last.is_some_and(|last| !has_room(last.seq)) {
+            return Ok(Queued::NoRoom);
+        }
+        let Some((batch, is_sent)) = self.store(db, lane, &rows)? else {
+            return Ok(Queued::Nothing);
+        };
+        let sent = is_sent.then(|| {
+            let fresh = rows.iter().take(entries.len()).map(Fresh::of);
+            (fresh.collect(), entries)
+        });
+        Ok(Queued::Cut(Cut { batch, sent }))
     }
 
     /// Stores the batch that begins with the first of the rows; whether it is marked as sent.

@@ -2,15 +2,15 @@
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{Connection, Row, Rows, params};
-use share_model::{Cursor, Entry, OpId, Seq, UnixMs};
+use share_model::{Chain, Cursor, Entry, OpId, Seq, UnixMs};
 
 use super::cut::Size;
 use super::error::OutboxError;
 use super::lanes::Lane;
 use super::ops::{Group, entry_in};
 use super::outcome::{self, Outcome};
-use super::progress::{self, RowState};
-use super::sql::{bytes, count, int, seq, time};
+use super::progress::RowState;
+use super::sql::{bytes, chain, count, int, seq, time};
 
 /// An op as the cutter and the recorder see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,25 @@ pub(crate) struct Member {
     pub(crate) resolved: bool,
     /// It was applied before its server went back in time.
     pub(crate) fed: bool,
+}
+
+/// What an answer to an op needs of its row. In a batch that was cut and marked as sent in one step, the
+/// row does not change before its answer is recorded: only who has the lease writes there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fresh {
+    pub(crate) seq: Seq,
+    pub(crate) op_id: OpId,
+    pub(crate) entry_bytes: u64,
+}
+
+impl Fresh {
+    pub(super) fn of(member: &Member) -> Self {
+        Self {
+            seq: member.seq,
+            op_id: member.op_id,
+            entry_bytes: member.entry_bytes,
+        }
+    }
 }
 
 /// The op whose progress and the rest of which stand in two rows, the rest from column `at` on.
@@ -185,16 +204,14 @@ fn members(
     Ok(members)
 }
 
-/// The first ops that are in no batch yet, in seq order, each with its entry: as many as one batch of
-/// this size may hold, and perhaps one more.
+/// The ops that are in no batch yet, from `first` on in seq order, each with its entry: as many as one
+/// batch of this size may hold, and perhaps one more.
 pub(crate) fn queued(
     db: &Connection,
     lane: i64,
+    first: Seq,
     size: Size,
 ) -> Result<Vec<(Member, Entry)>, OutboxError> {
-    let Some(first) = progress::first_queued(db, lane)? else {
-        return Ok(Vec::new());
-    };
     let mut progress = db.prepare_cached(select_progress!("seq >= ?2 AND state = 1"))?;
     let mut ops = db.prepare_cached(select_ops!(", entry", "seq >= ?2"))?;
     let key = params![lane, int(first.get())];
@@ -300,31 +317,39 @@ pub(crate) fn of_batch(
     Ok(members)
 }
 
-/// Up to `limit` ops from the oldest, not beyond `last`, that nobody waits for: applied, or decided
-/// about by a person.
+/// An op that nobody waits for: applied, or decided about by a person.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled {
+    pub(crate) seq: Seq,
+    pub(crate) is_applied: bool,
+    pub(crate) at: UnixMs,
+    /// Of the lane, over all ops up to this one.
+    pub(crate) chain: Chain,
+    pub(crate) entry_bytes: u64,
+}
+
+/// Up to `limit` settled ops from the oldest, not beyond `last`.
 pub(crate) fn settled(
     db: &Connection,
     lane: i64,
-    (after, last): (Seq, Seq),
+    last: Seq,
     limit: u32,
-) -> Result<Vec<(Member, UnixMs)>, OutboxError> {
-    let members = members(
-        db,
-        select!(
-            "seq > ?2 AND seq <= ?3 AND (state = 10 OR state > 10 AND resolution IS NOT NULL) \
-             ORDER BY seq LIMIT ?4"
-        ),
-        &[&lane, &int(after.get()), &int(last.get()), &limit],
+) -> Result<Vec<Settled>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, state = 10, settled_at, chain, length(entry) FROM progress \
+         JOIN op USING (lane, seq) WHERE lane = ?1 AND seq <= ?2 \
+         AND (state = 10 OR state > 10 AND resolution IS NOT NULL) ORDER BY seq LIMIT ?3",
     )?;
-    let mut settled_at = db.prepare_cached(
-        "SELECT coalesce(settled_at, 0) FROM progress WHERE lane = ?1 AND seq = ?2",
-    )?;
-    members
-        .into_iter()
-        .map(|member| {
-            let at: i64 =
-                settled_at.query_row(params![lane, int(member.seq.get())], |row| row.get(0))?;
-            Ok((member, UnixMs::new(u64::try_from(at).unwrap_or(0))))
-        })
-        .collect()
+    let mut rows = statement.query(params![lane, int(last.get()), limit])?;
+    let mut settled = Vec::new();
+    while let Some(row) = rows.next()? {
+        settled.push(Settled {
+            seq: seq(row, 0)?,
+            is_applied: row.get(1)?,
+            at: time(row, 2)?.unwrap_or_default(),
+            chain: chain(row, 3)?,
+            entry_bytes: count(row, 4)?,
+        });
+    }
+    Ok(settled)
 }

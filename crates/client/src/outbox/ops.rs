@@ -180,12 +180,16 @@ pub(crate) fn move_to(
     Ok(())
 }
 
-/// Drops a settled op.
-pub(crate) fn delete(db: &Connection, lane: i64, at: Seq) -> Result<(), OutboxError> {
-    let key = params![lane, int(at.get())];
-    db.prepare_cached("DELETE FROM op WHERE lane = ?1 AND seq = ?2")?
+/// Drops the ops with seqs from `first` to `last`, all of which are settled.
+pub(crate) fn delete(
+    db: &Connection,
+    lane: i64,
+    (first, last): (Seq, Seq),
+) -> Result<(), OutboxError> {
+    let key = params![lane, int(first.get()), int(last.get())];
+    db.prepare_cached("DELETE FROM op WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3")?
         .execute(key)?;
-    db.prepare_cached("DELETE FROM progress WHERE lane = ?1 AND seq = ?2")?
+    db.prepare_cached("DELETE FROM progress WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3")?
         .execute(key)?;
     Ok(())
 }

@@ -260,6 +260,29 @@ impl<'a> Answers<'a> {
     }
 }
 
+/// Writes that ops of a lane were applied, one after the other, by one statement that is bound to what
+/// they have in common once.
+pub(crate) struct Applying<'a>(CachedStatement<'a>);
+
+impl<'a> Applying<'a> {
+    pub(crate) fn new(db: &'a Connection, lane: i64, now: UnixMs) -> Result<Self, OutboxError> {
+        let mut statement = db.prepare_cached(
+            "UPDATE progress SET state = 10, give_up = 0, next_attempt_at = NULL, outcome = ?4, \
+             error = NULL, settled_at = ?2 WHERE lane = ?1 AND seq = ?3",
+        )?;
+        statement.raw_bind_parameter(1, lane)?;
+        statement.raw_bind_parameter(2, int(now.get()))?;
+        Ok(Self(statement))
+    }
+
+    pub(crate) fn write(&mut self, at: Seq, outcome: &Outcome) -> Result<(), OutboxError> {
+        self.0.raw_bind_parameter(3, int(at.get()))?;
+        self.0.raw_bind_parameter(4, outcome::encode(outcome)?)?;
+        self.0.raw_execute()?;
+        Ok(())
+    }
+}
+
 /// The op leaves its batch, which was refused: it is cut again, alone if `alone`.
 pub(crate) fn release(
     db: &Connection,

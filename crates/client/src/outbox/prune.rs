@@ -12,7 +12,7 @@ use super::lanes::{self, Lane};
 use super::members;
 use super::ops;
 use super::options::Retention;
-use super::progress::RowState;
+use super::record::Recorded;
 
 /// Rows of one step: short enough that nobody who waits for the storage notices.
 const STEP: u32 = 256;
@@ -36,9 +36,8 @@ pub(crate) fn step(
     };
     for mut lane in lanes {
         // The usual case, at the cost of one row: the oldest is to stay.
-        let range = (Seq::ZERO, lane.settled_through);
-        let oldest = members::settled(db, lane.number, range, 1)?;
-        if !oldest.first().is_some_and(|(_, at)| excess.has(*at)) {
+        let oldest = members::settled(db, lane.number, lane.settled_through, 1)?;
+        if !oldest.first().is_some_and(|oldest| excess.has(oldest.at)) {
             continue;
         }
         let dropped = drop_oldest(db, &mut lane, &mut excess)?;
@@ -50,6 +49,21 @@ pub(crate) fn step(
         }
     }
     Ok(false)
+}
+
+/// What goes with an answer: at least one step, and up to twice as many rows as have ended by it, so
+/// that a replay that never rests keeps to the retention as well.
+pub(super) fn after(
+    db: &Connection,
+    own: &Lane,
+    retention: &Retention,
+    (now, recorded): (UnixMs, &Recorded),
+) -> Result<(), OutboxError> {
+    let mut left = 2 * recorded.ended.len();
+    while step(db, own, retention, now)? && left > 0 {
+        left = left.saturating_sub(STEP as usize);
+    }
+    Ok(())
 }
 
 /// What is beyond the retention.
@@ -100,31 +114,41 @@ fn drop_oldest(
     lane: &mut Lane,
     excess: &mut Excess<'_>,
 ) -> Result<u32, OutboxError> {
-    let range = (Seq::ZERO, lane.settled_through);
     let mut dropped = 0;
-    for (member, settled_at) in members::settled(db, lane.number, range, STEP)? {
-        if !excess.has(settled_at) {
+    let mut run: Option<(Seq, Seq)> = None;
+    for settled in members::settled(db, lane.number, lane.settled_through, STEP)? {
+        if !excess.has(settled.at) {
             break;
         }
         // What a person decided about later may lie below.
-        if member.seq > lane.pruned_through
-            && let Some(chain) = ops::chain_at(db, lane.number, member.seq)?
-        {
-            lane.pruned_through = member.seq;
-            lane.pruned_chain = chain;
+        if settled.seq > lane.pruned_through {
+            lane.pruned_through = settled.seq;
+            lane.pruned_chain = settled.chain;
         }
-        ops::delete(db, lane.number, member.seq)?;
-        if member.state == RowState::Settled {
+        if settled.is_applied {
             lane.settled_ops = lane.settled_ops.saturating_sub(1);
-            lane.settled_bytes = lane.settled_bytes.saturating_sub(member.entry_bytes);
+            lane.settled_bytes = lane.settled_bytes.saturating_sub(settled.entry_bytes);
             excess.ops = excess.ops.saturating_sub(1);
-            excess.bytes = excess.bytes.saturating_sub(member.entry_bytes);
+            excess.bytes = excess.bytes.saturating_sub(settled.entry_bytes);
         }
         dropped += 1;
+        // What lies between two runs stays.
+        run = match run {
+            Some((first, last)) if last.next() == settled.seq => Some((first, settled.seq)),
+            ended => {
+                delete(db, lane, ended)?;
+                Some((settled.seq, settled.seq))
+            }
+        };
     }
+    delete(db, lane, run)?;
     if dropped > 0 {
         batches::prune(db, lane.number, lane.pruned_through, STEP)?;
         lanes::set_pruned(db, lane)?;
     }
     Ok(dropped)
+}
+
+fn delete(db: &Connection, lane: &Lane, run: Option<(Seq, Seq)>) -> Result<(), OutboxError> {
+    run.map_or(Ok(()), |run| ops::delete(db, lane.number, run))
 }

@@ -8,10 +8,10 @@ use share_model::{Cursor, MutationError, OpOutcome, RejectReason, Seq, UnixMs, p
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
-use super::members::{self, Member};
+use super::members::{self, Fresh, Member};
 use super::options::RetryPolicy;
 use super::outcome::{Failure, Outcome, OutcomeEvent};
-use super::progress::{self, Answered, Answers, RowState};
+use super::progress::{self, Answered, Answers, Applying, RowState};
 
 /// How long an op that was applied before its server went back in time is tried again: what it
 /// depends on may be held by an outbox whose machine is away.
@@ -27,33 +27,105 @@ pub(crate) struct Recorded {
     pub(crate) settled_through: Seq,
 }
 
-/// Records the outcomes of a batch, one per member in order. A batch that has its answer already is
-/// left alone.
+impl Recorded {
+    /// What a later answer changed as well.
+    pub(super) fn add(&mut self, later: Self) {
+        self.ended.extend(later.ended);
+        self.waiting += later.waiting;
+        self.settled_through = later.settled_through;
+    }
+}
+
+/// The answer to a batch.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) batch: i64,
+    /// One per member, in order.
+    pub(crate) outcomes: Vec<OpOutcome>,
+    /// The members, if they are known to stand as they did when they were sent.
+    pub(crate) fresh: Option<Vec<Fresh>>,
+}
+
+/// Records the answer to a batch. A batch that has its answer already is left alone.
 pub(crate) fn record(
     db: &Connection,
     mut lane: Lane,
-    number: i64,
-    outcomes: &[OpOutcome],
-    (now, retry): (UnixMs, &RetryPolicy),
+    answer: &Answer,
+    times: (UnixMs, &RetryPolicy),
 ) -> Result<Recorded, OutboxError> {
     let open = batches::open(db, lane.number)?;
-    let Some(batch) = open.into_iter().find(|batch| batch.number == number) else {
+    let Some(batch) = open.into_iter().find(|batch| batch.number == answer.batch) else {
         return Ok(Recorded {
             settled_through: lane.settled_through,
             ..Recorded::default()
         });
     };
-    let members = members::of_batch(db, lane.number, number, batch.ends)?;
-    let group_ends = group_ends(&batch, outcomes);
+    let outcomes = &answer.outcomes;
+    let mut recorded = match all_applied(answer, &batch) {
+        Some(fresh) => record_applied(db, &mut lane, (fresh, outcomes), times.0)?,
+        None => record_each(db, &mut lane, (&batch, outcomes), times)?,
+    };
+    batches::set_answered(db, batch.number)?;
+    lane.answered_through = lane.answered_through.max(batch.ends.1);
+    let reached = outcomes.iter().filter_map(OpOutcome::cursor).max();
+    lane.cursor = lane.cursor.max(reached.unwrap_or_default());
+    settle(db, &mut lane)?;
+    recorded.settled_through = lane.settled_through;
+    Ok(recorded)
+}
+
+/// The batch's members, if they are known and every one was applied: nothing but that is to be written.
+fn all_applied<'a>(answer: &'a Answer, batch: &StoredBatch) -> Option<&'a [Fresh]> {
+    let is_applied =
+        |outcome: &OpOutcome| matches!(outcome, OpOutcome::Applied(_) | OpOutcome::Duplicate(_));
+    let fresh = answer.fresh.as_deref()?;
+    let are_all = fresh.len() == answer.outcomes.len() && answer.outcomes.iter().all(is_applied);
+    (are_all && batch.kind == Kind::Apply && !batch.atomic).then_some(fresh)
+}
+
+fn record_applied(
+    db: &Connection,
+    lane: &mut Lane,
+    (fresh, outcomes): (&[Fresh], &[OpOutcome]),
+    now: UnixMs,
+) -> Result<Recorded, OutboxError> {
+    let mut recorded = Recorded::default();
+    let mut applying = Applying::new(db, lane.number, now)?;
+    for (op, outcome) in fresh.iter().zip(outcomes) {
+        let outcome = match outcome {
+            OpOutcome::Applied(cursor) => Outcome::Applied(*cursor),
+            OpOutcome::Duplicate(cursor) => Outcome::Duplicate(*cursor),
+            _ => continue,
+        };
+        applying.write(op.seq, &outcome)?;
+        lane.settled_ops += 1;
+        lane.settled_bytes += op.entry_bytes;
+        recorded.ended.push(OutcomeEvent {
+            share: lane.share,
+            seq: op.seq,
+            op_id: op.op_id,
+            outcome,
+        });
+    }
+    Ok(recorded)
+}
+
+fn record_each(
+    db: &Connection,
+    lane: &mut Lane,
+    (batch, outcomes): (&StoredBatch, &[OpOutcome]),
+    times: (UnixMs, &RetryPolicy),
+) -> Result<Recorded, OutboxError> {
+    let members = members::of_batch(db, lane.number, batch.number, batch.ends)?;
+    let group_ends = group_ends(batch, outcomes);
     let mut recorded = Recorded::default();
     let mut answers = Answers::new(db)?;
     for (member, outcome) in members.iter().zip(outcomes) {
-        let verdict = match verdict(&batch, member, outcome) {
+        let verdict = match verdict(batch, member, outcome) {
             Verdict::TryAgain(reason) if group_ends => Verdict::GiveUp(Failure::Rejected(reason)),
             verdict => verdict,
         };
-        let ended = apply(&mut answers, &mut lane, member, verdict, (now, retry))?;
-        match ended {
+        match apply(&mut answers, lane, member, verdict, times)? {
             Some(outcome) => recorded.ended.push(OutcomeEvent {
                 share: lane.share,
                 seq: member.seq,
@@ -63,12 +135,6 @@ pub(crate) fn record(
             None => recorded.waiting += 1,
         }
     }
-    batches::set_answered(db, number)?;
-    lane.answered_through = lane.answered_through.max(batch.ends.1);
-    let reached = outcomes.iter().filter_map(OpOutcome::cursor).max();
-    lane.cursor = lane.cursor.max(reached.unwrap_or_default());
-    settle(db, &mut lane)?;
-    recorded.settled_through = lane.settled_through;
     Ok(recorded)
 }
 

@@ -13,6 +13,7 @@ use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::lease::Turn;
 use super::outcome::OutcomeEvent;
+use super::record::Answer;
 use super::recoveries::Recovery;
 use super::repeats;
 use super::replan::{self, Planner, Standing};
@@ -166,24 +167,8 @@ impl Outbox {
         patience: impl Future<Output = ()>,
     ) -> Result<Taken, OutboxError> {
         let options = self.options().clone();
-        let taking = move |db: &Connection| {
-            let mut lane = turn.lane(db)?;
-            let limits = lane.limits.unwrap_or(options.limits);
-            if !is_claimed {
-                lane.settled_through = repeats::told_before_claim(db, &lane, &limits)?;
-            }
-            let cutter = cutter(&options, limits, true);
-            mind_the_clock(db, &lane, &options)?;
-            let taken = send::take(db, &lane, &cutter, (&in_flight, room))?;
-            if planted!("settled-before-ack") {
-                for sent in &taken.outgoing {
-                    let all = vec![OpOutcome::Applied(lane.cursor); sent.batch.entries.len()];
-                    let times = (options.clock.now(), &options.retry);
-                    record::record(db, turn.lane(db)?, sent.number, &all, times)?;
-                }
-            }
-            Ok(taken)
-        };
+        let taking =
+            move |db: &Connection| take_now(db, turn, &options, (&in_flight, room, is_claimed));
         self.run_with_others(taking, patience).await
     }
 
@@ -295,21 +280,33 @@ impl Outbox {
         }
     }
 
-    /// Records a batch's answer, with the next step of anyone, or when `patience` ends; then tells what
-    /// has ended.
+    /// Records the answers to batches, drops settled rows beyond the retention, and takes what is
+    /// `wanted`, if anything is, in one step: with the next step of anyone, or when `patience` ends. Then
+    /// tells what has ended. Of a backlog more settled rows are kept, for the rows were there before.
     pub(crate) async fn record(
         &self,
         turn: Turn,
-        (batch, outcomes): (i64, Vec<OpOutcome>),
+        (answers, is_backlog): (Vec<Answer>, bool),
+        wanted: Option<(Vec<i64>, usize)>,
         patience: impl Future<Output = ()>,
-    ) -> Result<record::Recorded, OutboxError> {
-        let (now, retry) = (self.options().clock.now(), self.options().retry);
+    ) -> Result<(record::Recorded, Option<Taken>), OutboxError> {
+        let options = self.options().clone();
+        let now = options.clock.now();
         let recording = move |db: &Connection| {
-            record::record(db, turn.lane(db)?, batch, &outcomes, (now, &retry))
+            let mut recorded = record::Recorded::default();
+            for answer in &answers {
+                let times = (now, &options.retry);
+                recorded.add(record::record(db, turn.lane(db)?, answer, times)?);
+            }
+            let retention = options.retention.while_replaying(is_backlog);
+            prune::after(db, &turn.lane(db)?, &retention, (now, &recorded))?;
+            let taken = wanted
+                .map(|(in_flight, room)| take_now(db, turn, &options, (&in_flight, room, true)));
+            Ok((recorded, taken.transpose()?))
         };
-        let recorded = self.run_with_others(recording, patience).await?;
+        let (recorded, taken) = self.run_with_others(recording, patience).await?;
         self.tell(&recorded.ended);
-        Ok(recorded)
+        Ok((recorded, taken))
     }
 
     /// A batch was refused for what it holds: its ops are cut again.
@@ -371,6 +368,35 @@ impl Outbox {
         self.tell(&ended);
         Ok(ended)
     }
+}
+
+/// Takes up to `room` batches that are not among `in_flight`, and marks them as sent.
+fn take_now(
+    db: &Connection,
+    turn: Turn,
+    options: &super::OutboxOptions,
+    (in_flight, room, is_claimed): (&[i64], usize, bool),
+) -> Result<Taken, OutboxError> {
+    let mut lane = turn.lane(db)?;
+    let limits = lane.limits.unwrap_or(options.limits);
+    if !is_claimed {
+        lane.settled_through = repeats::told_before_claim(db, &lane, &limits)?;
+    }
+    let cutter = cutter(options, limits, true);
+    mind_the_clock(db, &lane, options)?;
+    let taken = send::take(db, &lane, &cutter, (in_flight, room))?;
+    if planted!("settled-before-ack") {
+        for sent in &taken.outgoing {
+            let answer = Answer {
+                batch: sent.number,
+                outcomes: vec![OpOutcome::Applied(lane.cursor); sent.batch.entries.len()],
+                fresh: None,
+            };
+            let times = (options.clock.now(), &options.retry);
+            record::record(db, turn.lane(db)?, &answer, times)?;
+        }
+    }
+    Ok(taken)
 }
 
 fn cutter(options: &super::OutboxOptions, limits: Limits, sends: bool) -> Cutter<'_> {

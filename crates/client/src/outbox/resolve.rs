@@ -105,7 +105,7 @@ impl Outbox {
     pub async fn send_as_new(&self, share: ShareId, op: OpId) -> Result<Enqueued, ResolveError> {
         let options = self.options().clone();
         let decided = self
-            .run_in_room(move |db| {
+            .run_in_room(None, move |db| {
                 let now = options.clock.now();
                 let new_id = || OpId::new(&*options.clock, &*options.entropy);
                 rule(send_as_new(

@@ -4,10 +4,10 @@ use rusqlite::Connection;
 use share_model::{Batch, RejectReason, Seq, UnixMs};
 
 use super::batches;
-use super::cut::{Cut, Cutter, window_has_room};
+use super::cut::{Cut, Cutter, Queued, window_has_room};
 use super::error::OutboxError;
 use super::lanes::Lane;
-use super::members;
+use super::members::{self, Fresh};
 use super::outcome::{Failure, Outcome};
 use super::progress::{self, RowState};
 
@@ -18,6 +18,8 @@ pub(crate) struct Outgoing {
     pub(crate) batch: Batch,
     /// It was sent before, perhaps by an earlier process.
     pub(crate) resent: bool,
+    /// Its ops, if it was never sent before.
+    pub(crate) fresh: Option<Vec<Fresh>>,
 }
 
 /// What to send, and when to look again.
@@ -75,7 +77,7 @@ pub(crate) fn choose(
 ) -> Result<Chosen, OutboxError> {
     let limits = &cutter.limits;
     let mut sending = Vec::new();
-    let mut no_room_for = None;
+    let mut is_full = false;
     for batch in batches::open(db, lane.number)? {
         if sending.len() >= room {
             break;
@@ -86,22 +88,24 @@ pub(crate) fn choose(
         if window_has_room(lane, limits, batch.ends.1) {
             sending.push(Cut { batch, sent: None });
         } else {
-            no_room_for = Some(batch.ends.1);
+            is_full = true;
         }
     }
     take_holes(db, lane, cutter, (&mut sending, room))?;
-    while sending.len() < room && no_room_for.is_none() {
+    while sending.len() < room && !is_full {
         match cutter.next_of_queued(db, lane)? {
-            None => break,
-            Some(cut) if window_has_room(lane, limits, cut.batch.ends.1) => sending.push(cut),
-            Some(cut) => no_room_for = Some(cut.batch.ends.1),
+            Queued::Nothing => break,
+            Queued::Cut(cut) if window_has_room(lane, limits, cut.batch.ends.1) => {
+                sending.push(cut);
+            }
+            Queued::NoRoom | Queued::Cut(_) => is_full = true,
         }
     }
-    if no_room_for.is_some() && give_up_the_oldest(db, lane)? {
+    if is_full && give_up_the_oldest(db, lane)? {
         take_holes(db, lane, cutter, (&mut sending, room))?;
     }
     Ok(Chosen {
-        is_part: sending.len() >= room || no_room_for.is_some(),
+        is_part: sending.len() >= room || is_full,
         sending,
     })
 }
@@ -160,11 +164,12 @@ fn give_up_the_oldest(db: &Connection, lane: &Lane) -> Result<bool, OutboxError>
 
 fn mark(db: &Connection, lane: &Lane, cut: Cut) -> Result<Outgoing, OutboxError> {
     let stored = &cut.batch;
-    if let Some(entries) = cut.sent {
+    if let Some((fresh, entries)) = cut.sent {
         return Ok(Outgoing {
             number: stored.number,
             batch: batches::with_entries(stored, entries),
             resent: false,
+            fresh: Some(fresh),
         });
     }
     let resent = progress::was_sent(db, lane.number, stored.number, stored.ends)?;
@@ -174,5 +179,6 @@ fn mark(db: &Connection, lane: &Lane, cut: Cut) -> Result<Outgoing, OutboxError>
         number: stored.number,
         batch,
         resent,
+        fresh: None,
     })
 }

@@ -8,18 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
-use share_model::seam::{Executor, NotAccepted, Worker};
-use share_model::{ShareId, planted};
+use share_model::seam::{Executor, NotAccepted, Sleep, Worker};
+use share_model::{ShareId, UnixMs, planted};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::check_reserve;
 use super::coalesce::{self, Single};
 use super::enqueue::Enqueued;
 use super::error::OutboxError;
+use super::waiting::Waiting;
 
 /// Jobs that may wait for the storage; callers beyond it wait for a place.
 const QUEUE_MAX: usize = 1024;
-/// Jobs of one transaction.
+/// Calls of one transaction, each with what waited to go along.
 const GROUP_MAX: usize = 256;
 /// How long the storage waits before it looks again whether another process has let go of the file.
 /// SQLite's own handler waits for up to 100 ms: of many writers most then sleep while nobody writes,
@@ -131,23 +132,27 @@ impl<T> Answer<T> {
 /// Hands work to the storage thread.
 #[derive(Debug)]
 pub(super) struct Storage {
-    worker: Worker<Job>,
+    /// What goes together is handed over together, so that one transaction has it.
+    worker: Worker<Vec<Job>>,
     places: Arc<Semaphore>,
     /// What goes with the next job, whichever that is: no more than there are places.
-    patient: Mutex<Vec<Job>>,
+    waiting: Mutex<Waiting<Job>>,
     /// Enqueues that have no op of their own.
     coalesced: Arc<AtomicU64>,
+    /// Transactions that are durable.
+    commits: Arc<AtomicU64>,
 }
 
 impl Storage {
     pub(super) fn start(executor: Executor, mut db: Connection) -> std::io::Result<Self> {
         db.busy_handler(Some(wait_for_others))
             .map_err(std::io::Error::other)?;
-        let coalesced = Arc::new(AtomicU64::new(0));
+        let (coalesced, commits) = (Arc::default(), Arc::default());
         let mut group = Group {
             db,
             closed: false,
             coalesced: Arc::clone(&coalesced),
+            commits: Arc::clone(&commits),
         };
         let worker = Worker::start(
             executor,
@@ -155,14 +160,15 @@ impl Storage {
             QUEUE_MAX,
             GROUP_MAX,
             move |jobs| {
-                group.commit(jobs);
+                group.commit(jobs.into_iter().flatten().collect());
             },
         )?;
         Ok(Self {
             worker,
             places: Arc::new(Semaphore::new(QUEUE_MAX)),
-            patient: Mutex::default(),
+            waiting: Mutex::new(Waiting::new()),
             coalesced,
+            commits,
         })
     }
 
@@ -178,8 +184,8 @@ impl Storage {
         F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
         let (job, done) = task(self.place().await?, work);
-        self.submit(job)?;
-        done.await.unwrap_or(Err(OutboxError::Closed))
+        self.submit(Some(job))?;
+        answer(done).await
     }
 
     /// The same, with the next job that comes: it costs no commit of its own then. Without one it goes
@@ -197,14 +203,9 @@ impl Storage {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
     {
-        let (job, mut done) = task(self.place().await?, work);
-        self.patient().push(job);
-        tokio::select! {
-            biased;
-            answer = &mut done => return answer.unwrap_or(Err(OutboxError::Closed)),
-            () = patience => self.submit_patient()?,
-        }
-        done.await.unwrap_or(Err(OutboxError::Closed))
+        let (job, done) = task(self.place().await?, work);
+        let round = self.waiting().add_step(job);
+        self.answer_in_company(done, (round, patience)).await
     }
 
     /// Runs `work` in its turn, if there is a place for it; nobody hears what became of it.
@@ -217,7 +218,7 @@ impl Storage {
         };
         let (job, _) = task(place, work);
         // Not taken, it is not done: the caller counts on neither.
-        drop(self.submit(job));
+        drop(self.submit(Some(job)));
     }
 
     /// Enqueues an op, or lets it go into that of a neighbour, and returns after the commit. What
@@ -226,6 +227,7 @@ impl Storage {
         &self,
         single: Single,
         pages_max: Option<u32>,
+        patience: Option<Sleep>,
     ) -> Result<Enqueued, OutboxError> {
         let (answer, done) = Answer::new(self.place().await?);
         let enqueuing = Enqueuing {
@@ -233,8 +235,64 @@ impl Storage {
             pages_max,
             answer,
         };
-        self.submit(Job::Enqueue(Box::new(enqueuing)))?;
-        done.await.unwrap_or(Err(OutboxError::Closed))
+        let job = Job::Enqueue(Box::new(enqueuing));
+        self.enqueue_job((job, done), patience).await
+    }
+
+    /// Runs work that enqueues. With `patience` it waits for company until that ends, and goes before
+    /// the steps that wait likewise.
+    pub(super) async fn run_enqueue<T, F>(
+        &self,
+        work: F,
+        patience: Option<Sleep>,
+    ) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, OutboxError> + Send + 'static,
+    {
+        let job = task(self.place().await?, work);
+        self.enqueue_job(job, patience).await
+    }
+
+    async fn enqueue_job<T>(
+        &self,
+        (job, done): (Job, oneshot::Receiver<Result<T, OutboxError>>),
+        patience: Option<Sleep>,
+    ) -> Result<T, OutboxError> {
+        // Also without patience: it goes before the steps that wait.
+        let (round, may_wait) = self.waiting().add_enqueue(job);
+        if patience.is_none() || !may_wait {
+            self.submit(None)?;
+        }
+        match patience {
+            Some(patience) => self.answer_in_company(done, (round, patience)).await,
+            None => answer(done).await,
+        }
+    }
+
+    /// Waits for the answer to a job that waits for company; when `patience` ends before it has gone,
+    /// it goes. Once it has gone, it hurries nobody who came behind it.
+    async fn answer_in_company<T>(
+        &self,
+        mut done: oneshot::Receiver<Result<T, OutboxError>>,
+        (round, patience): (u64, impl Future<Output = ()>),
+    ) -> Result<T, OutboxError> {
+        tokio::select! {
+            biased;
+            answer = &mut done => return answer.unwrap_or(Err(OutboxError::Closed)),
+            () = patience => {
+                let waiting = self.waiting();
+                if waiting.is_waiting(round) {
+                    self.submit_with(waiting, None)?;
+                }
+            }
+        }
+        answer(done).await
+    }
+
+    /// Whether an enqueue of a stream that comes now is to wait for company.
+    pub(super) fn is_steady(&self, now: UnixMs, delay: Duration) -> bool {
+        self.waiting().is_steady(now, delay)
     }
 
     /// Enqueues that have no op of their own, so far.
@@ -242,32 +300,52 @@ impl Storage {
         self.coalesced.load(Ordering::Relaxed)
     }
 
+    /// Transactions that are durable, so far: of a job that was answered, that one is among them.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
     async fn place(&self) -> Result<OwnedSemaphorePermit, OutboxError> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         place.map_err(|_| OutboxError::Closed)
     }
 
-    /// Hands over a job, behind those that waited for one.
-    fn submit(&self, job: Job) -> Result<(), OutboxError> {
-        self.submit_patient()?;
-        self.submit_now(job)
+    /// Hands over what waits for company, and then `job`. Who comes meanwhile stays behind it.
+    fn submit(&self, job: Option<Job>) -> Result<(), OutboxError> {
+        self.submit_with(self.waiting(), job)
     }
 
-    fn submit_patient(&self) -> Result<(), OutboxError> {
-        let jobs = std::mem::take(&mut *self.patient());
-        jobs.into_iter().try_for_each(|job| self.submit_now(job))
-    }
-
-    fn patient(&self) -> MutexGuard<'_, Vec<Job>> {
-        self.patient.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn submit_now(&self, job: Job) -> Result<(), OutboxError> {
-        self.worker.submit(job).map_err(|refused| match refused {
+    fn submit_with(
+        &self,
+        mut waiting: MutexGuard<'_, Waiting<Job>>,
+        job: Option<Job>,
+    ) -> Result<(), OutboxError> {
+        let mut jobs = waiting.take();
+        jobs.extend(job);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.worker.submit(jobs).map_err(|refused| match refused {
             NotAccepted::Full(_) => OutboxError::Busy,
             NotAccepted::Ended(_) => OutboxError::Closed,
         })
     }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting<Job>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was enqueued and is not waited for any more goes along in the end.
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // Not taken, it is not done: nobody counts on either.
+        drop(self.submit(None));
+    }
+}
+
+async fn answer<T>(done: oneshot::Receiver<Result<T, OutboxError>>) -> Result<T, OutboxError> {
+    done.await.unwrap_or(Err(OutboxError::Closed))
 }
 
 /// A job, and where its answer comes.
@@ -295,6 +373,7 @@ struct Group {
     /// A commit failed: what is on stable storage is not known any more, so nothing is acked.
     closed: bool,
     coalesced: Arc<AtomicU64>,
+    commits: Arc<AtomicU64>,
 }
 
 impl Group {
@@ -357,7 +436,7 @@ impl Group {
 
     /// Ends the transaction: what was done in it is durable then.
     fn end(&mut self) -> Result<(), OutboxError> {
-        self.statement("COMMIT").map_err(|error| {
+        let ended = self.statement("COMMIT").map_err(|error| {
             // Those say that nothing was committed; after any other, a failed fsync say, it is not
             // known what reached the disk.
             let nothing_committed = matches!(
@@ -366,7 +445,9 @@ impl Group {
             );
             self.closed |= !nothing_committed;
             OutboxError::from(error)
-        })
+        });
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        ended
     }
 
     /// Begins the transaction, however many other processes want to.
@@ -470,181 +551,4 @@ fn enqueuing(job: &Job) -> Option<&Enqueuing> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::mpsc;
-
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    fn count(path: &Path) -> u32 {
-        let db = Connection::open(path).unwrap();
-        db.query_row("SELECT count(*) FROM t", [], |row| row.get(0))
-            .unwrap()
-    }
-
-    fn insert(db: &Connection) -> Result<(), OutboxError> {
-        db.execute("INSERT INTO t VALUES (1)", [])?;
-        Ok(())
-    }
-
-    fn storage(path: &Path) -> Storage {
-        let db = Connection::open(path).unwrap();
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
-            .unwrap();
-        db.execute_batch("PRAGMA foreign_keys = ON; CREATE TABLE t (a)")
-            .unwrap();
-        Storage::start(Executor::OwnThread, db).unwrap()
-    }
-
-    #[tokio::test]
-    async fn jobs_that_wait_together_commit_together_and_none_is_answered_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let storage = Arc::new(storage(&path));
-        let (go, going) = mpsc::channel::<()>();
-        let first = storage.run(move |_| {
-            going.recv().unwrap();
-            Ok(())
-        });
-        let mut jobs = vec![tokio::spawn({
-            let storage = Arc::clone(&storage);
-            async move { storage.run(insert).await }
-        })];
-        tokio::task::yield_now().await;
-        let mut first = Box::pin(first);
-        assert!((&mut first).now_or_never().is_none());
-        for _ in 0..10 {
-            let storage = Arc::clone(&storage);
-            jobs.push(tokio::spawn(async move { storage.run(insert).await }));
-        }
-        let last = storage.run({
-            let path = path.clone();
-            move |db| {
-                // The eleven are done on this connection, and not yet seen by any other.
-                let inside: u32 = db.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?;
-                Ok((inside, count(&path)))
-            }
-        });
-        tokio::task::yield_now().await;
-        let mut last = Box::pin(last);
-        assert!((&mut last).now_or_never().is_none());
-        go.send(()).unwrap();
-        first.await.unwrap();
-        let (inside, outside) = last.await.unwrap();
-        assert_eq!(inside, 11);
-        assert!(outside <= 1, "{outside} rows were committed one by one");
-        for job in jobs {
-            job.await.unwrap().unwrap();
-        }
-        assert_eq!(count(&path), 11);
-    }
-
-    #[tokio::test]
-    async fn a_patient_job_goes_before_the_next_one_and_by_itself_when_its_patience_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let storage = storage(&path);
-        let mut patient = Box::pin(storage.run_with_others(insert, std::future::pending()));
-        assert!((&mut patient).now_or_never().is_none());
-        storage.run(|_| Ok(())).await.unwrap();
-        // Answered in its turn, it is durable before what came behind it is answered.
-        assert_eq!(count(&path), 1);
-        patient.await.unwrap();
-        let impatient = storage.run_with_others(insert, std::future::ready(()));
-        impatient.await.unwrap();
-        assert_eq!(count(&path), 2);
-    }
-
-    #[tokio::test]
-    async fn a_job_that_fails_by_itself_is_taken_back_and_the_next_one_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let storage = storage(&path);
-        let fail = |db: &Connection| -> Result<(), OutboxError> {
-            insert(db)?;
-            Err(OutboxError::Full)
-        };
-        let failed = storage.run(fail).await;
-        assert!(matches!(failed, Err(OutboxError::Full)), "{failed:?}");
-        assert_eq!(count(&path), 0);
-        storage.run(insert).await.unwrap();
-        assert_eq!(count(&path), 1);
-    }
-
-    #[tokio::test]
-    async fn a_job_that_fails_takes_back_its_own_writes_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let storage = storage(&path);
-        let fail = |db: &Connection| -> Result<(), OutboxError> {
-            insert(db)?;
-            Err(OutboxError::Full)
-        };
-        let (good, bad, also) =
-            tokio::join!(storage.run(insert), storage.run(fail), storage.run(insert));
-        assert!(matches!(bad, Err(OutboxError::Full)));
-        good.unwrap();
-        also.unwrap();
-        assert_eq!(count(&path), 2);
-    }
-
-    /// Who has the file, until a transaction was begun in vain three times.
-    static HOLDER: Mutex<Option<Connection>> = Mutex::new(None);
-    static IN_VAIN: AtomicU64 = AtomicU64::new(0);
-
-    fn give_up_at_once(_: i32) -> bool {
-        if IN_VAIN.fetch_add(1, Ordering::Relaxed) == 2 {
-            drop(HOLDER.lock().unwrap().take());
-        }
-        false
-    }
-
-    #[test]
-    fn a_transaction_that_finds_the_file_busy_is_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let mut db = Connection::open(&path).unwrap();
-        db.execute_batch("CREATE TABLE t (a)").unwrap();
-        db.busy_handler(Some(give_up_at_once)).unwrap();
-        let holder = Connection::open(&path).unwrap();
-        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-        *HOLDER.lock().unwrap() = Some(holder);
-        let group = Group {
-            db,
-            closed: false,
-            coalesced: Arc::default(),
-        };
-        group.begin().unwrap();
-        assert_eq!(IN_VAIN.load(Ordering::Relaxed), 3);
-    }
-
-    /// What a caller does when nothing reaches the disk any more: no ack on hope.
-    #[tokio::test]
-    async fn after_a_failed_commit_nothing_is_acked_any_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let storage = storage(&path);
-        storage
-            .run(|db| {
-                // A foreign key that is checked at commit stands in for a commit that fails.
-                db.execute_batch(
-                    "CREATE TABLE p (a INTEGER PRIMARY KEY); \
-                     CREATE TABLE c (a REFERENCES p (a) DEFERRABLE INITIALLY DEFERRED)",
-                )?;
-                Ok(())
-            })
-            .await
-            .unwrap();
-        let broken = storage
-            .run(|db| Ok(db.execute("INSERT INTO c VALUES (9)", [])?))
-            .await;
-        assert!(matches!(broken, Err(OutboxError::Storage(_))), "{broken:?}");
-        assert!(matches!(
-            storage.run(insert).await,
-            Err(OutboxError::Closed)
-        ));
-        assert_eq!(count(&path), 0);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::future::LocalBoxFuture;
 use share_model::seam::Sleep;
 use share_model::{Ack, Envelope, Epoch, Seq, UnixMs};
 use tokio::sync::watch;
@@ -15,15 +15,13 @@ use super::lane::{LaneReplay, Tries};
 use super::reaction::{Asked, Next, next};
 use crate::connection::ClientError;
 use crate::link::{Answer, LaneAppender};
-use crate::outbox::{OutboxError, Rest, Taken};
-
-/// Answers between which settled rows are dropped while ops keep coming.
-const LANDINGS_PER_PRUNE: u32 = 16;
+use crate::outbox::{Fresh, OutboxError, RecordedAnswer, Rest, Taken};
 
 /// A batch whose answer is due.
 struct Flight {
     batch: i64,
     entries: usize,
+    fresh: Option<Vec<Fresh>>,
     answer: Answer<Ack>,
     /// Runs from when it is the first whose answer is due.
     late: Option<Sleep>,
@@ -34,7 +32,20 @@ struct Flight {
 /// The answer to a batch.
 struct Landed {
     batch: i64,
+    fresh: Option<Vec<Fresh>>,
     answer: Result<Ack, ClientError>,
+}
+
+impl Landed {
+    /// An ack, to be recorded; anything else comes with the batch that it is about.
+    fn acked(self) -> Result<RecordedAnswer, (i64, ClientError)> {
+        let ack = self.answer.map_err(|error| (self.batch, error))?;
+        Ok(RecordedAnswer {
+            batch: self.batch,
+            outcomes: ack.outcomes,
+            fresh: self.fresh,
+        })
+    }
 }
 
 /// What goes to and fro on one connection.
@@ -51,8 +62,6 @@ pub(super) struct Exchange<'a> {
     is_held_up: bool,
     /// There was more to send than there was room for.
     is_part: bool,
-    /// Answers since settled rows were dropped.
-    landings: u32,
     /// What was told as settled last.
     told: Seq,
     /// The answer to a word on what is settled that was sent by itself.
@@ -73,7 +82,6 @@ impl<'a> Exchange<'a> {
             waits_for_others: false,
             is_held_up: false,
             is_part: true,
-            landings: 0,
             told: Seq::ZERO,
             settling: None,
         }
@@ -98,6 +106,7 @@ impl<'a> Exchange<'a> {
             self.flights.push_back(Flight {
                 batch: outgoing.number,
                 entries,
+                fresh: outgoing.fresh,
                 answer,
                 late: None,
                 answered: None,
@@ -143,12 +152,14 @@ impl<'a> Exchange<'a> {
             };
             is_due = !has_landed;
             if has_landed {
-                match self.land(tries, &gather).await? {
-                    ControlFlow::Break(next) => return Ok(Some(next)),
-                    ControlFlow::Continue(waits) => is_due = waits || self.is_part,
+                if gather.is_stream() {
+                    // What comes next is taken with what is recorded then.
+                    gather.over(&traffic).await;
                 }
-                if !is_due {
-                    self.prune(&gather).await?;
+                gather.look(&mut changes);
+                match self.land(tries, (epoch, &mut gather)).await? {
+                    ControlFlow::Break(next) => return Ok(Some(next)),
+                    ControlFlow::Continue(is_again) => is_due = is_again,
                 }
             }
         }
@@ -189,29 +200,12 @@ impl<'a> Exchange<'a> {
         Ok(is_of_use)
     }
 
-    /// A stream of ops that never rests drops settled rows as well.
-    async fn prune(&mut self, gather: &Gather) -> Result<(), OutboxError> {
-        self.landings = (self.landings + 1) % LANDINGS_PER_PRUNE;
-        if self.landings > 0 {
-            return Ok(());
-        }
-        let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
-        while outbox.rest(turn, self.patience(gather)).await?.is_more {}
-        Ok(())
-    }
-
-    /// Ends when a step is not to wait for the next op any longer.
-    fn patience(&self, gather: &Gather) -> impl Future<Output = ()> + use<> {
-        let clock = &*self.replay.outbox.options().clock;
-        gather.patience(clock, &self.replay.traffic)
-    }
-
     /// Sends what there is, as far as there is room for it; how many batches that are.
     async fn fill(&mut self, epoch: Epoch, gather: &Gather) -> Result<usize, OutboxError> {
-        let in_flight = self.flights.iter().map(|flight| flight.batch).collect();
         let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
-        let wanted = (in_flight, self.room());
-        let taken = outbox.take(turn, wanted, self.patience(gather)).await?;
+        let patience = gather.patience(&*outbox.options().clock, &self.replay.traffic);
+        let wanted = (self.in_flight(), self.room());
+        let taken = outbox.take(turn, wanted, patience).await?;
         let batches = taken.outgoing.len();
         self.send(taken, epoch);
         Ok(batches)
@@ -256,53 +250,80 @@ impl<'a> Exchange<'a> {
         Ok(is_more)
     }
 
-    /// Waits for the next answer, takes those that are there with it, and records them together;
-    /// whether something waits to be sent again.
+    /// Waits for the next answer, takes those that are there with it, and records them together with
+    /// taking and sending what there is room for; whether there is more to look at than that.
     async fn land(
         &mut self,
         tries: &mut Tries,
-        gather: &Gather,
+        (epoch, gather): (Epoch, &mut Gather),
     ) -> Result<ControlFlow<Next, bool>, OutboxError> {
         let mut landed = vec![self.next_landed().await];
         while let Some(more) = self.ready_landed() {
             landed.push(more);
         }
-        let mut recording = Vec::new();
+        let mut answers = Vec::new();
         let mut other = None;
-        for Landed { batch, answer } in landed {
-            match answer {
-                Ok(ack) => {
-                    let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
-                    let answer = (batch, ack.outcomes);
-                    recording.push(outbox.record(turn, answer, self.patience(gather)));
-                }
+        for landed in landed {
+            match landed.acked() {
+                Ok(answer) => answers.push(answer),
                 // What comes behind it on this connection has no meaning of its own.
                 Err(error) => {
-                    other = Some((batch, error));
+                    other = Some(error);
                     break;
                 }
             }
         }
-        if !recording.is_empty() {
+        if !answers.is_empty() {
             *tries = Tries::default();
-        }
-        let mut is_again = false;
-        for recorded in join_all(recording).await {
-            let recorded = recorded?;
-            is_again |= recorded.waiting > 0;
-            self.replay.traffic.ended(&recorded.ended);
-            self.is_held_up &= recorded.ended.is_empty();
-            if !self.is_held_up {
-                self.replay.traffic.unblock(self.replay.share);
-            }
+            // Nothing goes behind an answer that may mean the end of the connection.
+            let room = if other.is_none() { self.room() } else { 0 };
+            self.record(answers, room, (epoch, gather)).await?;
         }
         match other {
-            None => Ok(ControlFlow::Continue(is_again)),
+            None => Ok(ControlFlow::Continue(false)),
             Some((_, error @ ClientError::Overloaded { .. })) => {
                 self.overloaded(error, tries).await
             }
             Some((batch, error)) => Ok(ControlFlow::Break(next(Asked::Append(batch), error))),
         }
+    }
+
+    /// Records answers together, takes up to `room` batches in the same step, and sends those.
+    async fn record(
+        &mut self,
+        answers: Vec<RecordedAnswer>,
+        room: usize,
+        (epoch, gather): (Epoch, &mut Gather),
+    ) -> Result<(), OutboxError> {
+        let LaneReplay {
+            outbox,
+            traffic,
+            share,
+            turn,
+            ..
+        } = self.replay;
+        let wanted = (room > 0).then(|| (self.in_flight(), room));
+        let patience = gather.patience_of_answers(outbox.options(), traffic);
+        let (recorded, taken) = outbox
+            .record(*turn, (answers, self.is_part), wanted, patience)
+            .await?;
+        traffic.ended(&recorded.ended);
+        self.is_held_up &= recorded.ended.is_empty();
+        if !self.is_held_up {
+            traffic.unblock(*share);
+        }
+        let Some(taken) = taken else { return Ok(()) };
+        let is_of_use = !taken.outgoing.is_empty();
+        self.send(taken, epoch);
+        if is_of_use {
+            gather.begin(&*outbox.options().clock, self.is_part);
+        }
+        Ok(())
+    }
+
+    /// The batches whose answers are due.
+    fn in_flight(&self) -> Vec<i64> {
+        self.flights.iter().map(|flight| flight.batch).collect()
     }
 
     /// The server has too much to do: waits on the same connection. What was pipelined behind may
@@ -313,15 +334,15 @@ impl<'a> Exchange<'a> {
         tries: &mut Tries,
     ) -> Result<ControlFlow<Next, bool>, OutboxError> {
         while !self.flights.is_empty() {
-            let Landed { batch, answer } = self.next_landed().await;
-            match answer {
-                Ok(ack) => {
+            match self.next_landed().await.acked() {
+                Ok(answer) => {
                     let (outbox, turn) = (&self.replay.outbox, self.replay.turn);
-                    let answer = (batch, ack.outcomes);
-                    let recorded = outbox.record(turn, answer, std::future::ready(())).await?;
+                    let answers = (vec![answer], self.is_part);
+                    let impatient = std::future::ready(());
+                    let (recorded, _) = outbox.record(turn, answers, None, impatient).await?;
                     self.replay.traffic.ended(&recorded.ended);
                 }
-                Err(ClientError::Overloaded { .. }) => {}
+                Err((_, ClientError::Overloaded { .. })) => {}
                 Err(_) => return Ok(ControlFlow::Break(Next::Reconnect(error))),
             }
         }
@@ -370,9 +391,12 @@ impl<'a> Exchange<'a> {
             Some(answer) => answer,
             None => checked((&mut flight.answer).now_or_never()?, flight.entries),
         };
-        let batch = flight.batch;
-        self.flights.pop_front();
-        Some(Landed { batch, answer })
+        let flight = self.flights.pop_front()?;
+        Some(Landed {
+            batch: flight.batch,
+            fresh: flight.fresh,
+            answer,
+        })
     }
 
     async fn due(&self) {

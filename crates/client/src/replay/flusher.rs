@@ -107,7 +107,7 @@ impl Supervisor {
                 if !self.active.is_empty() {
                     gather.begin(&*clock, false);
                 }
-                let patience = gather.patience(&*clock, &self.traffic);
+                let patience = gather.patience_of_answers(self.outbox.options(), &self.traffic);
                 looking = Some(self.look(is_poll, patience));
                 (is_due, is_poll) = (false, false);
             }

@@ -9,6 +9,7 @@ use share_model::seam::{Clock, Sleep};
 use tokio::sync::watch;
 
 use super::traffic::Traffic;
+use crate::outbox::OutboxOptions;
 
 /// How long ops gather after a look that was of use. The first op after a pause waits for nothing, and
 /// nothing gathers while somebody waits for a flush.
@@ -54,6 +55,11 @@ impl Gather {
         self.last = Some(now);
     }
 
+    /// Ops trickle in, and more are to be expected.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
     /// Ends when a step of the replay is not to wait for the next op any longer: at once, unless ops
     /// trickle in and nobody waits for a flush.
     pub(super) fn patience(
@@ -61,9 +67,29 @@ impl Gather {
         clock: &dyn Clock,
         traffic: &Rc<Traffic>,
     ) -> impl Future<Output = ()> + use<> {
+        self.patience_of(PATIENCE, clock, traffic)
+    }
+
+    /// The same for answers, and what is sent with them: they wait for what is being enqueued to become
+    /// durable.
+    pub(super) fn patience_of_answers(
+        &self,
+        options: &OutboxOptions,
+        traffic: &Rc<Traffic>,
+    ) -> impl Future<Output = ()> + use<> {
+        let patience = options.commit_delay.saturating_add(PATIENCE);
+        self.patience_of(patience, &*options.clock, traffic)
+    }
+
+    fn patience_of(
+        &self,
+        patience: Duration,
+        clock: &dyn Clock,
+        traffic: &Rc<Traffic>,
+    ) -> impl Future<Output = ()> + use<> {
         let waiting = self
             .is_stream
-            .then(|| (clock.sleep(PATIENCE), Rc::clone(traffic)));
+            .then(|| (clock.sleep(patience), Rc::clone(traffic)));
         async move {
             if let Some((over, traffic)) = waiting {
                 tokio::select! {

@@ -9,4 +9,5 @@ mod folder;
 mod migration;
 mod resolve;
 mod room;
+mod streamed;
 mod version_1;

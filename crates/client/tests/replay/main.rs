@@ -13,6 +13,7 @@ mod refusals;
 mod repeats;
 mod replan;
 mod server;
+mod streaming;
 #[path = "../outbox/version_1.rs"]
 mod version_1;
 mod world;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use share_model::seam::Sleep;
 use share_model::{Cycle, ShareId};
 
-use super::super::Outbox;
 use super::super::enqueue::{Enqueued, Grouping, NewOp};
 use super::super::error::OutboxError;
+use super::super::{Manner, Outbox};
 use super::error::DelegationError;
 use super::open::Open;
 use super::scope::Scope;
@@ -124,13 +125,32 @@ impl AgentOutbox {
         ops: Vec<NewOp>,
         grouping: Grouping,
     ) -> Result<Vec<Enqueued>, OutboxError> {
+        self.enqueue_by(None, share, ops, grouping).await
+    }
+
+    /// Enqueues ops that may wait for company as long as `patience` says.
+    pub(in super::super) async fn enqueue_by(
+        &self,
+        patience: Option<Sleep>,
+        share: ShareId,
+        ops: Vec<NewOp>,
+        grouping: Grouping,
+    ) -> Result<Vec<Enqueued>, OutboxError> {
         let count = ops.len() as u64;
-        let acting = Some(self.acting.clone());
-        let done = self.outbox.enqueue_by(acting, share, ops, grouping).await;
+        let manner = Manner {
+            session: Some(self.acting.clone()),
+            patience,
+        };
+        let done = self.outbox.enqueue_by(manner, share, ops, grouping).await;
         if let Err(OutboxError::Delegation(error)) = &done {
             self.record_refused(share, (**error).clone(), count).await?;
         }
         done
+    }
+
+    /// The outbox that it is.
+    pub(in super::super) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// The refusal took back what its transaction wrote, so it is recorded in another, before anyone
