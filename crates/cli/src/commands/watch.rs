@@ -12,10 +12,16 @@ mod markdown;
 mod model;
 mod paper;
 mod place;
+#[cfg(test)]
+#[expect(dead_code, reason = "what it can do is not all for one test")]
+#[path = "../../tests/running/pty.rs"]
+mod pty;
 mod replay;
 mod running;
 mod shelf;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod text;
 mod theme;
 mod transcript;

@@ -27,14 +27,26 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
     let (top, bottom) = (area.y, area.y + area.height - 1);
     let body = Rect::new(area.x, top + 1, area.width, area.height - 2);
     let above = title(model);
-    bar(buffer, Rect::new(area.x, top, area.width, 1), model, above, Vec::new());
+    bar(
+        buffer,
+        Rect::new(area.x, top, area.width, 1),
+        model,
+        above,
+        Vec::new(),
+    );
     match &model.ended {
         Some(why) => lines(buffer, body, ended(model, why, body.width)),
         None if model.has_help => lines(buffer, body, help(model)),
         None => session(buffer, body, model),
     }
     let (left, right) = status(model);
-    bar(buffer, Rect::new(area.x, bottom, area.width, 1), model, left, right);
+    bar(
+        buffer,
+        Rect::new(area.x, bottom, area.width, 1),
+        model,
+        left,
+        right,
+    );
     guard(buffer);
 }
 
@@ -42,7 +54,9 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
 fn guard(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         let symbol = cell.symbol();
-        if !symbol.is_ascii() && printable(symbol) != symbol || symbol.contains(|c: char| c.is_ascii_control()) {
+        if !symbol.is_ascii() && printable(symbol) != symbol
+            || symbol.contains(|c: char| c.is_ascii_control())
+        {
             cell.set_symbol(REPLACEMENT);
         }
     }
@@ -62,7 +76,9 @@ fn session(buffer: &mut Buffer, area: Rect, model: &mut Model) {
     }
     let selected = model.view.selected(&rows).map(|row| row.place.clone());
     for (y, row) in (area.y..area.y + area.height).zip(&rows) {
-        let Some(line) = row.laid.lines.get(row.line) else { continue };
+        let Some(line) = row.laid.lines.get(row.line) else {
+            continue;
+        };
         buffer.set_line(area.x, y, line, area.width);
         if row.is_head() && selected.as_ref() == Some(&row.place) {
             let mark = Rect::new(area.x, y, 1, 1);
@@ -160,5 +176,8 @@ fn status(model: &mut Model) -> (Vec<Span<'static>>, Vec<Span<'static>>) {
         false => format!("{}/{count}", (rank + 1).min(count)),
     };
     let left = format!(" {}", left.join(" │ "));
-    (vec![Span::raw(left)], vec![Span::raw(format!(" {place}  ? help "))])
+    (
+        vec![Span::raw(left)],
+        vec![Span::raw(format!(" {place}  ? help "))],
+    )
 }

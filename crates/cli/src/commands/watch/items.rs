@@ -57,9 +57,13 @@ impl Items {
 
     /// The id of the last message.
     pub(super) fn last_message(&self) -> Option<&Arc<str>> {
-        let end = self.places.partition_point(|it| it.section == Section::Messages);
+        let end = self
+            .places
+            .partition_point(|it| it.section == Section::Messages);
         let messages = self.places[..end].iter().rev();
-        messages.map(|it| &it.name).find(|name| self.created.contains_key(*name))
+        messages
+            .map(|it| &it.name)
+            .find(|name| self.created.contains_key(*name))
     }
 
     /// The ids of all messages.
@@ -140,13 +144,20 @@ impl Items {
     fn take_at(&mut self, created: u64, id: &str) -> Vec<Place> {
         let begin = self.rank(&Place::message(created, id));
         let is_of_message = |it: &&Place| it.created == created && &*it.name == id;
-        let count = self.places[begin..].iter().take_while(is_of_message).count();
+        let count = self.places[begin..]
+            .iter()
+            .take_while(is_of_message)
+            .count();
         self.places.drain(begin..begin + count).collect()
     }
 
     fn take_changes(&mut self) -> Vec<Place> {
-        let begin = self.places.partition_point(|it| it.section < Section::Changes);
-        let end = self.places.partition_point(|it| it.section <= Section::Changes);
+        let begin = self
+            .places
+            .partition_point(|it| it.section < Section::Changes);
+        let end = self
+            .places
+            .partition_point(|it| it.section <= Section::Changes);
         self.places.drain(begin..end).collect()
     }
 
@@ -182,5 +193,7 @@ fn changes(value: &Value) -> impl Iterator<Item = Place> + use<> {
 
 fn created_at(message: &Value) -> u64 {
     let created = message.pointer("/time/created");
-    created.and_then(Value::as_u64).map_or(0, |at| at.min(NO_MESSAGE - 1))
+    created
+        .and_then(Value::as_u64)
+        .map_or(0, |at| at.min(NO_MESSAGE - 1))
 }

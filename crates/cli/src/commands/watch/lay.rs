@@ -83,7 +83,8 @@ impl Sheet<'_> {
     /// Writes what stands above a piece of what was unfolded.
     fn label(&mut self, name: &'static str) {
         let style = self.paper.theme.quiet();
-        self.paper.line(vec![Span::styled(format!("  {name}"), style)]);
+        self.paper
+            .line(vec![Span::styled(format!("  {name}"), style)]);
     }
 }
 

@@ -10,7 +10,8 @@ use super::text;
 /// Lays out a text as markdown.
 pub(super) fn lay(paper: &mut Paper, markdown: &str) {
     let (markdown, left_out) = text::cut(markdown, paper.limits.text_bytes_max);
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut writer = Writer {
         paper,
         spans: Vec::new(),
@@ -78,7 +79,8 @@ impl Writer<'_> {
             Event::Rule => {
                 self.between();
                 let rule = "─".repeat(self.paper.width().min(40));
-                self.spans.push(Span::styled(rule, self.paper.theme.quiet()));
+                self.spans
+                    .push(Span::styled(rule, self.paper.theme.quiet()));
                 self.flush();
             }
             Event::TaskListMarker(is_done) => {
@@ -184,7 +186,11 @@ impl Writer<'_> {
 
     /// Goes further in, as far as there is room.
     fn indent(&mut self, first: Option<Span<'static>>, rest: Span<'static>) {
-        let used: usize = self.indents.iter().map(|it| width_of(std::slice::from_ref(&it.rest))).sum();
+        let used: usize = self
+            .indents
+            .iter()
+            .map(|it| width_of(std::slice::from_ref(&it.rest)))
+            .sum();
         let has_room = used < self.paper.width() / 2;
         self.indents.push(match has_room {
             true => Indent { first, rest },
@@ -206,7 +212,9 @@ impl Writer<'_> {
 
     fn style(&self) -> Style {
         let none = Style::new();
-        self.styles.iter().fold(none, |all, style| all.patch(*style))
+        self.styles
+            .iter()
+            .fold(none, |all, style| all.patch(*style))
     }
 
     fn push(&mut self, words: &str, style: Style) {
@@ -279,10 +287,26 @@ mod tests {
 
     #[test]
     fn blocks_stand_apart_and_lists_together() {
-        let lines = laid("# Top\nwords\nmore\n\n- one\n- two\n  1. in\n\n> said\n\n```rust\nfn a() {}\n\n```\nend", 40);
+        let lines = laid(
+            "# Top\nwords\nmore\n\n- one\n- two\n  1. in\n\n> said\n\n```rust\nfn a() {}\n\n```\nend",
+            40,
+        );
         let all = [
-            "# Top", "", "words", "more", "", "• one", "• two", "  1. in", "", "▌ said", "",
-            "│ fn a() {}", "│ ", "", "end",
+            "# Top",
+            "",
+            "words",
+            "more",
+            "",
+            "• one",
+            "• two",
+            "  1. in",
+            "",
+            "▌ said",
+            "",
+            "│ fn a() {}",
+            "│ ",
+            "",
+            "end",
         ];
         assert_eq!(lines, all);
     }
@@ -296,7 +320,10 @@ mod tests {
     #[test]
     fn tables_and_tasks_and_html_are_text() {
         let lines = laid("|a|b|\n|-|-|\n|1|2|\n\n- [x] done\n\n<b>x</b>", 40);
-        assert_eq!(lines, ["a │ b │ ", "1 │ 2 │ ", "", "• [x] done", "", "<b>x</b>"]);
+        assert_eq!(
+            lines,
+            ["a │ b │ ", "1 │ 2 │ ", "", "• [x] done", "", "<b>x</b>"]
+        );
     }
 
     #[test]
@@ -304,7 +331,10 @@ mod tests {
         let deep = format!("{}x", "> ".repeat(500));
         let lines = laid(&deep, 20);
         assert_eq!(lines.len(), 1);
-        assert!(lines[0].ends_with('x') && lines[0].chars().count() < 20, "{lines:?}");
+        assert!(
+            lines[0].ends_with('x') && lines[0].chars().count() < 20,
+            "{lines:?}"
+        );
     }
 
     #[test]

@@ -248,7 +248,9 @@ impl Model {
 
     /// Moves the replay.
     fn steer(&mut self, action: Action) {
-        let Some(replay) = &mut self.replay else { return };
+        let Some(replay) = &mut self.replay else {
+            return;
+        };
         match action {
             Action::Pause => replay.pace_mut().pause(),
             Action::Faster => replay.pace_mut().faster(),

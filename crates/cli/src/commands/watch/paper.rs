@@ -113,7 +113,12 @@ impl Paper {
 
     /// A text as it stands, line by line; of what is too long, how much is left out.
     pub(super) fn verbatim(&mut self, text: &str, style: Style, margin: &Margin) {
-        self.verbatim_by(text, margin, |_| style);
+        self.text(text, margin, Breaks::Anywhere, |_| style);
+    }
+
+    /// A text as it stands, but broken between words.
+    pub(super) fn prose(&mut self, text: &str, style: Style, margin: &Margin) {
+        self.text(text, margin, Breaks::Words, |_| style);
     }
 
     /// A text as it stands, each line in a style of its own.
@@ -123,6 +128,10 @@ impl Paper {
         margin: &Margin,
         style: impl Fn(&str) -> Style,
     ) {
+        self.text(text, margin, Breaks::Anywhere, style);
+    }
+
+    fn text(&mut self, text: &str, margin: &Margin, breaks: Breaks, style: impl Fn(&str) -> Style) {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let (text, left_out) = text::cut(text, self.limits.text_bytes_max);
         for line in text::lines(text) {
@@ -131,7 +140,7 @@ impl Paper {
             }
             let style = style(&line);
             let span = Span::styled(line.into_owned(), style);
-            self.wrapped(&[span], margin, Breaks::Anywhere);
+            self.wrapped(&[span], margin, breaks);
         }
         self.left_out(left_out);
     }

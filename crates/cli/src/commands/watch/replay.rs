@@ -98,7 +98,8 @@ impl Replay {
     /// What is to be read of the log now, if anything is.
     pub(super) fn wanted(&self) -> Option<Wanted> {
         let last = self.window.last().unwrap_or(self.transcript.cursor());
-        let is_wanted = self.transcript.is_partial() || (last < self.end && self.window.is_hungry());
+        let is_wanted =
+            self.transcript.is_partial() || (last < self.end && self.window.is_hungry());
         is_wanted.then_some(Wanted {
             generation: self.generation,
             after: LogPosition {
@@ -147,7 +148,10 @@ impl Replay {
         self.pace.pass(now);
         let mut stale = Vec::new();
         for _ in 0..STEP_OPS_MAX {
-            if self.seek.is_some_and(|target| self.transcript.cursor() >= target) {
+            if self
+                .seek
+                .is_some_and(|target| self.transcript.cursor() >= target)
+            {
                 self.seek = None;
             }
             let Some(next) = self.window.next() else {
@@ -191,7 +195,9 @@ impl Replay {
 
     /// Takes the nearest document before, from which the ops lead there.
     fn go_back(&mut self, target: Cursor) {
-        let Some((document, cursor, at)) = self.marks.before(target) else { return };
+        let Some((document, cursor, at)) = self.marks.before(target) else {
+            return;
+        };
         self.transcript = Transcript::of(document, cursor, at, &self.limits);
         if !self.window.go_back(cursor) {
             self.window.restart();

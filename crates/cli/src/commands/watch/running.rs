@@ -69,7 +69,11 @@ struct Running {
 }
 
 /// Shows the model, and follows the share from `position` on, until somebody quits.
-pub(super) async fn run(model: Model, source: Source, position: LogPosition) -> Result<(), CliError> {
+pub(super) async fn run(
+    model: Model,
+    source: Source,
+    position: LogPosition,
+) -> Result<(), CliError> {
     let failed = |error| CliError::refused("take the terminal over").caused_by(error);
     let stops = Stops::new().map_err(failed)?;
     let screen = Screen::take().map_err(failed)?;
@@ -157,7 +161,9 @@ impl Running {
 
     /// Nothing may be shown any more: the screen is blank before anything else is done.
     fn end(&mut self, error: CliError) -> Result<(), CliError> {
-        let hint = error.hint_text().map_or(String::new(), |hint| format!("\n\n{hint}"));
+        let hint = error
+            .hint_text()
+            .map_or(String::new(), |hint| format!("\n\n{hint}"));
         self.model.end(&format!("{error}{hint}"));
         self.live = None;
         self.log = None;
@@ -178,7 +184,11 @@ impl Running {
             None => self.log = None,
             Some(wanted) if is_read(&wanted) => {}
             Some(Wanted { generation, after }) => {
-                let settle = if generation > 0 { SETTLE } else { Duration::ZERO };
+                let settle = if generation > 0 {
+                    SETTLE
+                } else {
+                    Duration::ZERO
+                };
                 let feed = self.source.follow(after, SystemClock.sleep(settle));
                 self.log = Some((generation, feed));
             }
@@ -190,14 +200,19 @@ impl Running {
         self.screen.resize(width, height).map_err(drawn)?;
         let resized = Input::Resized { width, height };
         // It changes nothing of the document, so it can't fail.
-        self.model.update(resized, SystemClock.now()).map(drop).unwrap_or_default();
+        self.model
+            .update(resized, SystemClock.now())
+            .map(drop)
+            .unwrap_or_default();
         Ok(())
     }
 
     fn draw(&mut self) -> Result<(), CliError> {
         self.due = None;
         let model = &mut self.model;
-        self.screen.draw(|frame| draw::draw(model, frame)).map_err(drawn)
+        self.screen
+            .draw(|frame| draw::draw(model, frame))
+            .map_err(drawn)
     }
 }
 
@@ -209,9 +224,7 @@ fn of_key(key: Option<io::Result<Event>>) -> Happened {
     match key {
         Some(Ok(Event::Key(key))) => Happened::Input(Input::Key(key)),
         Some(Ok(Event::Mouse(mouse))) => Happened::Input(Input::Mouse(mouse)),
-        Some(Ok(Event::Resize(width, height))) => {
-            Happened::Input(Input::Resized { width, height })
-        }
+        Some(Ok(Event::Resize(width, height))) => Happened::Input(Input::Resized { width, height }),
         Some(Ok(_)) => Happened::Due,
         // Nobody can quit any more by a key: the terminal is gone.
         Some(Err(_)) | None => Happened::Quit,

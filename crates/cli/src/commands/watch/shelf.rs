@@ -37,6 +37,11 @@ impl Shelf {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.laid.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.laid.clear();
         self.lines = 0;

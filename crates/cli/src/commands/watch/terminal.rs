@@ -42,7 +42,8 @@ impl Screen {
         let mut screen = Self { terminal };
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, Hide)?;
-        screen.terminal.clear()?;
+        // Clears it too, and asks the terminal nothing: one that does not answer is of use all the same.
+        screen.resize(width, height)?;
         Ok(screen)
     }
 
@@ -78,6 +79,48 @@ fn give_back() {
         return;
     }
     // A terminal that went away needs nothing any more.
-    let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
+    let _ = execute!(
+        io::stdout(),
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        Show
+    );
     let _ = disable_raw_mode();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::commands::watch::pty::Pty;
+
+    const ACTS: &str = "SHARE_TEST_ACTS";
+
+    /// Not a test of its own: what the next one starts in a terminal.
+    #[test]
+    fn actor() {
+        if std::env::var_os(ACTS).is_some() {
+            let mut screen = Screen::take().unwrap();
+            let draw = |frame: &mut Frame<'_>| frame.render_widget("what is shown", frame.area());
+            screen.draw(draw).unwrap();
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let name = "commands::watch::terminal::tests::actor";
+        command
+            .args([name, "--exact", "--nocapture"])
+            .env(ACTS, "1");
+        let mut pty = Pty::spawn(command);
+        assert_eq!(pty.ends(), Some(101));
+        let left = pty.screen().contents();
+        assert!(
+            left.contains("on purpose") && !left.contains("what is shown"),
+            "{left}"
+        );
+    }
 }

@@ -74,7 +74,12 @@ impl Transcript {
     }
 
     /// As it was when the document was this one.
-    pub(super) fn of(document: Document, cursor: Cursor, at: Option<UnixMs>, limits: &WatchLimits) -> Self {
+    pub(super) fn of(
+        document: Document,
+        cursor: Cursor,
+        at: Option<UnixMs>,
+        limits: &WatchLimits,
+    ) -> Self {
         Self {
             items: Items::of(&document),
             document,
@@ -174,9 +179,14 @@ impl Facts {
         let none = Value::Null;
         let value = |key: &str| document.get(key).map(|stored| stored.value());
         let session = value("session").unwrap_or(&none);
-        let last = items.last_message().and_then(|id| value(&format!("message/{id}")));
+        let last = items
+            .last_message()
+            .and_then(|id| value(&format!("message/{id}")));
         let mut facts = Self {
-            title: session.get("title").and_then(Value::as_str).map(text::short),
+            title: session
+                .get("title")
+                .and_then(Value::as_str)
+                .map(text::short),
             model: last.and_then(model_of),
             ..Self::default()
         };
@@ -194,7 +204,12 @@ impl Facts {
     }
 
     fn add(&mut self, counted: &Value) {
-        let count = |pointer: &str| counted.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        let count = |pointer: &str| {
+            counted
+                .pointer(pointer)
+                .and_then(Value::as_u64)
+                .unwrap_or(0)
+        };
         self.cost += counted.get("cost").and_then(Value::as_f64).unwrap_or(0.0);
         for pointer in ["/tokens/input", "/tokens/cache/read", "/tokens/cache/write"] {
             self.tokens_in = self.tokens_in.saturating_add(count(pointer));
@@ -212,7 +227,11 @@ impl Facts {
         }
         if self.tokens_in.max(self.tokens_out) > 0 {
             let (tokens_in, tokens_out) = (self.tokens_in, self.tokens_out);
-            words.push(format!("{}↑ {}↓", figures::tokens(tokens_in), figures::tokens(tokens_out)));
+            words.push(format!(
+                "{}↑ {}↓",
+                figures::tokens(tokens_in),
+                figures::tokens(tokens_out)
+            ));
         }
         words
     }

@@ -166,18 +166,25 @@ impl View {
         let rows = self.rows(transcript);
         let items = transcript.items();
         let from = self.selected(&rows).or(rows.first());
-        let Some(from) = from.map(|row| items.rank(&row.place)) else { return };
+        let Some(from) = from.map(|row| items.rank(&row.place)) else {
+            return;
+        };
         let ranks: Box<dyn Iterator<Item = usize>> = match is_next {
             true => Box::new(from + 1..items.len()),
             false => Box::new((0..from).rev()),
         };
         for rank in ranks.take(LOOK_MAX) {
-            let Some(head) = self.laid(rank, transcript).head else { continue };
+            let Some(head) = self.laid(rank, transcript).head else {
+                continue;
+            };
             let Some(place) = items.get(rank) else { return };
             self.selected = Some(place.clone());
             if !rows.iter().any(|row| row.place == *place && row.is_head()) {
                 self.is_following = false;
-                let spot = Spot { rank, line: head.line };
+                let spot = Spot {
+                    rank,
+                    line: head.line,
+                };
                 let spot = self.above(spot, self.height / 3, transcript);
                 self.begin_at(spot, transcript);
             }
@@ -266,7 +273,11 @@ impl View {
         let (mut spot, mut left) = (from, lines);
         let count = transcript.items().len();
         while spot.rank < count {
-            let room = self.laid(spot.rank, transcript).lines.len().saturating_sub(spot.line);
+            let room = self
+                .laid(spot.rank, transcript)
+                .lines
+                .len()
+                .saturating_sub(spot.line);
             if left < room {
                 spot.line += left;
                 return spot;
@@ -284,7 +295,9 @@ impl View {
         let mut rows = Vec::with_capacity(self.height);
         let mut skipped = spot.line;
         for rank in spot.rank..transcript.items().len() {
-            let Some(place) = transcript.items().get(rank) else { break };
+            let Some(place) = transcript.items().get(rank) else {
+                break;
+            };
             let laid = self.laid(rank, transcript);
             for line in skipped..laid.lines.len() {
                 if rows.len() == self.height {
@@ -299,6 +312,12 @@ impl View {
             skipped = 0;
         }
         rows
+    }
+
+    /// How many items are kept laid out.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.shelf.len()
     }
 
     /// The item with this rank, laid out; nothing where there is none.

@@ -11,7 +11,9 @@ pub(super) fn lay(sheet: &mut Sheet<'_>, changes: &Value, number: &str) {
         return json::entry(sheet, super::super::place::CHANGES, changes);
     };
     let number = number.parse::<usize>().unwrap_or_default();
-    let Some(change) = changes.get(number) else { return };
+    let Some(change) = changes.get(number) else {
+        return;
+    };
     if number == 0 {
         sheet.paper.blank();
         let title = Span::styled("changes", sheet.paper.theme.heading());

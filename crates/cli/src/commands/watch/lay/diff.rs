@@ -9,7 +9,9 @@ use crate::commands::watch::theme::Theme;
 pub(super) fn lay(sheet: &mut Sheet<'_>, diff: &str) {
     let theme = sheet.paper.theme;
     let margin = Margin::of("    ", theme.plain());
-    sheet.paper.verbatim_by(diff, &margin, |line| style(theme, line));
+    sheet
+        .paper
+        .verbatim_by(diff, &margin, |line| style(theme, line));
 }
 
 fn style(theme: Theme, line: &str) -> Style {

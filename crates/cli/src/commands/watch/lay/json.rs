@@ -19,7 +19,9 @@ pub(super) fn entry(sheet: &mut Sheet<'_>, key: &str, value: &Value) {
     let (line, is_cut) = written(value, INLINE_BYTES_MAX, false);
     if !is_cut {
         let line = text::line(&line).into_owned();
-        sheet.paper.line(vec![name, Span::raw("  "), Span::raw(line)]);
+        sheet
+            .paper
+            .line(vec![name, Span::raw("  "), Span::raw(line)]);
         return;
     }
     if sheet.head(false, vec![name]) {
@@ -36,7 +38,9 @@ pub(super) fn pretty(sheet: &mut Sheet<'_>, value: &Value) {
     sheet.paper.verbatim(&json, style, &margin);
     if is_cut {
         let words = "    … more: `share show` has all of it";
-        sheet.paper.line(vec![Span::styled(words, sheet.paper.theme.quiet())]);
+        sheet
+            .paper
+            .line(vec![Span::styled(words, sheet.paper.theme.quiet())]);
     }
 }
 
@@ -50,7 +54,10 @@ fn written(value: &Value, bytes_max: usize, is_pretty: bool) -> (String, bool) {
         true => serde_json::to_writer_pretty(&mut out, value),
         false => serde_json::to_writer(&mut out, value),
     };
-    (String::from_utf8_lossy(&out.bytes).into_owned(), done.is_err())
+    (
+        String::from_utf8_lossy(&out.bytes).into_owned(),
+        done.is_err(),
+    )
 }
 
 /// Takes so many bytes and no more.

@@ -22,7 +22,11 @@ pub(super) fn lay(sheet: &mut Sheet<'_>, message: &Value) {
 fn heading(sheet: &Sheet<'_>, message: &Value) -> Vec<Span<'static>> {
     let theme = sheet.paper.theme;
     let role = short_at(message, "/role").unwrap_or_else(|| "message".to_owned());
-    let style = if role == "user" { theme.user() } else { theme.assistant() };
+    let style = if role == "user" {
+        theme.user()
+    } else {
+        theme.assistant()
+    };
     let mut about = Vec::new();
     let at = |pointer: &str| message.pointer(pointer).and_then(Value::as_u64);
     about.extend(at("/time/created").map(figures::time_of_day));
@@ -50,19 +54,25 @@ pub(in crate::commands::watch) fn model(message: &Value) -> Option<String> {
 
 /// Why the agent gave up on it.
 fn error(sheet: &mut Sheet<'_>, message: &Value) {
-    let Some(error) = message.get("error").filter(|error| !error.is_null()) else { return };
+    let Some(error) = message.get("error").filter(|error| !error.is_null()) else {
+        return;
+    };
     let name = short_at(error, "/name").unwrap_or_else(|| "error".to_owned());
     let words = text_at(error, "/data/message").or_else(|| text_at(error, "/message"));
     let words = text::short(words.unwrap_or_default());
     let style = sheet.paper.theme.bad();
     let span = Span::styled(format!("✗ {name}: {words}"), style);
-    sheet.paper.wrapped(&[span], &Margin::default(), Breaks::Words);
+    sheet
+        .paper
+        .wrapped(&[span], &Margin::default(), Breaks::Words);
 }
 
 /// What was changed in files by what the user asked for.
 fn changes(sheet: &mut Sheet<'_>, message: &Value) {
     let diffs = message.pointer("/summary/diffs").and_then(Value::as_array);
-    let Some(diffs) = diffs.filter(|diffs| !diffs.is_empty()) else { return };
+    let Some(diffs) = diffs.filter(|diffs| !diffs.is_empty()) else {
+        return;
+    };
     let theme = sheet.paper.theme;
     let sum = |field: &str| -> u64 {
         let counts = diffs.iter().filter_map(|diff| diff.get(field)?.as_u64());
@@ -70,7 +80,10 @@ fn changes(sheet: &mut Sheet<'_>, message: &Value) {
     };
     let plural = if diffs.len() == 1 { "" } else { "s" };
     let head = vec![
-        Span::styled(format!("{} file{plural} changed", diffs.len()), theme.quiet()),
+        Span::styled(
+            format!("{} file{plural} changed", diffs.len()),
+            theme.quiet(),
+        ),
         Span::styled(format!("  +{}", sum("additions")), theme.added()),
         Span::styled(format!(" −{}", sum("deletions")), theme.removed()),
     ];

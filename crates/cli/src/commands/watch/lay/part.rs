@@ -53,26 +53,30 @@ fn said(sheet: &mut Sheet<'_>, part: &Value) {
         let head = Span::styled(format!("added: {}", text::short(words)), style);
         if sheet.head(true, vec![head]) {
             let margin = Margin::of("  ", style);
-            sheet.paper.verbatim(words, style, &margin);
+            sheet.paper.prose(words, style, &margin);
         }
         return;
     }
+    sheet.paper.blank();
     markdown::lay(&mut sheet.paper, words);
-    sheet.paper.gap();
 }
 
 fn reasoning(sheet: &mut Sheet<'_>, part: &Value) {
     let words = text_at(part, "/text").unwrap_or_default();
     let style = sheet.paper.theme.quiet();
     let is_over = part.pointer("/time/end").is_some();
-    let mut name = if is_over { "Reasoning" } else { "Reasoning …" }.to_owned();
+    let mut name = if is_over {
+        "Reasoning"
+    } else {
+        "Reasoning …"
+    }
+    .to_owned();
     let begin = words.lines().find(|line| !line.trim().is_empty());
     if let Some(begin) = begin {
         name = format!("{name}  {}", text::short(begin));
     }
     if sheet.head(true, vec![Span::styled(name, style)]) {
         let margin = Margin::of("  ", style);
-        sheet.paper.verbatim(words, style, &margin);
-        sheet.paper.gap();
+        sheet.paper.prose(words, style, &margin);
     }
 }

@@ -27,7 +27,9 @@ pub(super) fn lay(sheet: &mut Sheet<'_>, part: &Value) {
         Some("error") => {
             let words = text::short(text_at(state, "/error").unwrap_or_default());
             let style = sheet.paper.theme.bad();
-            sheet.paper.line(vec![Span::styled(format!("    {words}"), style)]);
+            sheet
+                .paper
+                .line(vec![Span::styled(format!("    {words}"), style)]);
         }
         _ => {}
     }
@@ -58,7 +60,13 @@ fn heading(sheet: &Sheet<'_>, part: &Value, state: &Value) -> Vec<Span<'static>>
 
 /// What the tool calls its work, else the first text that it was given.
 fn title(state: &Value) -> Option<String> {
-    let given = || state.get("input")?.as_object()?.values().find_map(Value::as_str);
+    let given = || {
+        state
+            .get("input")?
+            .as_object()?
+            .values()
+            .find_map(Value::as_str)
+    };
     let title = text_at(state, "/title").filter(|title| !title.is_empty());
     title.or_else(given).map(text::short)
 }
@@ -85,10 +93,11 @@ fn unfolded(sheet: &mut Sheet<'_>, state: &Value) {
     for (name, words, style) in pieces {
         if let Some(words) = words.filter(|words| !words.is_empty()) {
             sheet.label(name);
-            sheet.paper.verbatim(words, style, &Margin::of("    ", Style::new()));
+            sheet
+                .paper
+                .verbatim(words, style, &Margin::of("    ", Style::new()));
         }
     }
-    sheet.paper.gap();
 }
 
 /// What the tool was given: texts as they are, for a person.
@@ -107,7 +116,10 @@ fn given(sheet: &mut Sheet<'_>, input: &Value) {
                 let (words, left_out) = text::cut(words, sheet.paper.limits.text_bytes_max);
                 let words = Span::raw(text::line(words).into_owned());
                 let margin = Margin::of("    ", Style::new());
-                let margin = Margin { first: vec![name], ..margin };
+                let margin = Margin {
+                    first: vec![name],
+                    ..margin
+                };
                 sheet.paper.wrapped(&[words], &margin, Breaks::Anywhere);
                 sheet.paper.left_out(left_out);
             }
@@ -127,11 +139,15 @@ fn given(sheet: &mut Sheet<'_>, input: &Value) {
 /// The last lines of an output that grows.
 fn tail(sheet: &mut Sheet<'_>, output: &str) {
     let lines = output.trim_end().rsplit('\n').take(TAIL_LINES);
-    let mut lines: Vec<_> = lines.map(|line| text::cut(line, TAIL_LINE_BYTES).0).collect();
+    let mut lines: Vec<_> = lines
+        .map(|line| text::cut(line, TAIL_LINE_BYTES).0)
+        .collect();
     lines.reverse();
     let style = sheet.paper.theme.quiet();
     for line in lines.into_iter().filter(|line| !line.is_empty()) {
         let line = text::line(line);
-        sheet.paper.line(vec![Span::styled(format!("    {line}"), style)]);
+        sheet
+            .paper
+            .line(vec![Span::styled(format!("    {line}"), style)]);
     }
 }

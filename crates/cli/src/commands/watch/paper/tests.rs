@@ -57,7 +57,10 @@ fn of_a_text_longer_than_the_limit_it_is_said_how_much_is_left_out() {
         text_bytes_max: 4,
         ..WatchLimits::DEFAULT
     };
-    for (text, last) in [("abcd", "abcd"), ("abcdef", "… 2 bytes more: `share show` has all of it")] {
+    for (text, last) in [
+        ("abcd", "abcd"),
+        ("abcdef", "… 2 bytes more: `share show` has all of it"),
+    ] {
         let mut paper = Paper::new(Theme::new(false), limits, 80);
         paper.verbatim(text, Style::new(), &Margin::default());
         assert_eq!(paper.into_lines().last().unwrap().to_string(), last);

@@ -49,9 +49,13 @@ impl Marks {
     }
 
     fn is_over(&self) -> bool {
+        self.marks.len() > self.limits.marks_max || self.bytes() > self.limits.mark_bytes_max
+    }
+
+    /// As if the documents had nothing in common.
+    pub(super) fn bytes(&self) -> u64 {
         let bytes = self.marks.iter().map(|(document, ..)| document.bytes());
-        let bytes = bytes.fold(0, u64::saturating_add);
-        self.marks.len() > self.limits.marks_max || bytes > self.limits.mark_bytes_max
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// Lets every second one go, and goes twice as far from now on.

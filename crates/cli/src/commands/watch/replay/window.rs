@@ -72,7 +72,9 @@ impl Window {
 
     /// Goes back to where the op with this cursor was the last one applied, if the window reaches so far.
     pub(super) fn go_back(&mut self, cursor: Cursor) -> bool {
-        let Some(first) = self.ops.front() else { return false };
+        let Some(first) = self.ops.front() else {
+            return false;
+        };
         if first.cursor > cursor.next() {
             return false;
         }
@@ -81,10 +83,17 @@ impl Window {
         true
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Lets the oldest go that were applied.
     fn trim(&mut self) {
         while self.bytes > self.bytes_max && self.applied > 0 {
-            let Some(op) = self.ops.pop_front() else { return };
+            let Some(op) = self.ops.pop_front() else {
+                return;
+            };
             self.bytes -= bytes(&op);
             self.applied -= 1;
         }
