@@ -53,10 +53,7 @@ pub(super) fn draw(model: &mut Model, frame: &mut Frame<'_>) {
 /// Whatever comes here, a terminal is told nothing but what to show.
 fn guard(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
-        let symbol = cell.symbol();
-        if !symbol.is_ascii() && printable(symbol) != symbol
-            || symbol.contains(|c: char| c.is_ascii_control())
-        {
+        if printable(cell.symbol()) != cell.symbol() {
             cell.set_symbol(REPLACEMENT);
         }
     }
@@ -81,7 +78,7 @@ fn session(buffer: &mut Buffer, area: Rect, model: &mut Model) {
         };
         buffer.set_line(area.x, y, line, area.width);
         if row.is_head() && selected.as_ref() == Some(&row.place) {
-            let mark = Rect::new(area.x, y, 1, 1);
+            let mark = Rect::new(area.x, y, 2, 1);
             buffer.set_style(mark, model.theme.selected());
         }
     }

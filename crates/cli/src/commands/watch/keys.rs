@@ -38,6 +38,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Space", "pause the replay, go on"),
     ("← →", "a step back in the replay, forward"),
     ("l", "back to live"),
+    ("Shift-drag", "select text, where the terminal has it so"),
     ("?", "this help"),
     ("q Ctrl-C", "quit"),
 ];

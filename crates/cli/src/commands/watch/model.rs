@@ -131,7 +131,7 @@ impl Model {
     pub(super) fn begin_replay(&mut self, speed: u32) {
         self.replay = Some(Replay::new(self.position, speed, self.limits));
         self.view.forget_all();
-        self.view.to_end();
+        self.view.go_to_end();
     }
 
     /// What is to be read of the log now.
@@ -223,7 +223,7 @@ impl Model {
     fn go_live(&mut self) {
         self.replay = None;
         self.view.forget_all();
-        self.view.to_end();
+        self.view.go_to_end();
     }
 
     /// Moves what is seen.
@@ -234,8 +234,8 @@ impl Model {
         match action {
             Action::Lines(lines) => view.scroll(lines, shown),
             Action::Pages(pages) => view.scroll(view.page().saturating_mul(pages), shown),
-            Action::Begin => view.to_begin(),
-            Action::End => view.to_end(),
+            Action::Begin => view.go_to_begin(),
+            Action::End => view.go_to_end(),
             Action::Follow => view.follow(!view.is_following(), shown),
             Action::Toggle => view.toggle(shown),
             Action::Select { is_next } => view.select(is_next, shown),

@@ -128,9 +128,9 @@ impl Running {
             () = self.stops.next() => Happened::Quit,
             key = self.keys.next() => of_key(key),
             () = when(&mut self.due) => Happened::Due,
+            () = when(&mut self.tick) => Happened::Input(Input::Tick),
             event = next(self.live.as_mut()) => of_event(event, Input::Followed),
             event = next(self.log.as_mut().map(|(_, feed)| feed)) => of_event(event, Input::Read),
-            () = when(&mut self.tick) => Happened::Input(Input::Tick),
         }
     }
 

@@ -141,12 +141,12 @@ impl View {
         isize::try_from(self.height.saturating_sub(1).max(1)).unwrap_or(isize::MAX)
     }
 
-    pub(super) fn to_begin(&mut self) {
+    pub(super) fn go_to_begin(&mut self) {
         self.is_following = false;
         self.top = None;
     }
 
-    pub(super) fn to_end(&mut self) {
+    pub(super) fn go_to_end(&mut self) {
         self.is_following = true;
     }
 

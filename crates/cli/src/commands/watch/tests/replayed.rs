@@ -51,9 +51,13 @@ fn random_ops(entropy: &SeededEntropy, count: usize) -> Vec<LoggedOp> {
                     .into(),
             },
             (true, 3..9) if key.starts_with("part/") => append(&key, "/text", "and *more* words\n"),
-            _ if key == "session_diff" => {
-                put(&key, &json!(vec![json!({"file": "a"}); message as usize]))
-            }
+            _ if key == "session_diff" => put(
+                &key,
+                &json!(vec![
+                    json!({"file": "a"});
+                    usize::try_from(message).unwrap()
+                ]),
+            ),
             _ => put(
                 &key,
                 &json!({"type": "text", "text": "it begins ", "time": {"created": entropy.below(9)}}),
