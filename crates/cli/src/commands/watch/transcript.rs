@@ -186,7 +186,8 @@ impl Facts {
             title: session
                 .get("title")
                 .and_then(Value::as_str)
-                .map(text::short),
+                .map(text::short)
+                .filter(|title| !title.is_empty()),
             model: last.and_then(model_of),
             ..Self::default()
         };
