@@ -29,4 +29,5 @@ pub(crate) mod tail;
 pub(crate) mod unfreeze;
 pub(crate) mod unpublish;
 pub(crate) mod use_ref;
+pub(crate) mod watch;
 pub(crate) mod whoami;

@@ -53,6 +53,7 @@ enum Command {
     Push(commands::push::Args),
     Replay(commands::replay::Args),
     Tail(commands::tail::Args),
+    Watch(commands::watch::Args),
     Show(commands::show::Args),
     Outbox(commands::outbox::Args),
     Use(commands::use_ref::Args),
@@ -85,7 +86,7 @@ fn main() -> ExitCode {
         // Help and version come this way too, with their own stream and code.
         Err(error) => error.exit(),
     };
-    init_log();
+    init_log(&cli.command);
     let done = match cli.command {
         Command::Serve(args) => commands::serve::run(args),
         Command::Bridge(args) => commands::bridge::run(args),
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         Command::Push(args) => commands::push::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Tail(args) => commands::tail::run(args),
+        Command::Watch(args) => commands::watch::run(args),
         Command::Show(args) => commands::show::run(args),
         Command::Outbox(args) => commands::outbox::run(args),
         Command::Use(args) => commands::use_ref::run(args),
@@ -129,11 +131,15 @@ fn main() -> ExitCode {
 }
 
 /// Logs go to stderr: warnings by default, what `SHARE_LOG` says otherwise. What the client has to
-/// say of a replay, its command says with what to do about it.
-fn init_log() {
+/// say of a replay, its command says with what to do about it. Nothing is written over what `watch`
+/// draws: its log goes to a file, or nowhere.
+fn init_log(command: &Command) {
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    if is_terminal && matches!(command, Command::Watch(_)) {
+        return;
+    }
     let filter = tracing_subscriber::EnvFilter::try_from_env("SHARE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,share_client=error"));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

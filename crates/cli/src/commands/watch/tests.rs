@@ -1,0 +1,7 @@
+//! The screen as a person sees it, by keys that are pressed and ops that come.
+
+mod hostile;
+mod long;
+mod replayed;
+pub(super) mod scene;
+mod screens;
