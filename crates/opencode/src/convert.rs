@@ -1,6 +1,7 @@
 //! Items as the smallest mutations that bring a document to say the same.
 
 mod edits;
+mod growth;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ use crate::check::check_value;
 use crate::guard::is_older;
 use crate::item::{Item, ItemError};
 use edits::Edits;
+
+pub use growth::Growth;
 
 /// What an op costs beside its mutation: ids, fingerprint, framing, its part of the ack. Many small
 /// items are not better appended one by one than merged together.
