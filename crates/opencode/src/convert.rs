@@ -84,6 +84,11 @@ impl Converter {
         self.values.get(key)
     }
 
+    /// What stands at each key, in the order of the keys.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// What stands at each key, once every mutation returned so far is applied.
     pub fn into_values(self) -> BTreeMap<String, Value> {
         self.values

@@ -9,7 +9,8 @@ use share_opencode::{Item, ItemError};
 use share_web::{Asker, Backend as _, BackendError, CreatedShare};
 use tokio::task::LocalSet;
 
-use super::{Bridge, BridgeLimits, BridgeOptions, RunningBridge, Target};
+use super::backend::Bridge;
+use super::{BridgeLimits, BridgeOptions, RunningBridge, Target};
 
 /// Nobody listens there.
 fn factory() -> FactoryRef {
