@@ -1,0 +1,189 @@
+"""The agent talks to `share bridge` and has our plugin in it: viewers see text as it grows, and `opencode run` leaves nothing behind."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+
+import agent
+import items
+import stage
+import waiting
+import web
+
+PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "integrations" / "opencode" / "src" / "index.ts"
+# Runs of `opencode run` that must leave nothing behind; more of them by hand.
+RUNS = int(os.environ.get("SHARE_PLUGIN_RUNS", "3"))
+RUN_PROMPT = "work 2"
+RUN_SECONDS = 120
+SEEN_SECONDS = 60
+DRAIN_MS = 30000
+
+
+def plugged(who, bridge):
+    """The agent with the plugin, which proves itself to that bridge."""
+    who.settings["plugin"] = [[PLUGIN.as_uri(), {"token": str(bridge.token)}]]
+    return who
+
+
+class Runner:
+    """An agent that is run once for each prompt, as `opencode run --share` is, and a bridge to a server."""
+
+    def __init__(self, on, plugin=True):
+        self.on = on
+        self.server = on.server()
+        self.bridge = on.bridge(self.server)
+        self.agent = agent.Agent(on.opencode, on.folder / "agent", on.model.url, self.bridge.url)
+        if plugin:
+            plugged(self.agent, self.bridge)
+
+    def run(self):
+        """One run to its end."""
+        with self.begin() as running:
+            self.end(running)
+
+    @contextlib.contextmanager
+    def begin(self):
+        command = [self.agent.binary, "run", "--share", "--print-logs", RUN_PROMPT]
+        with open(self.agent.log, "ab") as output:
+            running = subprocess.Popen(
+                command, cwd=self.agent.work, env=self.agent.environment(), stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output,
+            )
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+
+    def end(self, running):
+        code = running.wait(RUN_SECONDS)
+        if code:
+            raise AssertionError(f"opencode run ended with {code}; see {self.agent.log}")
+
+    def shared(self):
+        """All sessions of the agent, which goes on as a server so that it can be asked."""
+        self.on.stopping(self.agent)
+        return [Ended(self.agent, self.server.url, one["id"]) for one in self.agent.done("GET", "/session")]
+
+    def wait_until_whole(self, count):
+        """Waits until the share of each of so many sessions is whole; how many items they have."""
+        shared = self.shared()
+        if len(shared) != count:
+            raise AssertionError(f"the agent has {len(shared)} sessions, not {count}")
+        return sum(one.wait_until_whole() for one in shared)
+
+    def drain(self, session, share):
+        """Waits until the server has answered for all that the bridge has."""
+        query = f"share={share}&acked=true&deadline_ms={DRAIN_MS}"
+        url = f"{self.bridge.url}/local/sessions/{session}/drained?{query}"
+        status, said = web.call("POST", url, {}, DRAIN_MS / 1000 + 5, {"authorization": f"Bearer {self.bridge.token.read_text().strip()}"})
+        if status != 200 or not said["drained"]:
+            raise AssertionError(f"the bridge is not drained: {status}, {said}")
+
+
+class Ended(stage.Shared):
+    """A session that was shared, and whose run has ended."""
+
+    def __init__(self, who, server_url, session):
+        self.agent = who
+        self.server_url = server_url
+        self.session = session
+        self.id = who.credentials(session)["id"]
+
+
+def a_run_leaves_nothing_behind(on):
+    runner = Runner(on)
+    for _ in range(RUNS):
+        runner.run()
+    return f"{RUNS} runs, {runner.wait_until_whole(RUNS)} items"
+
+
+def without_the_plugin_the_end_of_a_run_is_missing(on):
+    """What the plugin is there for; and that its lack would be seen."""
+    runner = Runner(on, plugin=False)
+    runner.run()
+    [shared] = runner.shared()
+    runner.drain(shared.session, shared.id)
+    different = shared.difference()
+    if not different:
+        raise AssertionError("nothing is missing, although nothing brought it")
+    return str(different)
+
+
+def a_viewer_sees_text_before_its_part_ends(on):
+    """The model stops in the middle of a text until a viewer of the share has seen the beginning."""
+    runner = Runner(on)
+    seen = on.folder / "tail.log"
+    met = []
+
+    def gate(delta):
+        # The fourth piece of a step's text waits for the third.
+        content = delta.get("content") or ""
+        if content.startswith("Step 1 ") and "(3)" in content:
+            grown = waiting.until(lambda: appended(seen, "(2) "), SEEN_SECONDS, f"text that grows in {seen}")
+            met.append(grown)
+
+    on.model.gate = gate
+    with runner.begin() as running:
+        on.enter_context(tail(on, runner, seen))
+        runner.end(running)
+    if not met:
+        raise AssertionError("no text of the model met the gate")
+    return f"{runner.wait_until_whole(1)} items, {met[0]} appended before the text was whole"
+
+
+def appended(seen, text):
+    """How many texts a tail has seen appended, if one of them has this in it."""
+    lines = [line for line in seen.read_text(errors="replace").splitlines() if " appendText part/" in line]
+    return len(lines) if any(text in line for line in lines if "Step 1 " in line) else 0
+
+
+@contextlib.contextmanager
+def tail(on, runner, seen):
+    """A viewer in a terminal, from when the share is there."""
+    def reference():
+        records = [json.loads(path.read_bytes()) for path in runner.bridge.token.parent.glob("*.share")]
+        return records and items.of_share(runner.server.url, records[0]["slug"]) is not None and records[0]["reference"]
+
+    seen.touch()
+    place = on.folder / "tail.ref"
+    place.write_text(waiting.until(reference, SEEN_SECONDS, "share on the server"))
+    with open(seen, "wb") as output, open(seen.with_suffix(".errors.log"), "wb") as errors:
+        watching = subprocess.Popen(
+            [runner.bridge.binary, "tail", f"@{place}"], stdin=subprocess.DEVNULL, stdout=output, stderr=errors
+        )
+    try:
+        yield
+    finally:
+        watching.kill()
+        watching.wait()
+
+
+def a_bridge_that_is_killed_during_a_run_costs_nothing(on):
+    """Killed in the middle of a text, and again while it is away from what the plugin tells."""
+    runner = Runner(on)
+    kills = []
+
+    def gate(delta):
+        content = delta.get("content") or ""
+        if content.startswith(f"Step {len(kills)} ") and "(2)" in content:
+            kills.append(content)
+            runner.bridge.kill()
+        elif content.startswith("Step ") and "(4)" in content and runner.bridge.process is None:
+            runner.bridge.start()
+
+    on.model.gate = gate
+    runner.run()
+    if not kills:
+        raise AssertionError("the bridge was not killed")
+    return f"{runner.wait_until_whole(1)} items, {len(kills)} kills of the bridge"
+
+
+SCENARIOS = [
+    a_run_leaves_nothing_behind,
+    a_viewer_sees_text_before_its_part_ends,
+    a_bridge_that_is_killed_during_a_run_costs_nothing,
+    without_the_plugin_the_end_of_a_run_is_missing,
+]
