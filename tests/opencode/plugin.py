@@ -65,7 +65,8 @@ class Runner:
     def shared(self):
         """All sessions of the agent, which goes on as a server so that it can be asked."""
         self.on.stopping(self.agent)
-        return [Ended(self.agent, self.server.url, one["id"]) for one in self.agent.done("GET", "/session")]
+        sessions = self.agent.done("GET", "/session", seconds=RUN_SECONDS)
+        return [Ended(self.agent, self.server.url, one["id"]) for one in sessions]
 
     def wait_until_whole(self, count):
         """Waits until the share of each of so many sessions is whole; how many items they have."""

@@ -104,11 +104,7 @@ impl Face {
         Self::of(backend, Some(local), options)
     }
 
-    fn of(
-        backend: Arc<dyn Backend>,
-        local: Option<Arc<dyn Local>>,
-        options: FaceOptions,
-    ) -> Self {
+    fn of(backend: Arc<dyn Backend>, local: Option<Arc<dyn Local>>, options: FaceOptions) -> Self {
         let limits = &options.limits;
         let budget = Budget::new(limits.held_bytes_max, limits.held_per_address_bytes_max);
         let connections =

@@ -11,8 +11,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use http::{HeaderMap, Uri};
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Uri};
 use serde::Serialize;
 use serde_json::Value;
 use share_model::{Secret, Slug};
@@ -166,11 +166,7 @@ fn local(face: &Inner) -> Result<&dyn Local, Refusal> {
     face.local.as_deref().ok_or_else(Refusal::not_found)
 }
 
-fn call(
-    token: Option<Secret>,
-    session: Session,
-    share: Slug,
-) -> Result<PluginCall, Refusal> {
+fn call(token: Option<Secret>, session: Session, share: Slug) -> Result<PluginCall, Refusal> {
     let Path(session) = session.map_err(|_| Refusal::not_found())?;
     Ok(PluginCall {
         token,

@@ -190,3 +190,6 @@ impl Batch {
         (ops, Taken { wanted, refused })
     }
 }
+
+#[cfg(test)]
+mod tests;

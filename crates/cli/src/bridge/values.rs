@@ -149,7 +149,9 @@ impl TakenValues {
                 }
             }
             Event::MessageRemoved { message } => self.let_go(|it| it.remove_message(&message)),
-            Event::PartRemoved { message, part } => self.let_go(|it| it.remove_part(&message, &part)),
+            Event::PartRemoved { message, part } => {
+                self.let_go(|it| it.remove_part(&message, &part))
+            }
             Event::Other => Vec::new(),
         };
         Ok(Tells::Changes(mutations))

@@ -14,9 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::bridge::{
-    BridgeLimits, BridgeOptions, RunningBridge, Target, plugin_token_beside,
-};
+use crate::bridge::{BridgeLimits, BridgeOptions, RunningBridge, Target, plugin_token_beside};
 use crate::error::CliError;
 use crate::http_arg::HttpArg;
 use crate::ref_arg::{self, AnyRef, RefArg};

@@ -36,7 +36,9 @@ impl Converter {
         let Some(Value::String(stands)) = part.get_mut(&delta.field) else {
             return Ok(Growth::Unknown);
         };
-        let behind = usize::try_from(delta.at).ok().and_then(|at| stands.get(at..));
+        let behind = usize::try_from(delta.at)
+            .ok()
+            .and_then(|at| stands.get(at..));
         let new = match behind {
             // The text of an ended part is final.
             _ if has_ended => return Ok(Growth::Known),
@@ -165,20 +167,33 @@ mod tests {
         let mut converter = Converter::from_values([(KEY.to_owned(), value)], limits);
         assert_eq!(converter.grow(&delta(2, "c")).unwrap(), append("c"));
         let error = converter.grow(&delta(3, "d")).unwrap_err();
-        assert!(matches!(error, ItemError::ValueTooLarge { bytes: 15, .. }), "{error}");
+        assert!(
+            matches!(error, ItemError::ValueTooLarge { bytes: 15, .. }),
+            "{error}"
+        );
         assert_eq!(converter.value(KEY).unwrap()["text"], "abc");
     }
 
     #[test]
     fn a_removed_message_takes_its_parts_along_and_no_other_ones() {
-        let keys = ["message/m", "message/n", "part/m/a", "part/m/b", "part/mm/a", "part/n/a"];
+        let keys = [
+            "message/m",
+            "message/n",
+            "part/m/a",
+            "part/m/b",
+            "part/mm/a",
+            "part/n/a",
+        ];
         let values = keys.map(|key| (key.to_owned(), json!({})));
         let mut converter = Converter::from_values(values, Limits::DEFAULT);
         let remove = |key: &str| Mutation::Remove { key: key.into() };
         let gone = ["part/m/a", "part/m/b", "message/m"].map(remove);
         assert_eq!(converter.remove_message("m"), gone);
         // It may stand there, as far as anybody knows here.
-        let put = Mutation::Put { key: "message/m".into(), json: "null".into() };
+        let put = Mutation::Put {
+            key: "message/m".into(),
+            json: "null".into(),
+        };
         assert_eq!(converter.remove_message("m"), [put, remove("message/m")]);
         assert_eq!(converter.remove_part("n", "a"), [remove("part/n/a")]);
         assert_eq!(converter.into_values().len(), 2);

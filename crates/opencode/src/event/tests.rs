@@ -24,17 +24,46 @@ fn each_event_says_what_its_table_says() {
     let gone = json!({"messageID": "m", "partID": "p"});
     let models = json!({"items": [{"type": "model", "data": []}]});
     for (kind, properties, said) in [
-        ("session.created", json!({"info": session}), item("session", session.clone())),
-        ("session.updated", json!({"info": session}), item("session", session.clone())),
-        ("message.updated", json!({"info": message}), item("message", message.clone())),
-        ("message.part.updated", json!({"part": part}), item("part", part.clone())),
-        ("session.diff", json!({"diff": []}), item("session_diff", json!([]))),
+        (
+            "session.created",
+            json!({"info": session}),
+            item("session", session.clone()),
+        ),
+        (
+            "session.updated",
+            json!({"info": session}),
+            item("session", session.clone()),
+        ),
+        (
+            "message.updated",
+            json!({"info": message}),
+            item("message", message.clone()),
+        ),
+        (
+            "message.part.updated",
+            json!({"part": part}),
+            item("part", part.clone()),
+        ),
+        (
+            "session.diff",
+            json!({"diff": []}),
+            item("session_diff", json!([])),
+        ),
         ("message.part.delta", delta, Event::Delta(expected)),
-        ("message.removed", gone.clone(), Event::MessageRemoved { message: "m".into() }),
+        (
+            "message.removed",
+            gone.clone(),
+            Event::MessageRemoved {
+                message: "m".into(),
+            },
+        ),
         (
             "message.part.removed",
             gone,
-            Event::PartRemoved { message: "m".into(), part: "p".into() },
+            Event::PartRemoved {
+                message: "m".into(),
+                part: "p".into(),
+            },
         ),
         ("items", models, item("model", json!([]))),
         ("session.idle", json!({"sessionID": "s"}), Event::Other),
