@@ -17,7 +17,7 @@ export type World = {
   modelOf: (message: Members) => Promise<Item | undefined>
 }
 
-/** Bytes of items that go in one event. */
+/** Bytes of items that go in one request, or one item. */
 const ITEMS_BYTES = 512 << 10
 const LOOK_MS = 20
 
@@ -31,7 +31,6 @@ export class Feed {
   /** With a count it names each event, so that the bridge takes it once. */
   readonly #instance = randomUUID()
   #seq = 0
-  #models = 0
   #isWholeDue = false
   #isOff = false
   #isHurried = false
@@ -166,26 +165,27 @@ export class Feed {
 
   async #send(): Promise<void> {
     if (!this.#isHurried) await sleep(this.#world.timing.gatherMs)
-    if (this.#isWholeDue) await this.#enqueueWhole()
+    if (this.#isWholeDue) await this.#deliverWhole()
     while (this.#queue.size > 0 && !this.#isOff) {
       await this.#deliver(this.#queue.cut())
       if (this.#queue.size > 0 && !this.#isHurried) await sleep(this.#world.timing.gatherMs)
     }
   }
 
-  async #enqueueWhole(): Promise<void> {
+  /** Tells the whole session before what waits, which is as new or newer. */
+  async #deliverWhole(): Promise<void> {
     this.#isWholeDue = false
     let [some, bytes] = [[] as Item[], 0]
-    const flush = () => {
-      if (some.length > 0) this.#queue.put(`items/${(this.#models += 1)}`, items(some))
-      ;[some, bytes] = [[], 0]
-    }
     for (const item of await this.#world.whole(this.session)) {
-      bytes += json(item).length
-      if (bytes > ITEMS_BYTES) flush()
+      const more = json(item).length
+      if (some.length > 0 && bytes + more > ITEMS_BYTES) {
+        await this.#deliver([items(some)])
+        ;[some, bytes] = [[], 0]
+      }
       some.push(item)
+      bytes += more
     }
-    flush()
+    if (some.length > 0) await this.#deliver([items(some)])
   }
 
   /** Tells one batch until it is taken: what it says never changes, so that a repeat is one. */

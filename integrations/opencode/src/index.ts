@@ -33,8 +33,14 @@ async function server({ client, worktree }: PluginInput, options: Options = {}):
   return {
     // opencode calls it before anything happens.
     config: async (config) => begin(options.url ?? config.enterprise?.url),
-    // opencode waits for no event; what it awaits at its end is `dispose`.
-    event: async ({ event }) => watch?.take(event),
+    // opencode waits for no event, nor catches what it throws; what it awaits at its end is `dispose`.
+    event: async ({ event }) => {
+      try {
+        watch?.take(event)
+      } catch (error) {
+        log("error", `an event was not told: ${error}`)
+      }
+    },
     dispose: async () => {
       const isWhole = await (watch?.settle(Date.now() + (options.exit_wait_ms ?? EXIT_WAIT_MS)) ?? true)
       if (!isWhole) console.error("share-sessions: the bridge did not take all of the session in time")

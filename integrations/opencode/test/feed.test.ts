@@ -109,6 +109,18 @@ test("the model of a user's message is told with it, and a whole session in piec
   assert.deepEqual(bridge.said().slice(-2), Array(2).fill(["items", { items: [large] }]))
 })
 
+test("a session larger than what may wait is told whole while more happens", async () => {
+  const bridge = new Double()
+  const large = { type: "part", data: "x".repeat(400 << 10) }
+  const feed = new Feed("s", "x", bridge.world({ whole: async () => Array(50).fill(large) }))
+  feed.tellWhole()
+  const settled = feed.settle(Date.now() + 20_000)
+  await sleep(10)
+  feed.take(event(part("a")))
+  assert.equal(await settled, true)
+  assert.deepEqual(bridge.said().map(([type]) => type), [...Array(50).fill("items"), "message.part.updated"])
+})
+
 test("more than may wait is forgotten, and the whole session told instead", async () => {
   const bridge = new Double()
   bridge.answers.push(AWAY, AWAY, AWAY)
