@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 import agent
+import install
 import items
 import stage
 import waiting
@@ -16,15 +17,19 @@ PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "integrations" / "opencod
 # Runs of `opencode run` that must leave nothing behind; more of them by hand.
 RUNS = int(os.environ.get("SHARE_PLUGIN_RUNS", "3"))
 RUN_PROMPT = "work 2"
-RUN_SECONDS = 120
+RUN_SECONDS = 240
 SEEN_SECONDS = 60
 DRAIN_MS = 30000
 
 
-def plugged(who, bridge):
-    """The agent with the plugin, which proves itself to that bridge."""
+def plug(who, bridge):
+    """Gives an agent the plugin, which proves itself to that bridge."""
     who.settings["plugin"] = [[PLUGIN.as_uri(), {"token": str(bridge.token)}]]
-    return who
+    # With a plugin opencode waits until the package for plugins is installed, which ours does not need: here it is.
+    installed = who.home / "config" / "opencode"
+    (installed / "node_modules").mkdir(parents=True)
+    lock = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": install.VERSION}}}}
+    (installed / "package-lock.json").write_text(json.dumps(lock))
 
 
 class Runner:
@@ -36,7 +41,7 @@ class Runner:
         self.bridge = on.bridge(self.server)
         self.agent = agent.Agent(on.opencode, on.folder / "agent", on.model.url, self.bridge.url)
         if plugin:
-            plugged(self.agent, self.bridge)
+            plug(self.agent, self.bridge)
 
     def run(self):
         """One run to its end."""

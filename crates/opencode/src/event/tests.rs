@@ -32,17 +32,17 @@ fn each_event_says_what_its_table_says() {
         (
             "session.updated",
             json!({"info": session}),
-            item("session", session.clone()),
+            item("session", session),
         ),
         (
             "message.updated",
             json!({"info": message}),
-            item("message", message.clone()),
+            item("message", message),
         ),
         (
             "message.part.updated",
             json!({"part": part}),
-            item("part", part.clone()),
+            item("part", part),
         ),
         (
             "session.diff",
