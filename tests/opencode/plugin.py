@@ -187,9 +187,26 @@ def a_bridge_that_is_killed_during_a_run_costs_nothing(on):
     return f"{runner.wait_until_whole(1)} items, {len(kills)} kills of the bridge"
 
 
+def what_a_revert_took_back_is_gone_from_the_share(on):
+    """opencode says nothing of what is gone to a share server: without the plugin it stays there."""
+    runner = Runner(on)
+    shared = stage.Shared(on.stopping(runner.agent), runner.server.url)
+    for _ in range(2):
+        shared.agent.prompt(shared.session, RUN_PROMPT)
+    before = shared.wait_until_whole()
+    asked = [key for key, data in shared.expected().items() if key.startswith("message/") and data["role"] == "user"]
+    shared.agent.done("POST", f"/session/{shared.session}/revert", {"messageID": sorted(asked)[-1].removeprefix("message/")})
+    shared.agent.prompt(shared.session, "work 0")
+    after = shared.wait_until_whole()
+    if after >= before:
+        raise AssertionError(f"the session has {after} items, and had {before} before the revert")
+    return f"{before} items before, {after} after"
+
+
 SCENARIOS = [
     a_run_leaves_nothing_behind,
     a_viewer_sees_text_before_its_part_ends,
     a_bridge_that_is_killed_during_a_run_costs_nothing,
+    what_a_revert_took_back_is_gone_from_the_share,
     without_the_plugin_the_end_of_a_run_is_missing,
 ]

@@ -1,6 +1,6 @@
 import { Bridge } from "./bridge.ts"
 import type { Hooks, Level, PluginInput } from "./opencode.ts"
-import { EXIT_WAIT_MS, localUrl, TIMING, tokenFiles, type Options } from "./settings.ts"
+import { EXIT_WAIT_MS, isProxied, localUrl, TIMING, tokenFiles, type Options } from "./settings.ts"
 import { Watch } from "./watch.ts"
 import { Models, wholeSession } from "./whole.ts"
 
@@ -18,6 +18,9 @@ async function server({ client, worktree }: PluginInput, options: Options = {}):
     const local = localUrl(url)
     if (local === undefined) {
       return log("info", "no bridge on this machine is configured: shares are fed by opencode alone")
+    }
+    if (isProxied(local, process.env)) {
+      return log("error", `the bridge at ${local} would be asked by way of a proxy: add its host to NO_PROXY`)
     }
     const models = new Models(client)
     const world = {

@@ -34,6 +34,14 @@ export function localUrl(url: string | undefined): string | undefined {
   return protocol === "http:" && isLocal ? origin : undefined
 }
 
+/** Whether what is sent to `url` would go by a proxy, as opencode's runtime reads the environment: also to this machine. */
+export function isProxied(url: string, env: NodeJS.ProcessEnv): boolean {
+  if (!env["http_proxy"] && !env["HTTP_PROXY"]) return false
+  const { hostname, host } = new URL(url)
+  const direct = (env["no_proxy"] || env["NO_PROXY"] || "").split(",").map((one) => one.trim())
+  return !direct.some((one) => one === "*" || one === hostname || one === host)
+}
+
 /** Where the bridge's token may be, the best place first. */
 export function tokenFiles(options: Options, worktree: string, env: NodeJS.ProcessEnv): string[] {
   if (options.token) return [options.token]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import type { Members, OpencodeEvent } from "../src/opencode.ts"
-import { localUrl, tokenFiles } from "../src/settings.ts"
+import { isProxied, localUrl, tokenFiles } from "../src/settings.ts"
 import { Watch } from "../src/watch.ts"
 import { Models, wholeSession } from "../src/whole.ts"
 import { Double, part, session, soon } from "./world.ts"
@@ -87,6 +87,14 @@ test("the token goes to this machine alone", () => {
   for (const url of [undefined, "", "x", "https://opncd.ai", "http://127.0.0.1.evil.example", "http://10.0.0.1", "file:///x"]) {
     assert.equal(localUrl(url), undefined)
   }
+})
+
+test("the token goes by no proxy", () => {
+  const url = "http://127.0.0.1:7422"
+  for (const env of [{}, { http_proxy: "", HTTPS_PROXY: "x" }, { HTTP_PROXY: "x", NO_PROXY: "a, 127.0.0.1" }, { http_proxy: "x", no_proxy: "*" }]) {
+    assert.equal(isProxied(url, env), false)
+  }
+  for (const env of [{ http_proxy: "x" }, { HTTP_PROXY: "x", NO_PROXY: "localhost" }]) assert.equal(isProxied(url, env), true)
 })
 
 test("the token is where it is said to be, else where the bridge is installed, else in the worktree", () => {
