@@ -16,7 +16,8 @@ import web
 PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "integrations" / "opencode" / "src" / "index.ts"
 # Runs of `opencode run` that must leave nothing behind; more of them by hand.
 RUNS = int(os.environ.get("SHARE_PLUGIN_RUNS", "3"))
-RUN_PROMPT = "work 2"
+RUN_STEPS = 2
+RUN_PROMPT = f"work {RUN_STEPS}"
 RUN_SECONDS = 240
 SEEN_SECONDS = 60
 DRAIN_MS = 30000
@@ -168,7 +169,7 @@ def tail(on, runner, seen):
 
 
 def a_bridge_that_is_killed_during_a_run_costs_nothing(on):
-    """Killed in the middle of a text, and again while it is away from what the plugin tells."""
+    """Killed in the middle of each text, and away at the end until opencode has nothing to do but wait for it."""
     runner = Runner(on)
     kills = []
 
@@ -177,13 +178,17 @@ def a_bridge_that_is_killed_during_a_run_costs_nothing(on):
         if content.startswith(f"Step {len(kills)} ") and "(2)" in content:
             kills.append(content)
             runner.bridge.kill()
-        elif content.startswith("Step ") and "(4)" in content and runner.bridge.process is None:
+        elif content.startswith("Step ") and "(4)" in content and len(kills) <= RUN_STEPS:
             runner.bridge.start()
 
     on.model.gate = gate
-    runner.run()
-    if not kills:
-        raise AssertionError("the bridge was not killed")
+    with runner.begin() as running:
+        waiting.until(lambda: b"disposing instance" in runner.agent.log.read_bytes(), RUN_SECONDS, "end of the prompt")
+        away = runner.bridge.process is None
+        runner.bridge.start()
+        runner.end(running)
+    if not away or len(kills) != RUN_STEPS + 1:
+        raise AssertionError(f"the bridge was killed {len(kills)} times, and was {'' if away else 'not '}away at the end")
     return f"{runner.wait_until_whole(1)} items, {len(kills)} kills of the bridge"
 
 

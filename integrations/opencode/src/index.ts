@@ -45,7 +45,7 @@ async function server({ client, worktree }: PluginInput, options: Options = {}):
       }
     },
     dispose: async () => {
-      const isWhole = await (watch?.settle(Date.now() + (options.exit_wait_ms ?? EXIT_WAIT_MS)) ?? true)
+      const isWhole = await (watch?.end(Date.now() + (options.exit_wait_ms ?? EXIT_WAIT_MS)) ?? true)
       if (!isWhole) console.error("share-sessions: the bridge did not take all of the session in time")
     },
   }

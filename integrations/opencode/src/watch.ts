@@ -18,6 +18,7 @@ export class Watch {
   readonly #sessions = new Map<string, Known>()
   readonly #world: World
   readonly #ask: (session: string) => Promise<unknown>
+  #isOver = false
 
   constructor(world: World, ask: (session: string) => Promise<unknown>) {
     this.#world = world
@@ -26,7 +27,7 @@ export class Watch {
 
   take(event: OpencodeEvent): void {
     const session = sessionOf(event)
-    if (session === undefined) return
+    if (session === undefined || this.#isOver) return
     const info = event.type.startsWith("session.") ? members(event.properties["info"]) : undefined
     const known = info ? this.#learn(session, info) : this.#known(session)
     if (event.type === "session.deleted") {
@@ -39,10 +40,15 @@ export class Watch {
     }
   }
 
-  /** Waits until the bridge has everything of each session; whether it has. */
-  async settle(deadline: number): Promise<boolean> {
+  /**
+   * Waits until the bridge has everything of each session, and ends; whether it has. What waits still is
+   * forgotten then: trying on would hold opencode for as long as the bridge is away.
+   */
+  async end(deadline: number): Promise<boolean> {
     const feeds = [...this.#sessions.values()].flatMap(({ feed }) => feed ?? [])
     const settled = await Promise.all(feeds.map((feed) => feed.settle(deadline)))
+    this.#isOver = true
+    feeds.forEach((feed) => feed.stop())
     return settled.every((is) => is)
   }
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Members, OpencodeEvent } from "../src/opencode.ts"
 import { isProxied, localUrl, tokenFiles } from "../src/settings.ts"
 import { Watch } from "../src/watch.ts"
 import { Models, wholeSession } from "../src/whole.ts"
-import { Double, part, session, soon } from "./world.ts"
+import { AWAY, Double, part, session, soon } from "./world.ts"
 
 const event = (of: Members) => of as OpencodeEvent
 const unasked = async () => assert.fail("opencode was asked")
@@ -14,11 +15,11 @@ test("a session without a share is nobody's business; one that is shared is told
   const watch = new Watch(bridge.world({ whole: async () => [{ type: "session", data: 1 }] }), unasked)
   watch.take(event(session()))
   watch.take(event(part("a")))
-  assert.equal(await watch.settle(soon()), true)
+  await sleep(20)
   assert.equal(bridge.bodies.length, 0)
   watch.take(event(session("x")))
   watch.take(event(part("b")))
-  assert.equal(await watch.settle(soon()), true)
+  assert.equal(await watch.end(soon()), true)
   assert.deepEqual(bridge.said().map(([type]) => type).sort(), ["items", "message.part.updated", "session.updated"])
 })
 
@@ -32,7 +33,7 @@ test("of a session that is not known opencode is asked, and what came meanwhile 
   watch.take(event(part("a")))
   watch.take(event(part("b")))
   await new Promise(setImmediate)
-  assert.equal(await watch.settle(soon()), true)
+  assert.equal(await watch.end(soon()), true)
   assert.deepEqual(asked, ["s"])
   assert.equal((bridge.taken[0]?.properties["part"] as Members)["text"], "b")
 })
@@ -48,11 +49,28 @@ test("a session that is deleted, or shared anew, is told of the old share no mor
   const watch = new Watch(world, unasked)
   watch.take(event(session("x")))
   watch.take(event(session("y")))
-  assert.equal(await watch.settle(soon()), true)
+  await sleep(20)
   assert.deepEqual(new Set(shares), new Set(["y"]))
+  const before = shares.length
+  watch.take(event(part("a")))
   watch.take({ type: "session.deleted", properties: { sessionID: "s", info: { id: "s" } } })
-  assert.equal(await watch.settle(soon()), true)
-  assert.equal(shares.length, 1)
+  assert.equal(await watch.end(soon()), true)
+  assert.equal(shares.length, before)
+})
+
+test("with a bridge that stays away, the end comes when its time is over, and nothing is tried after it", async () => {
+  const bridge = new Double()
+  bridge.answers.push(...Array(10_000).fill(AWAY))
+  const watch = new Watch(bridge.world(), unasked)
+  watch.take(event(session("x")))
+  watch.take(event(part("a")))
+  assert.equal(await watch.end(Date.now() + 50), false)
+  await sleep(20)
+  const tries = bridge.bodies.length
+  watch.take({ type: "message.removed", properties: { sessionID: "another" } })
+  await sleep(50)
+  assert.ok(tries > 1)
+  assert.equal(bridge.bodies.length, tries)
 })
 
 test("a whole session is its items, each model once for each message that used it", async () => {
