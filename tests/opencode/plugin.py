@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import agent
@@ -18,7 +19,9 @@ PLUGIN = pathlib.Path(__file__).resolve().parents[2] / "integrations" / "opencod
 RUNS = int(os.environ.get("SHARE_PLUGIN_RUNS", "3"))
 RUN_STEPS = 2
 RUN_PROMPT = f"work {RUN_STEPS}"
-RUN_SECONDS = 240
+RUN_SECONDS = 300
+# The pieces of a text that wait until a viewer has seen the one before; those before them may be seen as one.
+FIRST_GATED = 3
 SEEN_SECONDS = 60
 DRAIN_MS = 30000
 
@@ -85,7 +88,8 @@ class Runner:
         """Waits until the server has answered for all that the bridge has."""
         query = f"share={share}&acked=true&deadline_ms={DRAIN_MS}"
         url = f"{self.bridge.url}/local/sessions/{session}/drained?{query}"
-        status, said = web.call("POST", url, {}, DRAIN_MS / 1000 + 5, {"authorization": f"Bearer {self.bridge.token.read_text().strip()}"})
+        proof = {"authorization": f"Bearer {self.bridge.token.read_text().strip()}"}
+        status, said = web.call("POST", url, {}, DRAIN_MS / 1000 + 5, proof)
         if status != 200 or not said["drained"]:
             raise AssertionError(f"the bridge is not drained: {status}, {said}")
 
@@ -120,42 +124,43 @@ def without_the_plugin_the_end_of_a_run_is_missing(on):
 
 
 def a_viewer_sees_text_before_its_part_ends(on):
-    """The model stops in the middle of a text until a viewer of the share has seen the beginning."""
+    """In the middle of a text the model sends nothing more until a viewer of the share has seen what it sent."""
     runner = Runner(on)
     seen = on.folder / "tail.log"
     met = []
 
     def gate(delta):
-        # The fourth piece of a step's text waits for the third.
-        content = delta.get("content") or ""
-        if content.startswith("Step 1 ") and "(3)" in content:
-            grown = waiting.until(lambda: appended(seen, "(2) "), SEEN_SECONDS, f"text that grows in {seen}")
-            met.append(grown)
+        piece = re.match(r"Step 1 .*\((\d)\) $", delta.get("content") or "", re.DOTALL)
+        if piece and int(piece[1]) >= FIRST_GATED:
+            last = f"({int(piece[1]) - 1}) "
+            waiting.until(lambda: lines_with(seen, last), SEEN_SECONDS, f"text up to `{last}` in {seen}")
+            met.append(last)
 
     on.model.gate = gate
     with runner.begin() as running:
-        on.enter_context(tail(on, runner, seen))
+        on.enter_context(tail(runner, on.folder, seen))
         runner.end(running)
-    if not met:
-        raise AssertionError("no text of the model met the gate")
-    return f"{runner.wait_until_whole(1)} items, {met[0]} appended before the text was whole"
+    appended = [line for line in lines_with(seen, "") if " appendText " in line]
+    if len(met) < 2 or len(appended) < len(met) - 1:
+        raise AssertionError(f"{len(met)} pieces were seen, and {len(appended)} appended: {appended}")
+    return f"{runner.wait_until_whole(1)} items, {len(met)} pieces seen before the next one was sent"
 
 
-def appended(seen, text):
-    """How many texts a tail has seen appended, if one of them has this in it."""
-    lines = [line for line in seen.read_text(errors="replace").splitlines() if " appendText part/" in line]
-    return len(lines) if any(text in line for line in lines if "Step 1 " in line) else 0
+def lines_with(seen, text):
+    """What a tail printed of the text of the model's second step, if it has this in it."""
+    lines = seen.read_text(errors="replace").splitlines()
+    return [line for line in lines if " part/" in line and "Step 1 " in line and text in line]
 
 
 @contextlib.contextmanager
-def tail(on, runner, seen):
+def tail(runner, folder, seen):
     """A viewer in a terminal, from when the share is there."""
     def reference():
         records = [json.loads(path.read_bytes()) for path in runner.bridge.token.parent.glob("*.share")]
         return records and items.of_share(runner.server.url, records[0]["slug"]) is not None and records[0]["reference"]
 
     seen.touch()
-    place = on.folder / "tail.ref"
+    place = folder / "tail.ref"
     place.write_text(waiting.until(reference, SEEN_SECONDS, "share on the server"))
     with open(seen, "wb") as output, open(seen.with_suffix(".errors.log"), "wb") as errors:
         watching = subprocess.Popen(
