@@ -22,6 +22,8 @@ class Model:
     def __init__(self, pace_seconds=0.02):
         self.pace_seconds = pace_seconds
         self.requests = 0
+        # Called with each piece of an answer before it is sent.
+        self.gate = lambda delta: None
         self.listener = web.Listener(self)
         self.url = self.listener.url + "/v1"
 
@@ -35,6 +37,7 @@ class Model:
         request.close_connection = True
         for delta, finish in deltas(asked):
             time.sleep(self.pace_seconds)
+            self.gate(delta)
             request.wfile.write(event(delta, finish))
             request.wfile.flush()
         request.wfile.write(b"data: [DONE]\n\n")

@@ -17,13 +17,14 @@ import traceback
 import bridged
 import direct
 import install
+import plugin
 import selftest
 import stage
 
 SKIPPED = 77
 LOG_BYTES = 2000
 # The longest first, so that the others fill the time beside them.
-GROUPS = {"bridged": bridged.SCENARIOS, "direct": direct.SCENARIOS, "selftest": selftest.SCENARIOS}
+GROUPS = {"bridged": bridged.SCENARIOS, "plugin": plugin.SCENARIOS, "direct": direct.SCENARIOS, "selftest": selftest.SCENARIOS}
 
 
 def arguments():

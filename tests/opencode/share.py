@@ -102,6 +102,7 @@ class Bridge(Process):
         self.factory = factory
         self.public = [] if public_url is None else ["--public-url", public_url]
         self.listen = "127.0.0.1:0"
+        self.token = self.folder / "bridge" / "plugin.token"
 
     def command(self):
         files = ["--state", str(self.folder / "state.sqlite"), "--registry", str(self.folder / "registry.sqlite")]

@@ -15,10 +15,10 @@ class Unreachable(Exception):
     """Nobody answered, or not to the end."""
 
 
-def call(method, url, body=None, seconds=CALL_SECONDS):
+def call(method, url, body=None, seconds=CALL_SECONDS, headers=None):
     """Status and JSON value of the answer; the value is `None` where it is not JSON."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
+    request = urllib.request.Request(url, data, {"content-type": "application/json"} | (headers or {}), method=method)
     try:
         with _OPENER.open(request, timeout=seconds) as answer:
             status, text = answer.status, answer.read()

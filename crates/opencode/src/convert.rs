@@ -1,6 +1,7 @@
 //! Items as the smallest mutations that bring a document to say the same.
 
 mod edits;
+mod growth;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ use crate::check::check_value;
 use crate::guard::is_older;
 use crate::item::{Item, ItemError};
 use edits::Edits;
+
+pub use growth::Growth;
 
 /// What an op costs beside its mutation: ids, fingerprint, framing, its part of the ack. Many small
 /// items are not better appended one by one than merged together.
@@ -79,6 +82,11 @@ impl Converter {
     /// What stands at `key`, once every mutation returned so far is applied.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
+    }
+
+    /// What stands at each key, in the order of the keys.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// What stands at each key, once every mutation returned so far is applied.

@@ -158,15 +158,25 @@ pub fn items<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Vec
     items
 }
 
+/// The key of the message with this id.
+pub(crate) fn message_key(message: &str) -> String {
+    key(["message", message])
+}
+
+/// The key of the part with this id in that message.
+pub(crate) fn part_key(message: &str, part: &str) -> String {
+    key(["part", message, part])
+}
+
 /// The key of a value; of a model of its list.
 fn key_of(kind: &str, data: &Value) -> Result<String, ItemError> {
     match kind {
         "" => Err(ItemError::TypeEmpty),
         "session" | "session_diff" => Ok(kind.into()),
-        "message" => Ok(key(["message", id(data, "message", "id")?])),
+        "message" => Ok(message_key(id(data, "message", "id")?)),
         "part" => {
             let message = id(data, "part", "messageID")?;
-            Ok(key(["part", message, id(data, "part", "id")?]))
+            Ok(part_key(message, id(data, "part", "id")?))
         }
         "model" => {
             let provider = id(data, "model", "providerID")?;

@@ -8,13 +8,15 @@
 mod check;
 mod compare;
 mod convert;
+mod event;
 mod expected;
 mod guard;
 mod item;
 mod recording;
 
 pub use compare::{Difference, Discrepancy, compare};
-pub use convert::Converter;
+pub use convert::{Converter, Growth};
+pub use event::{Delta, Event, EventError};
 pub use expected::{ExpectedError, expected};
 pub use guard::is_older;
 pub use item::{Item, ItemError, items, kind_at};

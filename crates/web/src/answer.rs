@@ -126,6 +126,10 @@ impl From<BackendError> for Refusal {
                 StatusCode::UNAUTHORIZED,
                 "send the token as `Authorization: Bearer TOKEN`",
             ),
+            BackendError::PluginTokenNeeded => (
+                StatusCode::UNAUTHORIZED,
+                "send as `Authorization: Bearer TOKEN` what the bridge's file `plugin.token` holds",
+            ),
             BackendError::Refused { .. } => (
                 StatusCode::FORBIDDEN,
                 "ask the owner of the share or of the server",

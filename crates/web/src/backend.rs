@@ -52,6 +52,9 @@ pub enum BackendError {
         /// Where to get one.
         hint: String,
     },
+    /// Who asks does not prove to be the plugin of this machine's agent.
+    #[error("the local endpoint needs the bridge's plugin token")]
+    PluginTokenNeeded,
     /// The share is frozen, or a quota is used up.
     #[error("the share takes nothing now: {reason}")]
     Refused {

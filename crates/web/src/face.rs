@@ -28,6 +28,7 @@ use crate::counted::Counted;
 use crate::date::date;
 use crate::hosts::Hosts;
 use crate::limits::WebLimits;
+use crate::local::Local;
 use crate::routes;
 use crate::source::Source;
 use crate::stall::Stalling;
@@ -72,6 +73,8 @@ pub struct Face {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) backend: Arc<dyn Backend>,
+    /// The local endpoint, where there is one.
+    pub(crate) local: Option<Arc<dyn Local>>,
     pub(crate) options: FaceOptions,
     pub(crate) budget: Budget,
     connections: Connections,
@@ -92,12 +95,23 @@ impl Peer {
 impl Face {
     /// The face of `backend`.
     pub fn new(backend: Arc<dyn Backend>, options: FaceOptions) -> Self {
+        Self::of(backend, None, options)
+    }
+
+    /// The face of a backend that has a local endpoint too: for a face on loopback.
+    pub fn with_local<B: Backend + Local>(backend: Arc<B>, options: FaceOptions) -> Self {
+        let local: Arc<dyn Local> = Arc::<B>::clone(&backend);
+        Self::of(backend, Some(local), options)
+    }
+
+    fn of(backend: Arc<dyn Backend>, local: Option<Arc<dyn Local>>, options: FaceOptions) -> Self {
         let limits = &options.limits;
         let budget = Budget::new(limits.held_bytes_max, limits.held_per_address_bytes_max);
         let connections =
             Connections::new(limits.connections_max, limits.connections_per_address_max);
         let inner = Arc::new(Inner {
             backend,
+            local,
             options,
             budget,
             connections,

@@ -14,6 +14,7 @@ use crate::answer::Refusal;
 use crate::body::Held;
 use crate::budget::Room;
 use crate::limits::WebLimits;
+use crate::local::LocalEvent;
 use crate::unambiguous::Unambiguous;
 
 /// What one value takes in memory, beyond its text.
@@ -49,23 +50,85 @@ pub(crate) struct Delete {
     secret: String,
 }
 
+/// `POST /local/sessions/{session}/events`.
+pub(crate) struct Events(Vec<Object<SentEvent>>);
+
+#[derive(Deserialize)]
+struct SentEvent {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    properties: Unambiguous,
+}
+
+/// A body that says nothing: `{}`.
+#[derive(Deserialize)]
+pub(crate) struct Nothing {}
+
 /// A body with a shape.
-pub(crate) trait Shape: DeserializeOwned + Send + 'static {
+pub(crate) trait Shape: Sized + Send + 'static {
     /// The shape, for who sent another one.
     const WORDS: &str;
+
+    /// Reads it.
+    fn read(json: &str) -> serde_json::Result<Self>;
+}
+
+fn object<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
+    serde_json::from_str(json).map(|Object(shape)| shape)
 }
 
 impl Shape for Create {
     const WORDS: &str = "expected `{\"sessionID\": STRING}`, each member once";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        object(json)
+    }
 }
 
 impl Shape for Sync {
     const WORDS: &str = "expected `{\"secret\": STRING, \"data\": [{\"type\": STRING, \"data\": \
                          ANY}]}`, each member once";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        object(json)
+    }
 }
 
 impl Shape for Delete {
     const WORDS: &str = "expected `{\"secret\": STRING}`, each member once";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        object(json)
+    }
+}
+
+impl Shape for Events {
+    const WORDS: &str = "expected `[{\"id\": STRING, \"type\": STRING, \"properties\": ANY}]`, each \
+                         member once";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json).map(Self)
+    }
+}
+
+impl Shape for Nothing {
+    const WORDS: &str = "expected `{}`";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        object(json)
+    }
+}
+
+impl Events {
+    pub(crate) fn events(self) -> Vec<LocalEvent> {
+        let event = |Object(sent): Object<SentEvent>| LocalEvent {
+            id: sent.id,
+            kind: sent.kind,
+            properties: sent.properties.0,
+        };
+        self.0.into_iter().map(event).collect()
+    }
 }
 
 impl Create {
@@ -145,8 +208,8 @@ fn parse_here<T: Shape>(values_max: usize, held: Held) -> Result<(T, Room), Refu
         let what = "a member has a name that JSON readers keep for themselves";
         return Err(Refusal::invalid(what, "name the member otherwise"));
     }
-    match serde_json::from_str::<Object<T>>(text) {
-        Ok(Object(shape)) => Ok((shape, room)),
+    match T::read(text) {
+        Ok(shape) => Ok((shape, room)),
         Err(error) => Err(unreadable::<T>(&error)),
     }
 }

@@ -10,7 +10,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{AUTHORIZATION, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use share_model::{ShareId, Slug};
 
@@ -21,7 +21,7 @@ use crate::face::{Inner, Peer};
 use crate::items::Items;
 use crate::request::{Create, Delete, Shape, Sync};
 use crate::token::HttpToken;
-use crate::{body, gate, page, request};
+use crate::{body, gate, local, page, request};
 
 /// What client libraries send and are answered with.
 const OPS_TYPE: &str = "application/vnd.share.ops";
@@ -53,6 +53,9 @@ pub(crate) fn router(face: Arc<Inner>) -> Router {
             .route(&format!("{base}/{{id}}/sync"), post(sync))
             .route(&format!("{base}/{{id}}/ops"), post(ops))
             .route(&format!("{base}/{{id}}/data"), data_route);
+    }
+    if face.local.is_some() {
+        router = router.merge(local::router());
     }
     router
         .method_not_allowed_fallback(answer::wrong_method)
@@ -203,28 +206,39 @@ fn elsewhere(url: &str) -> Result<Response, Refusal> {
     Ok(response)
 }
 
-async fn read<T: Shape>(face: &Inner, peer: Peer, request: Request) -> Result<(T, Room), Refusal> {
+/// Reads a request's body, and keeps room for what it says.
+pub(crate) async fn read<T: Shape>(
+    face: &Inner,
+    peer: Peer,
+    request: Request,
+) -> Result<(T, Room), Refusal> {
     let held = body::read(face, peer.source(), JSON_TYPE, request).await?;
     request::parse(&face.options.limits, held).await
 }
 
 fn asker(peer: Peer, headers: &HeaderMap) -> Asker {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let token = match (values.next(), values.next()) {
-        (Some(value), None) => bearer(value),
-        _ => None,
-    };
+    let value = only(headers, &AUTHORIZATION);
     Asker {
         address: peer.address,
-        token,
+        // What is no token of ours counts as none.
+        token: value.and_then(bearer).and_then(HttpToken::from_text),
     }
 }
 
-/// What is no token of ours counts as none.
-fn bearer(value: &HeaderValue) -> Option<HttpToken> {
+/// The value of a header that stands there once.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => value,
+        _ => None,
+    }
+}
+
+/// What stands behind `Bearer`.
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    is_bearer.then(|| HttpToken::from_text(token.trim()))?
+    is_bearer.then(|| token.trim())
 }
 
 /// What is no slug is the address of no share.

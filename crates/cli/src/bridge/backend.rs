@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use share_client::{
     Grouping, NewOp, OpenSession, Outbox, OutboxError, Registry, RegistryError, SessionName,
 };
 use share_model::seam::Entropy;
-use share_model::{FactoryRef, Origin, RequestId, Secret, ShareId, ShareRef, Slug};
+use share_model::{FactoryRef, Origin, RequestId, Secret, SecretHash, ShareId, ShareRef, Slug};
 use share_opencode::Item;
 use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
 use tokio::sync::{Mutex, Notify, watch};
@@ -33,6 +34,10 @@ pub(crate) struct Bridge {
     pub(super) shares: Arc<Shares>,
     pub(super) shares_max: usize,
     pub(super) values: Arc<Values>,
+    /// What the agent's plugin proves itself with.
+    pub(super) plugin_token: SecretHash,
+    pub(super) events_max: usize,
+    pub(super) drain_deadline_max: Duration,
     pub(super) url: Arc<PublicUrl>,
     pub(super) entropy: Arc<dyn Entropy>,
     /// Tells that a share is to be ended.
@@ -232,7 +237,7 @@ impl Bridge {
     }
 
     /// What the outbox's answer means to an agent.
-    fn not_taken(&self, error: OutboxError) -> BackendError {
+    pub(super) fn not_taken(&self, error: OutboxError) -> BackendError {
         match error {
             OutboxError::ShareGone { .. } => gone("the share was deleted on its server"),
             OutboxError::Full => {
@@ -253,7 +258,7 @@ impl Bridge {
     }
 }
 
-fn gone(reason: &str) -> BackendError {
+pub(super) fn gone(reason: &str) -> BackendError {
     BackendError::Gone {
         reason: reason.to_owned(),
     }

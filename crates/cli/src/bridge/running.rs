@@ -11,7 +11,9 @@ use share_client::{
     Route, TcpConnector,
 };
 use share_model::OwnerKey;
-use share_model::seam::{Clock, Files, SqliteSettings, SystemClock, SystemEntropy, SystemFiles};
+use share_model::seam::{
+    Clock, Entropy, Files, SqliteSettings, SystemClock, SystemEntropy, SystemFiles,
+};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -19,6 +21,7 @@ use super::backend::Bridge;
 use super::creating_link::CreatingLink;
 use super::endings::Endings;
 use super::limits::BridgeLimits;
+use super::plugin_token;
 use super::public_url::PublicUrl;
 use super::record::{End, Standing};
 use super::server::{ServerSide, Target};
@@ -89,6 +92,8 @@ impl RunningBridge {
                 tracing::info!(%error, "the server did not tell its public URL yet");
             }
         }
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let plugin_token = plugin_token::place(&options.state_file);
         let bridge = Arc::new(Bridge {
             target: options.target,
             outbox: outbox.clone(),
@@ -98,8 +103,11 @@ impl RunningBridge {
             shares,
             shares_max: options.limits.shares_max,
             values: Arc::new(Values::new(options.limits.values_bytes_max)),
+            plugin_token: plugin_token::open(&plugin_token, &SystemFiles, &*entropy)?,
+            events_max: options.limits.events_max,
+            drain_deadline_max: options.limits.drain_deadline_max,
             url,
-            entropy: Arc::new(SystemEntropy::default()),
+            entropy,
             wanted: Arc::new(Notify::new()),
             failure: watch::Sender::new(None),
             creating: tokio::sync::Mutex::default(),

@@ -9,7 +9,8 @@ use share_opencode::{Item, ItemError};
 use share_web::{Asker, Backend as _, BackendError, CreatedShare};
 use tokio::task::LocalSet;
 
-use super::{Bridge, BridgeLimits, BridgeOptions, RunningBridge, Target};
+use super::backend::Bridge;
+use super::{BridgeLimits, BridgeOptions, RunningBridge, Target};
 
 /// Nobody listens there.
 fn factory() -> FactoryRef {
@@ -21,7 +22,7 @@ fn factory() -> FactoryRef {
     text.parse().unwrap()
 }
 
-async fn start(folder: &Path, limits: BridgeLimits) -> RunningBridge {
+pub(super) async fn start(folder: &Path, limits: BridgeLimits) -> RunningBridge {
     let registry = folder.join("registry/registry.sqlite");
     let options = BridgeOptions {
         target: Target::Factory(factory()),
@@ -37,24 +38,28 @@ async fn start(folder: &Path, limits: BridgeLimits) -> RunningBridge {
     RunningBridge::start(options).await.unwrap()
 }
 
-async fn create(bridge: &Bridge) -> CreatedShare {
+pub(super) async fn create(bridge: &Bridge) -> CreatedShare {
     bridge.create(&Asker::default(), "ses_1").await.unwrap()
 }
 
-fn part(text: &str) -> Item {
+pub(super) fn part(text: &str) -> Item {
     Item {
         kind: "part".into(),
         data: json!({"id": "p", "messageID": "m", "type": "text", "text": text}),
     }
 }
 
-async fn sync(bridge: &Bridge, share: &CreatedShare, items: Vec<Item>) -> Result<(), BackendError> {
+pub(super) async fn sync(
+    bridge: &Bridge,
+    share: &CreatedShare,
+    items: Vec<Item>,
+) -> Result<(), BackendError> {
     bridge
         .sync(&Asker::default(), &share.id, &share.secret, items)
         .await
 }
 
-async fn rows(bridge: &Bridge) -> usize {
+pub(super) async fn rows(bridge: &Bridge) -> usize {
     bridge
         .outbox
         .rows(RowFilter::default(), None, 1000)

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use share_model::{Limits, Mutation, ShareId, json_bytes};
-use share_opencode::{Converter, Item, ItemError};
+use share_opencode::{Converter, Event, Growth, Item, ItemError};
+
+use super::told::Told;
 
 /// The values of all shares.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ struct Said {
     values: BTreeMap<String, Value>,
     bytes: u64,
     turn: u64,
+    told: Told,
 }
 
 /// The values of one share, while its items are converted. Dropped, they are forgotten.
@@ -38,6 +41,17 @@ pub(super) struct TakenValues {
     forgotten: u64,
     bytes: u64,
     converter: Converter,
+    /// What plugins told of it.
+    pub(super) told: Told,
+}
+
+/// What an event comes to.
+#[derive(Debug)]
+pub(super) enum Tells {
+    /// These mutations; none if the share says so already.
+    Changes(Vec<Mutation>),
+    /// Nothing, since it is not known what stands there: the part is wanted whole.
+    Wants { message: String, part: String },
 }
 
 impl Values {
@@ -52,14 +66,15 @@ impl Values {
     pub(super) fn take(&self, share: ShareId) -> TakenValues {
         let mut known = self.known();
         let said = known.shares.remove(&share);
-        let (values, bytes) = said
-            .map(|said| (said.values, said.bytes))
+        let (values, bytes, told) = said
+            .map(|said| (said.values, said.bytes, said.told))
             .unwrap_or_default();
         TakenValues {
             share,
             forgotten: known.forgotten,
             bytes,
             converter: Converter::from_values(values, Limits::DEFAULT),
+            told,
         }
     }
 
@@ -74,6 +89,7 @@ impl Values {
             values: taken.converter.into_values(),
             bytes: taken.bytes,
             turn: known.turn,
+            told: taken.told,
         };
         known.shares.insert(taken.share, said);
         known.keep_within(self.bytes_max);
@@ -107,18 +123,89 @@ impl TakenValues {
     /// If the item has no place in a document; nothing has changed then.
     pub(super) fn convert(&mut self, item: Item) -> Result<Vec<Mutation>, ItemError> {
         let keys = item.keys(&Limits::DEFAULT)?;
-        let before = self.bytes_of(&keys);
-        let mutations = self.converter.convert_guarded(item)?;
-        self.bytes = self.bytes.saturating_sub(before) + self.bytes_of(&keys);
+        match keys.as_slice() {
+            [key] if self.told.is_overtaken(key, &item.data) => Ok(Vec::new()),
+            _ => self.change(&keys, |converter| converter.convert_guarded(item)),
+        }
+    }
+
+    /// What an event of a plugin comes to.
+    ///
+    /// # Errors
+    ///
+    /// If what it says has no place in a document; nothing has changed then.
+    pub(super) fn tell(&mut self, event: Event) -> Result<Tells, ItemError> {
+        let mutations = match event {
+            Event::Items(items) => self.say(items)?,
+            Event::Delta(delta) => {
+                let keys = [delta.key()];
+                match self.change(&keys, |converter| converter.grow(&delta))? {
+                    Growth::Appended(mutation) => vec![mutation],
+                    Growth::Known => Vec::new(),
+                    Growth::Unknown => {
+                        let (message, part) = (delta.message, delta.part);
+                        return Ok(Tells::Wants { message, part });
+                    }
+                }
+            }
+            Event::MessageRemoved { message } => self.let_go(|it| it.remove_message(&message)),
+            Event::PartRemoved { message, part } => {
+                self.let_go(|it| it.remove_part(&message, &part))
+            }
+            Event::Other => Vec::new(),
+        };
+        Ok(Tells::Changes(mutations))
+    }
+
+    /// Checks all items before the first of them changes anything.
+    fn say(&mut self, items: Vec<Item>) -> Result<Vec<Mutation>, ItemError> {
+        for item in &items {
+            item.check(&Limits::DEFAULT)?;
+        }
+        let mut mutations = Vec::new();
+        for item in items {
+            let keys = item.keys(&Limits::DEFAULT)?;
+            if let [key] = keys.as_slice() {
+                self.told.say(key, &item.data);
+            }
+            mutations.extend(self.change(&keys, |converter| converter.convert_guarded(item))?);
+        }
         Ok(mutations)
+    }
+
+    fn let_go(&mut self, remove: impl FnOnce(&mut Converter) -> Vec<Mutation>) -> Vec<Mutation> {
+        let mutations = remove(&mut self.converter);
+        for mutation in &mutations {
+            if let Mutation::Remove { key } = mutation {
+                self.told.let_go(key);
+            }
+        }
+        let left = self.converter.entries();
+        self.bytes = left.map(|(key, value)| bytes_at(key, value)).sum();
+        mutations
+    }
+
+    fn change<T>(
+        &mut self,
+        keys: &[String],
+        change: impl FnOnce(&mut Converter) -> Result<T, ItemError>,
+    ) -> Result<T, ItemError> {
+        let before = self.bytes_of(keys);
+        let changed = change(&mut self.converter)?;
+        self.bytes = self.bytes.saturating_sub(before) + self.bytes_of(keys);
+        Ok(changed)
     }
 
     fn bytes_of(&self, keys: &[String]) -> u64 {
         let entries = keys.iter().map(|key| (key, self.converter.value(key)));
         entries
-            .filter_map(|(key, value)| Some(key.len() as u64 + json_bytes(value?)))
+            .filter_map(|(key, value)| Some(bytes_at(key, value?)))
             .sum()
     }
+}
+
+fn bytes_at(key: &str, value: &Value) -> u64 {
+    key.len() as u64 + json_bytes(value)
 }
 
 impl Known {

@@ -3,6 +3,7 @@
 mod install;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::bridge::{Bridge, BridgeLimits, BridgeOptions, RunningBridge, Target};
+use crate::bridge::{BridgeLimits, BridgeOptions, RunningBridge, Target, plugin_token_beside};
 use crate::error::CliError;
 use crate::http_arg::HttpArg;
 use crate::ref_arg::{self, AnyRef, RefArg};
@@ -82,13 +83,15 @@ async fn stand(args: StandArgs) -> Result<(), CliError> {
     let address = listener
         .local_addr()
         .map_err(|error| CliError::refused("learn the bridge's address").caused_by(error))?;
-    let running = RunningBridge::start(args.options()?).await?;
-    let backend: Arc<Bridge> = Arc::clone(&running.bridge);
-    let face = Face::new(backend, FaceOptions::new(Hosts::new().listening(address)));
+    let options = args.options()?;
+    let plugin_token = plugin_token_beside(&options.state_file);
+    let running = RunningBridge::start(options).await?;
+    let options = FaceOptions::new(Hosts::new().listening(address));
+    let face = Face::with_local(Arc::clone(&running.bridge), options);
     let drain = watch::Sender::new(false);
     let drained = drain.subscribe();
     let serving = tokio::spawn(async move { face.serve_tcp(listener, drained).await });
-    tell(address)?;
+    tell(address, &plugin_token)?;
     let failure = tokio::select! {
         _ = terminated.recv() => None,
         _ = interrupted.recv() => None,
@@ -105,9 +108,10 @@ async fn stand(args: StandArgs) -> Result<(), CliError> {
     }
 }
 
-fn tell(address: SocketAddr) -> Result<(), CliError> {
+fn tell(address: SocketAddr, plugin_token: &Path) -> Result<(), CliError> {
     ui::data(format!("bridge on http://{address}"))?;
     ui::note(format!("for opencode.json: {}", config_line(address)));
+    ui::note(format!("the plugin's token: {}", plugin_token.display()));
     Ok(())
 }
 

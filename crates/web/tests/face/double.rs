@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use share_model::{Document, Limits, Mutation, MutationError, Secret, SecretHash, ShareId, Slug};
 use share_opencode::{Item, ItemError};
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
+use share_web::{
+    Asker, Backend, BackendError, CreatedShare, Data, Drained, Local, LocalEvent, PluginCall,
+    Taken, WantedPart,
+};
 use tokio::sync::Semaphore;
 
 /// Calls that may pass before [`Memory::hold`].
@@ -28,6 +32,8 @@ struct State {
     elsewhere: Option<String>,
     ready: Option<String>,
     token: Option<SecretHash>,
+    told: Vec<(PluginCall, Vec<LocalEvent>)>,
+    waits: Vec<(bool, Duration)>,
 }
 
 #[derive(Debug)]
@@ -75,6 +81,16 @@ impl Memory {
     /// Creating needs this token from now on.
     pub(crate) fn ask_for(&self, token: &Secret) {
         self.lock().token = Some(token.hash());
+    }
+
+    /// What a plugin told, call by call.
+    pub(crate) fn told(&self) -> Vec<(PluginCall, Vec<LocalEvent>)> {
+        self.lock().told.clone()
+    }
+
+    /// How long a plugin waited, and whether for acks.
+    pub(crate) fn waits(&self) -> Vec<(bool, Duration)> {
+        self.lock().waits.clone()
     }
 
     /// Lets no call pass until [`Memory::release`].
@@ -214,6 +230,31 @@ impl Backend for Memory {
 
     async fn ready(&self) -> Result<(), String> {
         self.lock().ready.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait]
+impl Local for Memory {
+    async fn events(&self, of: PluginCall, events: Vec<LocalEvent>) -> Result<Taken, BackendError> {
+        self.begin("events").await?;
+        self.lock().told.push((of, events));
+        let (message, part) = ("m".to_owned(), "p".to_owned());
+        Ok(Taken {
+            wanted: vec![WantedPart { message, part }],
+            refused: Vec::new(),
+        })
+    }
+
+    async fn drained(
+        &self,
+        _: PluginCall,
+        is_acked: bool,
+        deadline: Duration,
+    ) -> Result<Drained, BackendError> {
+        self.begin("drained").await?;
+        self.lock().waits.push((is_acked, deadline));
+        let (drained, pending) = (true, 0);
+        Ok(Drained { drained, pending })
     }
 }
 

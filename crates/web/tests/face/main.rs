@@ -8,6 +8,7 @@ mod browsers;
 mod client;
 mod data;
 mod double;
+mod local;
 mod log;
 mod pages;
 mod routes;

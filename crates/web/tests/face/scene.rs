@@ -29,13 +29,25 @@ impl Scene {
 
     /// With other limits.
     pub(crate) async fn with(change: impl FnOnce(&mut WebLimits)) -> Self {
+        Self::of(change, |backend, options| Face::new(backend as _, options)).await
+    }
+
+    /// With a local endpoint.
+    pub(crate) async fn with_local() -> Self {
+        Self::of(|_| {}, Face::with_local).await
+    }
+
+    async fn of(
+        change: impl FnOnce(&mut WebLimits),
+        face: impl FnOnce(Arc<Memory>, FaceOptions) -> Face,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let hosts = Hosts::new().listening(address);
         let mut options = FaceOptions::new(hosts.public("https://share.example").unwrap());
         change(&mut options.limits);
         let backend = Arc::new(Memory::default());
-        let face = Face::new(Arc::clone(&backend) as _, options);
+        let face = face(Arc::clone(&backend), options);
         let (drain, drained) = watch::channel(false);
         let serving = tokio::spawn(async move { face.serve_tcp(listener, drained).await });
         Self {

@@ -6,7 +6,15 @@ use crate::tree::{Tree, folder_of, resolve};
 
 /// Folders of the tree; text in backticks that begins with one is a path.
 const FOLDERS: &[&str] = &[
-    ".ci/", "bench/", "crates/", "docker/", "docs/", "fuzz/", "schema/", "tests/",
+    ".ci/",
+    "bench/",
+    "crates/",
+    "docker/",
+    "docs/",
+    "fuzz/",
+    "integrations/",
+    "schema/",
+    "tests/",
 ];
 
 /// Characters of a placeholder or of code rather than of a path.
