@@ -55,8 +55,8 @@ async function show(html) {
   for (const { name, value } of page.body.attributes) document.body.setAttribute(name, value);
   document.body.dataset.access = "token";
   document.body.replaceChildren(...page.body.childNodes);
-  const script = page.querySelector('script[type="module"][src]');
-  const { start } = await import(script.getAttribute("src"));
+  // Not before its elements are there.
+  const { start } = await import("./page.js");
   start({ fetch: fetchWithToken });
 }
 
