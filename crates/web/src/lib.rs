@@ -24,6 +24,7 @@ mod source;
 mod stall;
 mod token;
 mod unambiguous;
+mod view;
 
 pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
 pub use face::{Face, FaceOptions};

@@ -170,10 +170,11 @@ async fn page_of(
     id: Id,
 ) -> Result<Response, Refusal> {
     let asker = asker(peer, headers);
-    let data = face.backend.data(&asker, &slug(id)?).await;
+    let slug = slug(id)?;
+    let data = face.backend.data(&asker, &slug).await;
     match data.map_err(Refusal::of_reading)? {
         Data::Document(document) => {
-            let html = page::transcript(&document, face.options.limits.page_bytes_max);
+            let html = page::transcript(&document, &slug);
             let mut room = face.budget.room(peer.source());
             room.grow(html.len())?;
             Ok(of_type(page::TYPE, room.keep(html.into())))
