@@ -25,7 +25,7 @@ pub(crate) fn written(history: HistoryId, cursor: Cursor) -> String {
 
 fn read(text: &str) -> Option<LogPosition> {
     let (history, cursor) = text.split_once(':')?;
-    let is_plain = cursor.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = history.len() == 32 && cursor.bytes().all(|byte| byte.is_ascii_digit());
     let cursor = cursor.parse().ok().filter(|_| is_plain)?;
     Some(LogPosition {
         history: Some(history.parse().ok()?),
