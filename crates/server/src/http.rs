@@ -13,6 +13,8 @@ mod credentials;
 mod cut;
 mod data;
 mod delete;
+mod follow;
+mod missed;
 mod options;
 mod redeeming;
 mod sync;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use share_model::{Document, Secret, ShareId, Slug};
 use share_opencode::{Item, ItemError};
 
+use crate::reader::{Opened, Reader};
 use crate::token::HttpToken;
 
 /// Who makes a request, as far as that is known.
@@ -126,6 +127,13 @@ pub trait Backend: Debug + Send + Sync + 'static {
     ///
     /// If there is no such share (any more).
     async fn data(&self, asker: &Asker, id: &Slug) -> Result<Data, BackendError>;
+
+    /// Opens a share to be read as it grows.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such share (any more), or it may not be read so.
+    async fn open(&self, asker: &Asker, reader: &Reader) -> Result<Opened, BackendError>;
 
     /// Deletes the share. Repeatable: who proves the secret of a share that is gone is told that it
     /// is done.

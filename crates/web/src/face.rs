@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use crate::assets::Assets;
 use crate::backend::Backend;
 use crate::budget::Budget;
 use crate::connections::{Connections, Seat};
@@ -28,9 +29,11 @@ use crate::counted::Counted;
 use crate::date::date;
 use crate::hosts::Hosts;
 use crate::limits::WebLimits;
+use crate::live::{Replays, Seats, Stages, Tasks};
 use crate::routes;
 use crate::source::Source;
 use crate::stall::Stalling;
+use crate::view::ViewLimits;
 
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
 /// connections that end give back.
@@ -74,8 +77,17 @@ pub(crate) struct Inner {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) options: FaceOptions,
     pub(crate) budget: Budget,
+    pub(crate) assets: Assets,
+    /// What is viewed.
+    pub(crate) stages: Arc<Stages>,
+    pub(crate) viewers: Seats,
+    pub(crate) replays: Replays,
     connections: Connections,
 }
+
+/// Becomes true when the face drains.
+#[derive(Debug, Clone)]
+pub(crate) struct Draining(pub(crate) watch::Receiver<bool>);
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -96,11 +108,21 @@ impl Face {
         let budget = Budget::new(limits.held_bytes_max, limits.held_per_address_bytes_max);
         let connections =
             Connections::new(limits.connections_max, limits.connections_per_address_max);
+        let tasks = Arc::<Tasks>::default();
+        let shown = (limits.live, ViewLimits::DEFAULT);
         let inner = Arc::new(Inner {
             backend,
-            options,
             budget,
             connections,
+            assets: Assets::new(),
+            stages: Stages::new(shown, Arc::clone(&options.clock), Arc::clone(&tasks)),
+            viewers: viewers(limits),
+            replays: Replays {
+                seats: Seats::new(limits.live.replays_max, limits.live.replays_per_address_max),
+                tasks,
+                limits: ViewLimits::DEFAULT,
+            },
+            options,
         });
         let router = routes::router(Arc::clone(&inner));
         Self { inner, router }
@@ -133,9 +155,10 @@ impl Face {
         let options = &self.inner.options;
         let (stall, linger) = (options.limits.write_stall, options.limits.linger);
         let io = Stalling::new(io, Arc::clone(&options.clock), stall, linger);
+        let draining = Draining(drain.clone());
         let serving = self.builder().serve_connection(
             TokioIo::new(io),
-            service_fn(|request| self.answer(&seat, peer, request)),
+            service_fn(|request| self.answer(&seat, (peer, draining.clone()), request)),
         );
         let mut serving = pin!(serving);
         let why = tokio::select! {
@@ -225,11 +248,12 @@ impl Face {
     async fn answer(
         &self,
         seat: &Seat,
-        peer: Peer,
+        (peer, draining): (Peer, Draining),
         mut request: http::Request<Incoming>,
     ) -> Result<http::Response<Counted<Body>>, io::Error> {
         let under_way = seat.under_way();
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(draining);
         let answer = TowerToHyperService::new(self.router.clone()).call(request);
         let Ok(mut response) = answer.await;
         if let Some(date) = date(self.inner.options.clock.now()) {
@@ -237,6 +261,17 @@ impl Face {
         }
         Ok(response.map(|body| Counted::new(body, under_way)))
     }
+}
+
+/// Places for viewers, who leave a quarter of the connections to others.
+fn viewers(limits: &WebLimits) -> Seats {
+    let most = |connections: usize| connections.div_ceil(4).saturating_mul(3);
+    let live = &limits.live;
+    Seats::new(
+        live.viewers_max.min(most(limits.connections_max)),
+        live.viewers_per_address_max
+            .min(most(limits.connections_per_address_max)),
+    )
 }
 
 /// What a connection comes to next.

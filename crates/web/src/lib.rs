@@ -6,6 +6,7 @@
 //! it leaves. No id, secret or body is in a log.
 
 mod answer;
+mod assets;
 mod backend;
 mod body;
 mod budget;
@@ -17,16 +18,25 @@ mod gate;
 mod hosts;
 mod items;
 mod limits;
-mod page;
+mod live;
+mod public;
+mod query;
+mod reader;
 mod request;
 mod routes;
+mod showing;
 mod source;
 mod stall;
 mod token;
 mod unambiguous;
+mod view;
 
 pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
 pub use face::{Face, FaceOptions};
 pub use hosts::{Hosts, PublicUrlError};
 pub use limits::WebLimits;
+pub use live::LiveLimits;
+pub use reader::{
+    End, Followed, Following, Opened, Readable, Reader, Replayed, Seen, Standing,
+};
 pub use token::HttpToken;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use share_model::{Secret, ShareId, Slug};
 use share_opencode::Item;
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
+use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Opened, Reader};
 
 use super::answers::unanswered;
 use super::options::{HttpCreate, HttpLimits};
@@ -81,6 +81,10 @@ impl Backend for HttpBackend {
 
     async fn data(&self, asker: &Asker, id: &Slug) -> Result<Data, BackendError> {
         self.read(asker, id).await
+    }
+
+    async fn open(&self, asker: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
+        self.open_share(asker, reader).await
     }
 
     async fn delete(&self, asker: &Asker, id: &Slug, secret: &Secret) -> Result<(), BackendError> {
