@@ -26,7 +26,7 @@ const CASE_MS = 120_000;
 const LOG_BYTES = 2000;
 const GROUPS = { live, replay, ending, hostile, private: privately, owner, reading };
 
-const USAGE = `node tests/browser/run.mjs --share PATH [--only WORDS] [--faults] [--pictures FOLDER] [--bench] [--install FOLDER] [--keep]`;
+const USAGE = `node tests/browser/run.mjs --share PATH [--only WORDS] [--faults] [--pictures FOLDER] [--bench] [--install FOLDER] [--assets FOLDER] [--keep]`;
 
 function options() {
   const { values } = parseArgs({
@@ -37,6 +37,7 @@ function options() {
       pictures: { type: "string" },
       bench: { type: "boolean", default: false },
       install: { type: "string" },
+      assets: { type: "string" },
       keep: { type: "boolean", default: false },
     },
   });
@@ -111,7 +112,7 @@ async function main() {
     const { chromium, axe } = install.packages(wanted.install ?? join(work, "npm"));
     const asRoot = process.getuid() === 0 ? ["--no-sandbox"] : [];
     browser = await chromium.launch({ executablePath: install.browser(), args: asRoot });
-    const settings = { browser, binary: wanted.share, axe };
+    const settings = { browser, binary: wanted.share, axe, assets: wanted.assets };
     const doing = wanted.bench ? bench.run : wanted.pictures ? pictures.take : playAll;
     failed = (await doing(settings, work, wanted)) ?? 0;
   } catch (error) {

@@ -59,11 +59,11 @@ export const CASES = [
   {
     play: an_unpublished_page_is_blank_at_once,
     faults: [
-      { file: "**/live-*.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;' },
+      { file: "**/live.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;' },
     ],
   },
   {
     play: what_ended_while_the_page_was_away_is_blank_when_it_is_back,
-    faults: [{ file: "**/live-*.js", from: "error.isFinal", to: "false" }],
+    faults: [{ file: "**/live.js", from: "error.isFinal", to: "false" }],
   },
 ];

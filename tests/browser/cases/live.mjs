@@ -108,20 +108,20 @@ async function server_killed_midway_leaves_no_gap_and_no_repeat(stage) {
 export const CASES = [
   {
     play: long_recording_is_shown_wholly,
-    faults: [{ file: "**/patches-*.js", from: "place.insertBefore(fresh,", to: "(id.endsWith('7') ? new DocumentFragment() : place).insertBefore(fresh," }],
+    faults: [{ file: "**/patches.js", from: "place.insertBefore(fresh,", to: "(id.endsWith('7') ? new DocumentFragment() : place).insertBefore(fresh," }],
   },
   {
     play: text_grows_token_by_token,
     faults: [
-      { file: "**/live-*.js", from: "for await (const event of events(body, heard)) {", to: "for await (const event of events(body, heard)) { await new Promise((go) => setTimeout(go, 400));" },
-      { file: "**/patches-*.js", from: "body.append(...fresh);", to: "body.replaceChildren(); setTimeout(() => body.append(...fresh), 5);" },
+      { file: "**/live.js", from: "for await (const event of events(body, heard)) {", to: "for await (const event of events(body, heard)) { await new Promise((go) => setTimeout(go, 400));" },
+      { file: "**/patches.js", from: "body.append(...fresh);", to: "body.replaceChildren(); setTimeout(() => body.append(...fresh), 5);" },
     ],
   },
   {
     play: server_killed_midway_leaves_no_gap_and_no_repeat,
     faults: [
-      { file: "**/live-*.js", from: "if (id) this.cursor = id;", to: "if (id) this.cursor = id.replace(/\\d+$/, (n) => Number(n) + 9);" },
-      { file: "**/live-*.js", from: "await this.#backOff();", to: "location.reload();" },
+      { file: "**/live.js", from: "if (id) this.cursor = id;", to: "if (id) this.cursor = id.replace(/\\d+$/, (n) => Number(n) + 9);" },
+      { file: "**/live.js", from: "await this.#backOff();", to: "location.reload();" },
     ],
   },
 ];

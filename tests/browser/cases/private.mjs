@@ -59,15 +59,15 @@ export const CASES = [
   {
     play: a_secret_is_in_no_address_and_in_no_header,
     faults: [
-      { file: "**/private-*.js", from: "fetch(OPEN,", to: "fetch(OPEN + '?ref=' + encodeURIComponent(ref)," },
-      { file: "**/private-*.js", from: 'headers: { "content-type": "application/json" }', to: 'headers: { "content-type": "application/json", "x-ref": ref }' },
+      { file: "**/private.js", from: "fetch(OPEN,", to: "fetch(OPEN + '?ref=' + encodeURIComponent(ref)," },
+      { file: "**/private.js", from: 'headers: { "content-type": "application/json" }', to: 'headers: { "content-type": "application/json", "x-ref": ref }' },
     ],
   },
   {
     play: a_revoked_grant_blanks_the_page,
     faults: [
-      { file: "**/private-*.js", from: "response.status !== 401", to: "true" },
-      { file: "**/live-*.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;' },
+      { file: "**/private.js", from: "response.status !== 401", to: "true" },
+      { file: "**/live.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;' },
     ],
   },
 ];

@@ -158,29 +158,29 @@ async function what_is_shown_can_be_copied(stage) {
 export const CASES = [
   {
     play: nothing_serious_for_axe,
-    faults: [{ file: "**/page-*.css", from: "--muted: light-dark(#585f69, #a1a9b5);", to: "--muted: light-dark(#b5b5b5, #555555);" }],
+    faults: [{ file: "**/page.css", from: "--muted: light-dark(#585f69, #a1a9b5);", to: "--muted: light-dark(#b5b5b5, #555555);" }],
   },
   {
     play: without_scripts_everything_can_be_read,
-    faults: [{ file: "**/page-*.css", from: "#session { display: block; }", to: "#session { display: none; }" }],
+    faults: [{ file: "**/page.css", from: "#session { display: block; }", to: "#session { display: none; }" }],
   },
   {
     play: a_phone_has_no_sideways_scrolling,
-    faults: [{ file: "**/page-*.css", from: "white-space: pre-wrap;\n  overflow-wrap: anywhere;", to: "white-space: pre; overflow: visible;" }],
+    faults: [{ file: "**/page.css", from: "white-space: pre-wrap;\n  overflow-wrap: anywhere;", to: "white-space: pre; overflow: visible;" }],
   },
   {
     play: following_keeps_to_the_end_until_the_reader_scrolls_up,
     faults: [
-      { file: "**/reading-*.js", from: "if (this.follows) this.#toEnd();\n    this.#told();", to: "this.#told();" },
-      { file: "**/reading-*.js", from: "this.follow(false);", to: "" },
+      { file: "**/reading.js", from: "if (this.follows) this.#toEnd();\n    this.#told();", to: "this.#told();" },
+      { file: "**/reading.js", from: "this.follow(false);", to: "" },
     ],
   },
   {
     play: keys_and_links_lead_to_messages,
-    faults: [{ file: "**/links-*.js", from: "fold.open = true;", to: "" }],
+    faults: [{ file: "**/links.js", from: "fold.open = true;", to: "" }],
   },
   {
     play: what_is_shown_can_be_copied,
-    faults: [{ file: "**/copying-*.js", from: "writeText(text)", to: 'writeText("")' }],
+    faults: [{ file: "**/copying.js", from: "writeText(text)", to: 'writeText("")' }],
   },
 ];

@@ -90,17 +90,17 @@ async function live_goes_on_where_it_was_left(stage) {
 export const CASES = [
   {
     play: a_replay_ends_with_what_the_live_page_shows,
-    faults: [{ file: "**/replay-*.js", from: "this.#next += 1;", to: "this.#next += this.#next === 40 ? 2 : 1;" }],
+    faults: [{ file: "**/replay.js", from: "this.#next += 1;", to: "this.#next += this.#next === 40 ? 2 : 1;" }],
   },
   {
     play: the_slider_goes_back_and_forth,
     faults: [
-      { file: "**/patches-*.js", from: "body.append(...old);", to: "body.append(...old.slice(1));" },
-      { file: "**/patches-*.js", from: "undos.reverse()", to: "undos" },
+      { file: "**/patches.js", from: "body.append(...old);", to: "body.append(...old.slice(1));" },
+      { file: "**/patches.js", from: "undos.reverse()", to: "undos" },
     ],
   },
   {
     play: live_goes_on_where_it_was_left,
-    faults: [{ file: "**/page-*.js", from: "this.#live.again();", to: "" }],
+    faults: [{ file: "**/page.js", from: "this.#live.again();", to: "" }],
   },
 ];
