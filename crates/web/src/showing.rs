@@ -102,7 +102,7 @@ pub(crate) async fn live(
         // By then who takes nothing of an answer has given its room back.
         room_wait: limits.write_stall * 2,
         drain: from.draining.0,
-        seat,
+        _seat: seat,
     };
     let viewer = Viewer::join(stage, seen, around);
     let viewer = viewer.ok_or_else(|| full("viewers of this share"))?;

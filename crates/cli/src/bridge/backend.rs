@@ -11,7 +11,7 @@ use share_client::{
 use share_model::seam::Entropy;
 use share_model::{FactoryRef, Origin, RequestId, Secret, ShareId, ShareRef, Slug};
 use share_opencode::Item;
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
+use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Opened, Reader};
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::public_url::PublicUrl;
@@ -125,6 +125,19 @@ impl Backend for Bridge {
             "{url}/api/share/{}/data",
             id.to_text()
         )))
+    }
+
+    /// Only the server shows what a share says, as for [`Bridge::data`].
+    async fn open(&self, asker: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
+        let Reader::Public(slug) = reader else {
+            return Err(BackendError::Unsupported {
+                what: "a private page",
+            });
+        };
+        match self.data(asker, slug).await? {
+            Data::Elsewhere(url) => Ok(Opened::Elsewhere(url)),
+            Data::Document(_) => Err(BackendError::Unsupported { what: "a page" }),
+        }
     }
 
     /// Answers also while the server is away; the deletion is honoured when it is there.

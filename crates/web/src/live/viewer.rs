@@ -51,7 +51,7 @@ pub(crate) struct Around {
     pub(crate) room_wait: Duration,
     pub(crate) drain: watch::Receiver<bool>,
     /// Whatever is to live as long as the viewer.
-    pub(crate) seat: Seat,
+    pub(crate) _seat: Seat,
 }
 
 struct Heartbeat(Sleep);
