@@ -64,9 +64,11 @@ const within = (ms, doing) => {
 async function play(one, settings, folder) {
   const stage = new Stage({ ...settings, folder, planted: one.planted });
   try {
-    return { said: await within(CASE_MS, one.play(stage)) };
+    const said = await within(CASE_MS, one.play(stage));
+    return { said };
   } catch (error) {
-    return { error };
+    const isThere = stage.isPlanted?.() ?? true;
+    return isThere ? { error } : { said: `there was nothing to plant it in (${error.message})` };
   } finally {
     await stage.end();
   }
@@ -85,7 +87,7 @@ async function told(one, settings, folder) {
   const holds = one.planted ? Boolean(error) : !error;
   const first = error && String(error.message).split("\n")[0].slice(0, 300);
   let words = said ?? first;
-  if (one.planted) words = error ? `found: ${first}` : "was not found";
+  if (one.planted) words = error ? `found: ${first}` : `was not found: ${said}`;
   console.log(`${holds ? "ok  " : "FAIL"} ${one.name} (${Math.round((Date.now() - began) / 1000)} s): ${words}`);
   if (!holds && error) console.log(`${error.stack}\n${lastWords(folder)}`);
   return holds;

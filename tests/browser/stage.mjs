@@ -27,7 +27,7 @@ export class Stage {
     const context = await this.browser.newContext({ viewport: VIEWPORT, colorScheme: "light", ...options });
     this.#contexts.push(context);
     if (this.assets) await context.route("**/assets/**", (route) => replace(route, this.assets));
-    if (this.planted) await plant(context, this.planted, this.assets);
+    if (this.planted) this.isPlanted = await plant(context, this.planted, this.assets);
     const page = await context.newPage();
     page.noted = await watched(page, context);
     return page;
@@ -45,16 +45,23 @@ async function replace(route, assets) {
   await route.fulfill({ response: await route.fetch(), body: inFolder(assets, route.request().url()) });
 }
 
-/** Puts a fault into what the server gives. */
-async function plant(context, { file, from, to, headers }, assets) {
-  await context.route(file, async (route) => {
-    const response = await route.fetch();
-    const isAsset = /^\/assets\//.test(new URL(route.request().url()).pathname);
-    const body = assets && isAsset ? inFolder(assets, route.request().url()) : await response.text();
-    if (from !== undefined && !body.includes(from)) throw new Error(`nothing to plant a fault at in ${route.request().url()}: ${from}`);
-    const changed = from === undefined ? body : body.replace(from, () => to);
-    await route.fulfill({ response, body: changed, headers: { ...response.headers(), ...headers } });
-  });
+/** Puts a fault into what the server gives, and perhaps another; what is returned says whether that was given. */
+async function plant(context, fault, assets) {
+  const missing = new Set([fault, ...(fault.also ? [fault.also] : [])]);
+  for (const file of new Set([...missing].map((one) => one.file))) {
+    const here = [...missing].filter((one) => one.file === file);
+    await context.route(file, async (route) => {
+      const response = await route.fetch();
+      const isAsset = new URL(route.request().url()).pathname.startsWith("/assets/");
+      let body = assets && isAsset ? inFolder(assets, route.request().url()) : await response.text();
+      for (const one of here) {
+        if (body.includes(one.from)) missing.delete(one);
+        body = body.replace(one.from, () => one.to);
+      }
+      await route.fulfill({ response, body, headers: { ...response.headers(), ...fault.headers } });
+    });
+  }
+  return () => missing.size === 0;
 }
 
 /** Notes what runs, is asked for, or goes wrong. */

@@ -38,7 +38,7 @@ class Page {
   #fold = button("Unfold", "unfold or fold all (u)", () => this.#foldAll());
   #toggle = button("Replay", "play the session again (r)", () => this.#toggleReplay());
   #play = button("Play", "play or pause (p)", () => (this.#replay.isPlaying ? this.#replay.pause() : this.#replay.play()));
-  #slider = element("input", { type: "range", id: "slider", "aria-label": "place in the session" });
+  #slider = element("input", { type: "range", id: "slider", max: 0, "aria-label": "place in the session" });
   #time = element("span", { id: "time" });
   #speed = element("select", { id: "speed", "aria-label": "speed" });
   #player = element("div", { id: "player", hidden: true }, this.#play, this.#slider, this.#time, this.#speed);
@@ -112,10 +112,12 @@ class Page {
     this.#reading.during(make);
   }
 
-  replay({ begin, place, isPlaying, words }) {
+  replay({ begin, place, isPlaying, isBusy, words }) {
     if (!this.#held) return;
     this.#play.textContent = isPlaying ? "Pause" : "Play";
     if (begin) Object.assign(this.#slider, { min: begin.cursor, max: begin.end_cursor, value: place.cursor });
+    this.#player.setAttribute("aria-busy", isBusy && !isPlaying);
+    this.#time.dataset.cursor = place?.cursor ?? "";
     this.#time.textContent = words ?? (place ? timeOf(place.at) : "");
     this.#slider.setAttribute("aria-valuetext", this.#time.textContent);
   }

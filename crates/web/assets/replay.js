@@ -29,6 +29,7 @@ export class Replay {
   #source = null;
   #reading = null;
   #connection = new AbortController();
+  #isBusy = false;
   /** Counts up with each command, so that an earlier one sees that it is over. */
   #turn = 0;
 
@@ -53,7 +54,7 @@ export class Replay {
 
   pause() {
     this.#turn += 1;
-    this.isPlaying = false;
+    [this.isPlaying, this.#isBusy] = [false, false];
     this.#tell();
   }
 
@@ -75,15 +76,16 @@ export class Replay {
 
   async #command(action) {
     const turn = (this.#turn += 1);
+    this.#isBusy = true;
     const isCurrent = () => turn === this.#turn;
     try {
       await action(isCurrent);
       if (!isCurrent()) return;
-      this.isPlaying = false;
+      [this.isPlaying, this.#isBusy] = [false, false];
       this.#tell();
     } catch (error) {
       if (!isCurrent()) return;
-      this.isPlaying = false;
+      [this.isPlaying, this.#isBusy] = [false, false];
       this.#source = null;
       this.#tell(error instanceof Refused && !error.isFinal ? "too many replays, try again later" : "the replay broke off");
     }
@@ -190,6 +192,6 @@ export class Replay {
   }
 
   #tell(words) {
-    this.page.replay({ begin: this.#begin, place: this.place, isPlaying: this.isPlaying, words });
+    this.page.replay({ begin: this.#begin, place: this.place, isPlaying: this.isPlaying, isBusy: this.#isBusy, words });
   }
 }

@@ -59,7 +59,7 @@ export const CASES = [
   {
     play: an_unpublished_page_is_blank_at_once,
     faults: [
-      { file: "**/live.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;' },
+      { file: "**/live.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;', also: { file: "**/live.js", from: "error.isFinal", to: "false" } },
     ],
   },
   {

@@ -137,7 +137,7 @@ export const CASES = [
     faults: [
       { file: "**/share/*", from: '<main id="session">', to: '<main id="session"><img src=x onerror="window.hacked=1">', headers: { "content-security-policy": "" } },
       { file: "**/share/*", from: '<main id="session">', to: '<main id="session"><img src=x onerror="window.hacked=1">' },
-      { file: "**/patches.js", from: "template.innerHTML = html;", to: "template.innerHTML = html.replaceAll('&lt;', '<').replaceAll('&gt;', '>');" },
+      { file: "**/elements.js", from: "template.innerHTML = html;", to: "template.innerHTML = html.replaceAll('&lt;img', '<img');" },
     ],
   },
 ];

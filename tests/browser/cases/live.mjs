@@ -14,8 +14,13 @@ export const isLive = (page) => until(() => page.evaluate(() => document.querySe
 /** Items that the page does not show as the share has them. */
 async function missing(page, items) {
   const shown = await page.evaluate(() => {
+    const textOf = (one) => {
+      const [nodes, texts] = [document.createTreeWalker(one, NodeFilter.SHOW_TEXT), []];
+      while (nodes.nextNode()) texts.push(nodes.currentNode.data);
+      return texts.join(" ");
+    };
     const all = [...document.querySelectorAll("#session .message, #session .part")];
-    return Object.fromEntries(all.map((one) => [one.id, one.textContent]));
+    return Object.fromEntries(all.map((one) => [one.id, textOf(one)]));
   });
   const lacking = [];
   for (const { type, data } of items) {
@@ -113,14 +118,20 @@ export const CASES = [
   {
     play: text_grows_token_by_token,
     faults: [
-      { file: "**/live.js", from: "for await (const event of events(body, heard)) {", to: "for await (const event of events(body, heard)) { await new Promise((go) => setTimeout(go, 400));" },
+      { file: "**/page.js", from: "this.change(() => apply(patches));", to: "(this.kept ??= []).push(...patches); clearTimeout(this.timer); this.timer = setTimeout(() => this.change(() => apply(this.kept.splice(0))), 500);" },
       { file: "**/patches.js", from: "body.append(...fresh);", to: "body.replaceChildren(); setTimeout(() => body.append(...fresh), 5);" },
     ],
   },
   {
     play: server_killed_midway_leaves_no_gap_and_no_repeat,
     faults: [
-      { file: "**/live.js", from: "if (id) this.cursor = id;", to: "if (id) this.cursor = id.replace(/\\d+$/, (n) => Number(n) + 9);" },
+      { file: "**/live.js", from: "await this.#backOff();", to: "return;" },
+      {
+        file: "**/live.js",
+        from: "this.#event(event);",
+        to: "if (!this.page.began) this.page.began = began; if (this.page.began === began || performance.now() - began > 1000) this.#event(event);",
+        also: { file: "**/patches.js", from: "body.childElementCount < from", to: "false" },
+      },
       { file: "**/live.js", from: "await this.#backOff();", to: "location.reload();" },
     ],
   },

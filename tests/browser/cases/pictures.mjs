@@ -31,14 +31,14 @@ async function long(stage) {
   await page.goto(share.url);
   await isLive(page);
   await page.keyboard.press("r");
-  await until(() => page.evaluate(() => document.querySelector("#slider").value > 20), "replay under way");
+  await until(() => page.evaluate(() => Number(document.querySelector("#slider").value) > 20), "replay under way");
   await page.keyboard.press("p");
   await page.evaluate(() => {
     const input = document.querySelector("#slider");
-    input.value = input.max / 3;
+    input.value = window.place = Math.floor(input.max / 3);
     input.dispatchEvent(new Event("input"));
   });
-  await until(() => page.evaluate(() => document.querySelectorAll(".message").length > 40), "third of the session");
+  await until(() => page.evaluate(() => Math.abs(document.querySelector("#slider").value - window.place) < 20), "third of the session");
   await page.evaluate(() => scrollTo(0, 0));
   return page;
 }
