@@ -27,6 +27,7 @@ use crate::budget::Budget;
 use crate::connections::{Connections, Seat};
 use crate::counted::Counted;
 use crate::date::date;
+use crate::hangup::Hangup;
 use crate::hosts::Hosts;
 use crate::limits::WebLimits;
 use crate::live::{Replays, Seats, Stages, Tasks};
@@ -85,9 +86,13 @@ pub(crate) struct Inner {
     connections: Connections,
 }
 
-/// Becomes true when the face drains.
+/// The connection that brings a request, for an answer that takes long.
 #[derive(Debug, Clone)]
-pub(crate) struct Draining(pub(crate) watch::Receiver<bool>);
+pub(crate) struct Line {
+    /// Becomes true when the face drains.
+    pub(crate) drain: watch::Receiver<bool>,
+    pub(crate) hangup: Hangup,
+}
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -153,12 +158,16 @@ impl Face {
             }
         };
         let options = &self.inner.options;
-        let (stall, linger) = (options.limits.write_stall, options.limits.linger);
-        let io = Stalling::new(io, Arc::clone(&options.clock), stall, linger);
-        let draining = Draining(drain.clone());
+        let bounds = (options.limits.write_stall, options.limits.linger);
+        let hangup = Hangup::default();
+        let io = Stalling::new(io, Arc::clone(&options.clock), bounds, hangup.clone());
+        let line = Line {
+            drain: drain.clone(),
+            hangup,
+        };
         let serving = self.builder().serve_connection(
             TokioIo::new(io),
-            service_fn(|request| self.answer(&seat, (peer, draining.clone()), request)),
+            service_fn(|request| self.answer(&seat, (peer, line.clone()), request)),
         );
         let mut serving = pin!(serving);
         let why = tokio::select! {
@@ -248,12 +257,12 @@ impl Face {
     async fn answer(
         &self,
         seat: &Seat,
-        (peer, draining): (Peer, Draining),
+        (peer, line): (Peer, Line),
         mut request: http::Request<Incoming>,
     ) -> Result<http::Response<Counted<Body>>, io::Error> {
         let under_way = seat.under_way();
         request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(draining);
+        request.extensions_mut().insert(line);
         let answer = TowerToHyperService::new(self.router.clone()).call(request);
         let Ok(mut response) = answer.await;
         if let Some(date) = date(self.inner.options.clock.now()) {

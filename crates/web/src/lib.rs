@@ -15,6 +15,7 @@ mod counted;
 mod date;
 mod face;
 mod gate;
+mod hangup;
 mod hosts;
 mod items;
 mod limits;

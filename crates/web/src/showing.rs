@@ -11,7 +11,7 @@ use share_model::LogPosition;
 
 use crate::answer::{Refusal, of_type};
 use crate::backend::BackendError;
-use crate::face::{Draining, Inner, Peer};
+use crate::face::{Inner, Line, Peer};
 use crate::{gate, view};
 use crate::live::{Around, At, Viewer};
 use crate::reader::Readable;
@@ -30,7 +30,7 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 #[derive(Debug, Clone)]
 pub(crate) struct From {
     pub(crate) peer: Peer,
-    pub(crate) draining: Draining,
+    pub(crate) line: Line,
 }
 
 /// Where the streams of a page are, and all that the share says.
@@ -101,8 +101,8 @@ pub(crate) async fn live(
         source,
         // By then who takes nothing of an answer has given its room back.
         room_wait: limits.write_stall * 2,
-        drain: from.draining.0,
-        _seat: seat,
+        drain: from.line.drain,
+        _held: (seat, from.line.hangup.watch()),
     };
     let viewer = Viewer::join(stage, seen, around);
     let viewer = viewer.ok_or_else(|| full("viewers of this share"))?;
@@ -118,7 +118,7 @@ pub(crate) async fn replay(
     let seat = face.replays.seats.take(from.peer.source());
     let seat = seat.ok_or_else(|| full("replays"))?;
     let replayed = share.replay().await.map_err(Refusal::of_reading)?;
-    let body = face.replays.body(replayed, seat, from.draining.0);
+    let body = face.replays.body(replayed, (seat, from.line.hangup.watch()), from.line.drain);
     Ok(streamed(LINES_TYPE, body))
 }
 

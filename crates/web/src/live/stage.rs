@@ -268,7 +268,7 @@ impl Stage {
                 let head = Place::At(state.ring.head());
                 Look::Whole(state.whole(self.history)?, head)
             }
-            After::Nothing if count != Some(state.count) => Look::Count(state.count),
+            After::Nothing if count.unwrap_or(0) != state.count => Look::Count(state.count),
             After::Nothing => Look::Nothing,
         })
     }

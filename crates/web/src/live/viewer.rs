@@ -17,6 +17,7 @@ use super::limits::LiveLimits;
 use super::seats::Seat;
 use super::stage::{Ended, Joined, Look, Place, Stage};
 use crate::budget::Budget;
+use crate::hangup::Watching;
 use crate::source::Source;
 
 /// How long to wait before room for a whole page is asked for again.
@@ -50,8 +51,8 @@ pub(crate) struct Around {
     /// How long a whole page may wait for room.
     pub(crate) room_wait: Duration,
     pub(crate) drain: watch::Receiver<bool>,
-    /// Whatever is to live as long as the viewer.
-    pub(crate) _seat: Seat,
+    /// As long as the viewer views.
+    pub(crate) _held: (Seat, Watching),
 }
 
 struct Heartbeat(Sleep);

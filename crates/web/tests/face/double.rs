@@ -1,14 +1,18 @@
 //! A backend that keeps shares in memory, counts its calls, and fails when it is told to.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use share_model::{Document, Limits, Mutation, MutationError, Secret, SecretHash, ShareId, Slug};
+use share_model::{
+    Limits, Mutation, MutationError, Refusal, RefusalCode, Secret, SecretHash, ShareId, Slug,
+};
 use share_opencode::{Item, ItemError};
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
+use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Opened, Reader};
 use tokio::sync::Semaphore;
+
+use crate::following::{Growing, Open};
 
 /// Calls that may pass before [`Memory::hold`].
 const OPEN: usize = 1 << 20;
@@ -33,8 +37,7 @@ struct State {
 #[derive(Debug)]
 struct Share {
     secret: SecretHash,
-    /// `None`: deleted.
-    document: Option<Document>,
+    growing: Growing,
 }
 
 impl Default for Memory {
@@ -95,16 +98,21 @@ impl Memory {
             Slug::from_bytes([number; 16]),
             Secret::from_bytes([number; 32]),
         );
-        let mut document = Document::default();
+        let growing = Growing::default();
         for (key, json) in entries {
-            put(&mut document, (*key).into(), (*json).into()).unwrap();
+            put(&growing, (*key).into(), (*json).into()).unwrap();
         }
         let share = Share {
             secret: secret.hash(),
-            document: Some(document),
+            growing,
         };
         state.shares.insert(*slug.expose(), share);
         (slug, secret)
+    }
+
+    /// The share behind a slug.
+    pub(crate) fn growing(&self, slug: &Slug) -> Growing {
+        self.lock().shares[slug.expose()].growing.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,14 +136,22 @@ impl State {
     }
 }
 
-fn put(document: &mut Document, key: String, json: String) -> Result<(), MutationError> {
-    document.apply(
-        &Mutation::Put {
-            key: key.into(),
-            json: json.into(),
-        },
-        &Limits::DEFAULT,
-    )
+/// Puts a value into a share.
+pub(crate) fn put(share: &Growing, key: String, json: String) -> Result<(), MutationError> {
+    let (key, json) = (key.into(), json.into());
+    apply(share, Mutation::Put { key, json })
+}
+
+/// Changes a share.
+pub(crate) fn apply(share: &Growing, mutation: Mutation) -> Result<(), MutationError> {
+    let mut document = share.document();
+    document.apply(&mutation, &Limits::DEFAULT)?;
+    share.append(mutation, document);
+    Ok(())
+}
+
+fn gone() -> Refusal {
+    Refusal::new(RefusalCode::Gone, "it was deleted")
 }
 
 #[async_trait]
@@ -168,22 +184,21 @@ impl Backend for Memory {
         self.begin("sync").await?;
         let mut state = self.lock();
         let share = state.opened(id, secret)?;
-        let gone = BackendError::Gone {
-            reason: "it was deleted".into(),
-        };
-        let mut document = share.document.clone().ok_or(gone)?;
+        if let Some(refusal) = share.growing.ended() {
+            let reason = refusal.message;
+            return Err(BackendError::Gone { reason });
+        }
         for (index, item) in items.into_iter().enumerate() {
             let entries = item.into_entries(&Limits::DEFAULT);
             let entries = entries.map_err(|source| BackendError::Item { index, source })?;
             for (key, value) in entries {
-                let put = put(&mut document, key.clone(), value.to_string());
+                let put = put(&share.growing, key.clone(), value.to_string());
                 put.map_err(|error| BackendError::Item {
                     index,
                     source: item_error(key, &error),
                 })?;
             }
         }
-        share.document = Some(document);
         Ok(())
     }
 
@@ -195,16 +210,38 @@ impl Backend for Memory {
         }
         let share = state.shares.get(id.expose());
         let share = share.ok_or(BackendError::NotFound)?;
-        let gone = BackendError::Gone {
-            reason: "it was deleted".into(),
-        };
-        share.document.clone().map(Data::Document).ok_or(gone)
+        match share.growing.ended() {
+            Some(refusal) => Err(BackendError::Gone {
+                reason: refusal.message,
+            }),
+            None => Ok(Data::Document(share.growing.document())),
+        }
     }
 
     async fn delete(&self, _: &Asker, id: &Slug, secret: &Secret) -> Result<(), BackendError> {
         self.begin("delete").await?;
-        self.lock().opened(id, secret)?.document = None;
+        let share = self.lock().opened(id, secret)?.growing.clone();
+        share.end(gone()).await;
         Ok(())
+    }
+
+    async fn open(&self, _: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
+        self.begin("open").await?;
+        let state = self.lock();
+        if let Some(url) = &state.elsewhere {
+            return Ok(Opened::Elsewhere(url.clone()));
+        }
+        let Reader::Public(slug) = reader else {
+            return Err(BackendError::NotFound);
+        };
+        let share = state.shares.get(slug.expose());
+        let share = share.ok_or(BackendError::NotFound)?.growing.clone();
+        if let Some(refusal) = share.ended() {
+            let reason = refusal.message;
+            return Err(BackendError::Gone { reason });
+        }
+        let slug = slug.clone();
+        Ok(Opened::Here(Arc::new(Open { share, slug })))
     }
 
     async fn ops(&self, _: &Asker, share: ShareId, call: Bytes) -> Result<Bytes, BackendError> {
