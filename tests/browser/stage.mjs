@@ -1,6 +1,7 @@
 // What a case plays on: a folder, a server, and pages of a browser that note what they should not do.
 
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 
 import { Server } from "./share.mjs";
 
@@ -10,9 +11,9 @@ export class Stage {
   #contexts = [];
   #servers = [];
 
-  /** @param planted a fault in an asset: `{file, from, to}` */
-  constructor({ browser, binary, folder, axe, planted = null, screenshots = null }) {
-    Object.assign(this, { browser, binary, folder, axe, planted, screenshots });
+  /** @param planted a fault in what the server gives @param assets a folder whose scripts take the place of the binary's */
+  constructor({ browser, binary, folder, axe, assets = null, planted = null }) {
+    Object.assign(this, { browser, binary, folder, axe, assets, planted });
   }
 
   async server() {
@@ -25,7 +26,8 @@ export class Stage {
   async page(options = {}) {
     const context = await this.browser.newContext({ viewport: VIEWPORT, colorScheme: "light", ...options });
     this.#contexts.push(context);
-    if (this.planted) await plant(context, this.planted);
+    if (this.assets) await context.route("**/assets/**", (route) => replace(route, this.assets));
+    if (this.planted) await plant(context, this.planted, this.assets);
     const page = await context.newPage();
     page.noted = await watched(page, context);
     return page;
@@ -37,11 +39,18 @@ export class Stage {
   }
 }
 
+const inFolder = (assets, url) => readFileSync(join(assets, basename(new URL(url).pathname)), "utf8");
+
+async function replace(route, assets) {
+  await route.fulfill({ response: await route.fetch(), body: inFolder(assets, route.request().url()) });
+}
+
 /** Puts a fault into what the server gives. */
-async function plant(context, { file, from, to, headers }) {
+async function plant(context, { file, from, to, headers }, assets) {
   await context.route(file, async (route) => {
     const response = await route.fetch();
-    const body = await response.text();
+    const isAsset = /^\/assets\//.test(new URL(route.request().url()).pathname);
+    const body = assets && isAsset ? inFolder(assets, route.request().url()) : await response.text();
     if (from !== undefined && !body.includes(from)) throw new Error(`nothing to plant a fault at in ${route.request().url()}: ${from}`);
     const changed = from === undefined ? body : body.replace(from, () => to);
     await route.fulfill({ response, body: changed, headers: { ...response.headers(), ...headers } });

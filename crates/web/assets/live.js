@@ -11,6 +11,8 @@ import { Refused, events, opened, pause } from "./streams.js";
 const SILENCE_MS_MAX = 45_000;
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 15_000;
+/** A connection that lived so long was a good one. */
+const GOOD_MS = 5_000;
 
 /** Keeps the page at the share's newest state, over any number of connections. */
 export class Live {
@@ -20,9 +22,10 @@ export class Live {
   isHeld = false;
   #failures = 0;
   #connection = new AbortController();
+  #hurry = new AbortController();
   #ended = false;
 
-  /** @param {Access} access @param {Page} page */
+  /** @param {import("./page.js").Access} access @param {string} url @param {?string} cursor @param page who is told */
   constructor(access, url, cursor, page) {
     Object.assign(this, { access, url, cursor, page });
   }
@@ -35,16 +38,17 @@ export class Live {
         await this.#connected(connection);
       } catch (error) {
         if (error instanceof Misfit) this.cursor = null;
-        if (error instanceof Refused && error.isFinal) this.end("This session is not shared any more.");
+        if (error instanceof Refused && error.isFinal) this.end("");
       }
       connection.abort();
-      if (!this.#ended && !connection.isWanted) await this.#backOff();
+      if (!this.#ended && !this.#hurry.signal.aborted) await this.#backOff();
+      this.#hurry = new AbortController();
     }
   }
 
   /** Connects again at once, from the cursor. */
   again() {
-    this.#connection.isWanted = true;
+    this.#hurry.abort();
     this.#connection.abort();
   }
 
@@ -65,10 +69,11 @@ export class Live {
       const from = this.cursor ? `?after=${encodeURIComponent(this.cursor)}` : "";
       const body = await opened(this.access, this.url + from, connection.signal);
       this.page.status("live");
+      const began = performance.now();
       for await (const event of events(body, heard)) {
         if (connection.signal.aborted) return;
         this.#event(event);
-        this.#failures = 0;
+        if (performance.now() - began > GOOD_MS) this.#failures = 0;
       }
     } finally {
       clearTimeout(timer);
@@ -87,6 +92,6 @@ export class Live {
   async #backOff() {
     const most = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++);
     this.page.status("away");
-    await pause(RETRY_MS_MIN / 2 + Math.random() * most);
+    await pause(RETRY_MS_MIN / 2 + Math.random() * most, this.#hurry.signal);
   }
 }

@@ -14,10 +14,13 @@ import { Replay } from "./replay.js";
 
 /** @typedef {{fetch(url: string, signal: AbortSignal): Promise<Response>}} Access How the share is reached. */
 
+/** A session that something happened to so lately is followed from the beginning. */
+const NEW_MS = 120_000;
 const SPEEDS = [1, 2, 5, 10, 20, 50];
 const button = (label, title, onclick) => element("button", { type: "button", title, onclick }, label);
 const timeOf = (ms) => new Date(ms).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const STATUS = { connecting: "connecting…", live: "live", away: "away, trying again…", replay: "replay", ended: "ended" };
+const STATUS = { connecting: "connecting…", live: "live", away: "away, trying again…", replay: "replay" };
+const ENDED = "This session is not shared any more.";
 const THEMES = ["auto", "light", "dark"];
 
 function themed(theme) {
@@ -36,12 +39,12 @@ class Page {
   #toggle = button("Replay", "play the session again (r)", () => this.#toggleReplay());
   #play = button("Play", "play or pause (p)", () => (this.#replay.isPlaying ? this.#replay.pause() : this.#replay.play()));
   #slider = element("input", { type: "range", id: "slider", "aria-label": "place in the session" });
-  #time = element("output", { id: "time" });
+  #time = element("span", { id: "time" });
   #speed = element("select", { id: "speed", "aria-label": "speed" });
   #player = element("div", { id: "player", hidden: true }, this.#play, this.#slider, this.#time, this.#speed);
   #help = element("dialog", { id: "help", "aria-label": "keys" });
   #reading = new Reading((follows, hasNews) => this.#showReading(follows, hasNews));
-  /** The live page, while another one is shown. */
+  /** The live page, and where it was read, while another one is shown. */
   #held = null;
   #wanted = linked();
   #keys = {
@@ -65,9 +68,9 @@ class Page {
     this.#replay = new Replay(access, replay, this);
     this.#build();
     this.#listen();
-    reveal(this.#wanted);
-    const isNew = Date.now() - Number(lastAt) < 120_000;
+    const isNew = Date.now() - Number(lastAt) < NEW_MS;
     this.#reading.follow(isNew && !this.#wanted);
+    this.#reveal();
     this.#live.run();
   }
 
@@ -85,10 +88,7 @@ class Page {
   news(patches, isReset) {
     if (isReset) this.#reading.keep();
     this.change(() => apply(patches));
-    if (this.#wanted && byId(this.#wanted)) {
-      if (isReset) reveal(this.#wanted);
-      this.#wanted = "";
-    }
+    this.#reveal();
   }
 
   end(words) {
@@ -96,10 +96,14 @@ class Page {
     this.#replay.close();
     takeContent();
     this.#help.close();
-    this.#bar.hidden = true;
-    document.title = words;
-    document.body.append(element("p", { id: "notice", role: "alert" }, words));
-    document.body.dataset.state = "ended";
+    document.title = ENDED;
+    byId("top").hidden = true;
+    content.session.append(element("p", { id: "notice", role: "alert" }, ENDED, element("br"), element("small", {}, words)));
+  }
+
+  /** Goes where the address means, once, as soon as it is there. */
+  #reveal() {
+    if (this.#wanted && reveal(this.#wanted)) this.#wanted = "";
   }
 
   // Told by the replay.
@@ -112,8 +116,8 @@ class Page {
     if (!this.#held) return;
     this.#play.textContent = isPlaying ? "Pause" : "Play";
     if (begin) Object.assign(this.#slider, { min: begin.cursor, max: begin.end_cursor, value: place.cursor });
-    this.#time.value = words ?? (place ? timeOf(place.at) : "");
-    this.#slider.setAttribute("aria-valuetext", this.#time.value);
+    this.#time.textContent = words ?? (place ? timeOf(place.at) : "");
+    this.#slider.setAttribute("aria-valuetext", this.#time.textContent);
   }
 
   // Done by the reader.
@@ -121,14 +125,15 @@ class Page {
   #toggleReplay() {
     if (this.#held) {
       this.#replay.close();
-      putContent(this.#held);
+      putContent(this.#held.content);
+      scrollTo(0, this.#held.top);
       this.#held = null;
       this.#live.isHeld = false;
       // What came meanwhile was left; the stream brings it from the cursor on.
       this.#live.again();
     } else {
       this.#live.isHeld = true;
-      this.#held = takeContent();
+      this.#held = { top: scrollY, content: takeContent() };
       this.#replay.play();
     }
     this.#player.hidden = !this.#held;
@@ -162,12 +167,16 @@ class Page {
 
   #build() {
     const theme = button("", "light or dark", () => {
-      const next = THEMES[(THEMES.indexOf(theme.textContent) + 1) % THEMES.length];
-      theme.textContent = localStorage.theme = next;
-      themed(next);
+      const next = THEMES[(THEMES.indexOf(theme.dataset.theme) + 1) % THEMES.length];
+      localStorage.theme = next;
+      show(next);
     });
-    theme.textContent = THEMES.includes(localStorage.theme) ? localStorage.theme : "auto";
-    themed(theme.textContent);
+    const show = (name) => {
+      theme.dataset.theme = name;
+      theme.textContent = `◐ ${name}`;
+      themed(name);
+    };
+    show(THEMES.includes(localStorage.theme) ? localStorage.theme : "auto");
     this.#speed.append(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === this.#replay.speed)));
     const buttons = element("div", { id: "buttons" }, this.#news, this.#follow, this.#fold, this.#toggle, theme,
       button("?", "keys", () => this.#help.showModal()));
@@ -184,11 +193,12 @@ class Page {
     for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, offerCopies);
     addEventListener("hashchange", () => {
       this.#reading.follow(false);
-      reveal(linked());
+      this.#wanted = linked();
+      this.#reveal();
     });
     addEventListener("keydown", (event) => {
       const isTyping = event.target.closest?.("input, select, textarea, dialog");
-      if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping || byId("top").hidden) return;
       this.#keys[event.key]?.[1]();
     });
   }

@@ -87,6 +87,13 @@ const APPLY = {
     return () => node.replaceData(from, node.length - from, cut);
   },
 
+  swap({ swap: id, html }) {
+    const [old, fresh] = [known(id), single(html)];
+    keepFolds(old, fresh);
+    old.replaceWith(fresh);
+    return () => fresh.replaceWith(old);
+  },
+
   remove: ({ remove: id }) => detach(known(id)),
 
   clear() {

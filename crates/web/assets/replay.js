@@ -32,7 +32,7 @@ export class Replay {
   /** Counts up with each command, so that an earlier one sees that it is over. */
   #turn = 0;
 
-  /** @param {Access} access @param {Page} page */
+  /** @param {import("./page.js").Access} access @param {string} url @param page who is told */
   constructor(access, url, page) {
     Object.assign(this, { access, url, page });
   }
@@ -69,8 +69,8 @@ export class Replay {
   close() {
     this.#turn += 1;
     this.#connection.abort();
-    this.#source = null;
-    this.#steps = [];
+    [this.#source, this.#begin, this.#base] = [null, null, null];
+    [this.#steps, this.#next] = [[], 0];
   }
 
   async #command(action) {
@@ -104,17 +104,13 @@ export class Replay {
   /** Shows the session's beginning, from a new stream. */
   async #restart() {
     this.#connection.abort();
-    this.#connection = new AbortController();
-    const body = await opened(this.access, this.url, this.#connection.signal);
-    const source = lines(body, () => {});
+    const { signal } = (this.#connection = new AbortController());
+    const source = lines(await opened(this.access, this.url, signal), () => {});
     const { begin, patches } = JSON.parse((await source.next()).value);
+    signal.throwIfAborted();
     this.page.change(() => apply([{ clear: true }, ...patches]));
-    this.#source = source;
-    this.#begin = begin;
-    this.#base = { at: begin.at, cursor: begin.cursor };
-    this.#steps = [];
-    this.#next = 0;
-    this.#reading = null;
+    [this.#source, this.#begin, this.#base] = [source, begin, { at: begin.at, cursor: begin.cursor }];
+    [this.#steps, this.#next, this.#reading] = [[], 0, null];
     this.#tell();
   }
 

@@ -59,16 +59,17 @@ export async function opened(access, url, signal) {
   return response.body;
 }
 
-/** Waits, or until the machine is on the network again. */
-export function pause(ms) {
+/** Waits, but not once there is a network again, or a hurry. */
+export function pause(ms, hurry) {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      window.removeEventListener("online", done);
+      removeEventListener("online", done);
       resolve();
     };
     const timer = setTimeout(done, ms);
-    window.addEventListener("online", done);
+    addEventListener("online", done);
+    hurry.addEventListener("abort", done, { once: true });
   });
 }
 
