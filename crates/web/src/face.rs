@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use share_model::seam::{Clock, SystemClock};
+use share_model::seam::{Clock, Entropy, SystemClock, SystemEntropy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -34,6 +34,7 @@ use crate::live::{Replays, Seats, Stages, Tasks};
 use crate::routes;
 use crate::source::Source;
 use crate::stall::Stalling;
+use crate::tokens::Tokens;
 use crate::view::ViewLimits;
 
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
@@ -52,6 +53,8 @@ pub struct FaceOptions {
     pub limits: WebLimits,
     /// Waits for it.
     pub clock: Arc<dyn Clock>,
+    /// Makes viewing tokens.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl FaceOptions {
@@ -61,6 +64,7 @@ impl FaceOptions {
             hosts,
             limits: WebLimits::DEFAULT,
             clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
         }
     }
 }
@@ -83,6 +87,7 @@ pub(crate) struct Inner {
     pub(crate) stages: Arc<Stages>,
     pub(crate) viewers: Seats,
     pub(crate) replays: Replays,
+    pub(crate) tokens: Tokens,
     connections: Connections,
 }
 
@@ -127,6 +132,10 @@ impl Face {
                 tasks,
                 limits: ViewLimits::DEFAULT,
             },
+            tokens: Tokens::new(
+                (Arc::clone(&options.clock), Arc::clone(&options.entropy)),
+                (limits.live.tokens_max, limits.live.token_idle),
+            ),
             options,
         });
         let router = routes::router(Arc::clone(&inner));

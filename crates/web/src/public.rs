@@ -69,7 +69,7 @@ pub(crate) async fn live(
     match find(&face, &asker(peer, &headers), reader, "/live").await? {
         Found::Here(share) => {
             let seen = seen_by(&headers, query.as_deref());
-            showing::live(&face, &share, seen, From { peer, line }).await
+            showing::live(&face, &share, seen, From::public(peer, line)).await
         }
         Found::Elsewhere(response) => Ok(response),
     }
@@ -84,7 +84,7 @@ pub(crate) async fn replay(
 ) -> Result<Response, Refusal> {
     let reader = Reader::Public(routes::slug(id)?);
     match find(&face, &asker(peer, &headers), reader, "/replay").await? {
-        Found::Here(share) => showing::replay(&face, &share, From { peer, line }).await,
+        Found::Here(share) => showing::replay(&face, &share, From::public(peer, line)).await,
         Found::Elsewhere(response) => Ok(response),
     }
 }

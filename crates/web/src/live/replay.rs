@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tracing::error;
 
 use super::event::Change;
-use super::seats::{Seat, Seats};
+use super::held::Held;
+use super::seats::Seats;
 use super::stage::{StageError, boundless};
 use super::tasks::Tasks;
-use crate::hangup::Watching;
 use crate::reader::{End, Following, Replayed};
 use crate::view::{View, ViewLimits};
 
@@ -83,7 +83,7 @@ struct Pieces {
     cut: watch::Receiver<Option<Bytes>>,
     is_over: bool,
     drain: watch::Receiver<bool>,
-    _held: (Seat, Watching),
+    _held: Held,
 }
 
 impl Replays {
@@ -92,7 +92,7 @@ impl Replays {
     pub(crate) fn body(
         &self,
         replayed: Replayed,
-        held: (Seat, Watching),
+        held: Held,
         drain: watch::Receiver<bool>,
     ) -> Body {
         let (sender, pieces) = mpsc::channel(1);

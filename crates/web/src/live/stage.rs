@@ -121,6 +121,8 @@ impl Stage {
         limits: &LiveLimits,
     ) -> Result<Self, StageError> {
         let held = held(&standing.document, limits);
+        let of_view = view.bytes().saturating_add(limits.ring_bytes_max);
+        let held = held.max(of_view);
         room.grow(held)?;
         let state = State {
             document: standing.document,

@@ -13,11 +13,10 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::event;
+use super::held::Held;
 use super::limits::LiveLimits;
-use super::seats::Seat;
 use super::stage::{Ended, Joined, Look, Place, Stage};
 use crate::budget::Budget;
-use crate::hangup::Watching;
 use crate::source::Source;
 
 /// How long to wait before room for a whole page is asked for again.
@@ -52,7 +51,7 @@ pub(crate) struct Around {
     pub(crate) room_wait: Duration,
     pub(crate) drain: watch::Receiver<bool>,
     /// As long as the viewer views.
-    pub(crate) _held: (Seat, Watching),
+    pub(crate) _held: Held,
 }
 
 struct Heartbeat(Sleep);

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use share_model::{
-    Limits, Mutation, MutationError, Refusal, RefusalCode, Secret, SecretHash, ShareId, Slug,
+    Cursor, Cut, Epoch, GrantId, GrantInfo, Limits, Mutation, MutationError, Origin, OriginKind,
+    Refusal, RefusalCode, Rights, Secret, SecretHash, ShareId, Slug, UnixMs, Usage,
 };
 use share_opencode::{Item, ItemError};
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Opened, Reader};
+use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader};
 use tokio::sync::Semaphore;
 
 use crate::following::{Growing, Open};
@@ -129,10 +130,42 @@ impl Memory {
 }
 
 impl State {
+    /// The share that a proof opens: by its secret, whatever its grant.
+    fn administered(&self, by: &Proof) -> Result<Growing, BackendError> {
+        let share = self.shares.get(&by.share.to_bytes());
+        let share = share.filter(|share| share.secret == by.secret);
+        share
+            .map(|share| share.growing.clone())
+            .ok_or(BackendError::NotFound)
+    }
+
     fn opened(&mut self, id: &Slug, secret: &Secret) -> Result<&mut Share, BackendError> {
         let share = self.shares.get_mut(id.expose());
         let share = share.filter(|share| share.secret == secret.hash());
         share.ok_or(BackendError::NotFound)
+    }
+}
+
+fn granted(id: GrantId) -> GrantInfo {
+    GrantInfo {
+        id,
+        rights: Rights::ALL,
+        epoch: Epoch::new(1),
+        created_at: UnixMs::new(1),
+        expires_at: None,
+        label: "a label".into(),
+        parent: None,
+        origin: Origin::new(OriginKind::User, "ann".into(), 9).unwrap(),
+        sealed_for: None,
+        published: false,
+        revoked_at: None,
+        sessions: 0,
+        viewers: 0,
+        usage: Usage {
+            last_redeemed_at: Some(UnixMs::new(2)),
+            last_read_at: Some(UnixMs::new(3)),
+            ..Usage::default()
+        },
     }
 }
 
@@ -225,22 +258,53 @@ impl Backend for Memory {
         Ok(())
     }
 
+    async fn govern(&self, _: &Asker, by: &Proof) -> Result<Governed, BackendError> {
+        self.begin("govern").await?;
+        self.lock().administered(by)?;
+        Ok(Governed {
+            share: by.share,
+            title: "Mend the roof".into(),
+            cursor: Cursor::new(7),
+            created_at: UnixMs::new(1),
+            is_frozen: false,
+            grants: vec![granted(by.grant)],
+        })
+    }
+
+    async fn revoke(&self, _: &Asker, by: &Proof, _: GrantId) -> Result<Cut, BackendError> {
+        self.begin("revoke").await?;
+        let share = self.lock().administered(by)?;
+        let refusal = Refusal::new(RefusalCode::Revoked, "the grant was revoked");
+        share.end(refusal).await;
+        Ok(Cut {
+            grants: 1,
+            viewers: 1,
+            ..Cut::default()
+        })
+    }
+
     async fn open(&self, _: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
         self.begin("open").await?;
         let state = self.lock();
         if let Some(url) = &state.elsewhere {
             return Ok(Opened::Elsewhere(url.clone()));
         }
-        let Reader::Public(slug) = reader else {
-            return Err(BackendError::NotFound);
+        let (share, slug) = match reader {
+            Reader::Public(slug) => {
+                let share = state.shares.get(slug.expose());
+                let share = share.ok_or(BackendError::NotFound)?;
+                (share.growing.clone(), slug.clone())
+            }
+            // A share's slug is its id too.
+            Reader::Granted(by) => {
+                let slug = Slug::from_bytes(by.share.to_bytes());
+                (state.administered(by)?, slug)
+            }
         };
-        let share = state.shares.get(slug.expose());
-        let share = share.ok_or(BackendError::NotFound)?.growing.clone();
         if let Some(refusal) = share.ended() {
             let reason = refusal.message;
             return Err(BackendError::Gone { reason });
         }
-        let slug = slug.clone();
         Ok(Opened::Here(Arc::new(Open { share, slug })))
     }
 

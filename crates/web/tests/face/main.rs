@@ -12,6 +12,7 @@ mod following;
 mod live;
 mod log;
 mod pages;
+mod private;
 mod replaying;
 mod routes;
 mod scene;
