@@ -14,6 +14,7 @@ mod cut;
 mod data;
 mod delete;
 mod follow;
+mod governing;
 mod missed;
 mod options;
 mod redeeming;

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use share_model::seam::{Clock, SystemClock};
+use share_model::seam::{Clock, Entropy, SystemClock, SystemEntropy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -27,12 +27,14 @@ use crate::budget::Budget;
 use crate::connections::{Connections, Seat};
 use crate::counted::Counted;
 use crate::date::date;
+use crate::hangup::Hangup;
 use crate::hosts::Hosts;
 use crate::limits::WebLimits;
 use crate::live::{Replays, Seats, Stages, Tasks};
 use crate::routes;
 use crate::source::Source;
 use crate::stall::Stalling;
+use crate::tokens::Tokens;
 use crate::view::ViewLimits;
 
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
@@ -51,6 +53,8 @@ pub struct FaceOptions {
     pub limits: WebLimits,
     /// Waits for it.
     pub clock: Arc<dyn Clock>,
+    /// Makes viewing tokens.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl FaceOptions {
@@ -60,6 +64,7 @@ impl FaceOptions {
             hosts,
             limits: WebLimits::DEFAULT,
             clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
         }
     }
 }
@@ -82,12 +87,17 @@ pub(crate) struct Inner {
     pub(crate) stages: Arc<Stages>,
     pub(crate) viewers: Seats,
     pub(crate) replays: Replays,
+    pub(crate) tokens: Tokens,
     connections: Connections,
 }
 
-/// Becomes true when the face drains.
+/// The connection that brings a request, for an answer that takes long.
 #[derive(Debug, Clone)]
-pub(crate) struct Draining(pub(crate) watch::Receiver<bool>);
+pub(crate) struct Line {
+    /// Becomes true when the face drains.
+    pub(crate) drain: watch::Receiver<bool>,
+    pub(crate) hangup: Hangup,
+}
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +132,10 @@ impl Face {
                 tasks,
                 limits: ViewLimits::DEFAULT,
             },
+            tokens: Tokens::new(
+                (Arc::clone(&options.clock), Arc::clone(&options.entropy)),
+                (limits.live.tokens_max, limits.live.token_idle),
+            ),
             options,
         });
         let router = routes::router(Arc::clone(&inner));
@@ -153,12 +167,16 @@ impl Face {
             }
         };
         let options = &self.inner.options;
-        let (stall, linger) = (options.limits.write_stall, options.limits.linger);
-        let io = Stalling::new(io, Arc::clone(&options.clock), stall, linger);
-        let draining = Draining(drain.clone());
+        let bounds = (options.limits.write_stall, options.limits.linger);
+        let hangup = Hangup::default();
+        let io = Stalling::new(io, Arc::clone(&options.clock), bounds, hangup.clone());
+        let line = Line {
+            drain: drain.clone(),
+            hangup,
+        };
         let serving = self.builder().serve_connection(
             TokioIo::new(io),
-            service_fn(|request| self.answer(&seat, (peer, draining.clone()), request)),
+            service_fn(|request| self.answer(&seat, (peer, line.clone()), request)),
         );
         let mut serving = pin!(serving);
         let why = tokio::select! {
@@ -248,12 +266,12 @@ impl Face {
     async fn answer(
         &self,
         seat: &Seat,
-        (peer, draining): (Peer, Draining),
+        (peer, line): (Peer, Line),
         mut request: http::Request<Incoming>,
     ) -> Result<http::Response<Counted<Body>>, io::Error> {
         let under_way = seat.under_way();
         request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(draining);
+        request.extensions_mut().insert(line);
         let answer = TowerToHyperService::new(self.router.clone()).call(request);
         let Ok(mut response) = answer.await;
         if let Some(date) = date(self.inner.options.clock.now()) {

@@ -15,10 +15,13 @@ mod counted;
 mod date;
 mod face;
 mod gate;
+mod hangup;
 mod hosts;
 mod items;
 mod limits;
 mod live;
+mod owner;
+mod private;
 mod public;
 mod query;
 mod reader;
@@ -28,15 +31,16 @@ mod showing;
 mod source;
 mod stall;
 mod token;
+mod tokens;
 mod unambiguous;
 mod view;
 
-pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
+pub use backend::{Asker, Backend, BackendError, CreatedShare, Data, Governed};
 pub use face::{Face, FaceOptions};
 pub use hosts::{Hosts, PublicUrlError};
 pub use limits::WebLimits;
 pub use live::LiveLimits;
 pub use reader::{
-    End, Followed, Following, Opened, Readable, Reader, Replayed, Seen, Standing,
+    End, Followed, Following, Opened, Proof, Readable, Reader, Replayed, Seen, Standing,
 };
 pub use token::HttpToken;

@@ -10,6 +10,7 @@
 //! whoever ended the authority is answered.
 
 mod event;
+mod held;
 mod limits;
 mod position;
 mod replay;
@@ -21,6 +22,7 @@ mod stages;
 mod tasks;
 mod viewer;
 
+pub(crate) use held::Held;
 pub use limits::LiveLimits;
 pub(crate) use position::seen_by;
 pub(crate) use replay::Replays;

@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use crate::answer::Refusal;
 use crate::backend::Asker;
-use crate::face::{Draining, Inner, Peer};
+use crate::face::{Inner, Line, Peer};
 use crate::live::seen_by;
 use crate::reader::{Opened, Readable, Reader};
 use crate::routes::{self, Id, asker, elsewhere};
@@ -60,7 +60,7 @@ async fn page_of(
 /// `GET /share/{id}/live`.
 pub(crate) async fn live(
     State(face): Face,
-    (Extension(peer), Extension(draining)): (Extension<Peer>, Extension<Draining>),
+    (Extension(peer), Extension(line)): (Extension<Peer>, Extension<Line>),
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     id: Id,
@@ -69,7 +69,7 @@ pub(crate) async fn live(
     match find(&face, &asker(peer, &headers), reader, "/live").await? {
         Found::Here(share) => {
             let seen = seen_by(&headers, query.as_deref());
-            showing::live(&face, &share, seen, From { peer, draining }).await
+            showing::live(&face, &share, seen, From::public(peer, line)).await
         }
         Found::Elsewhere(response) => Ok(response),
     }
@@ -78,13 +78,13 @@ pub(crate) async fn live(
 /// `GET /share/{id}/replay`.
 pub(crate) async fn replay(
     State(face): Face,
-    (Extension(peer), Extension(draining)): (Extension<Peer>, Extension<Draining>),
+    (Extension(peer), Extension(line)): (Extension<Peer>, Extension<Line>),
     headers: HeaderMap,
     id: Id,
 ) -> Result<Response, Refusal> {
     let reader = Reader::Public(routes::slug(id)?);
     match find(&face, &asker(peer, &headers), reader, "/replay").await? {
-        Found::Here(share) => showing::replay(&face, &share, From { peer, draining }).await,
+        Found::Here(share) => showing::replay(&face, &share, From::public(peer, line)).await,
         Found::Elsewhere(response) => Ok(response),
     }
 }

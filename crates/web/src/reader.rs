@@ -16,15 +16,20 @@ use crate::backend::BackendError;
 pub enum Reader {
     /// By its public address.
     Public(Slug),
-    /// By a grant of it, with the hash of the secret that proves it.
-    Granted {
-        /// The share.
-        share: ShareId,
-        /// The grant.
-        grant: GrantId,
-        /// What its secret is known by.
-        secret: SecretHash,
-    },
+    /// By a grant of it.
+    Granted(Proof),
+}
+
+/// A grant of a share, and what its secret is known by: it proves the grant to the server that has the
+/// share.
+#[derive(Debug, Clone, Copy)]
+pub struct Proof {
+    /// The share.
+    pub share: ShareId,
+    /// The grant.
+    pub grant: GrantId,
+    /// Of the grant's secret.
+    pub secret: SecretHash,
 }
 
 /// What [`Backend::open`](crate::Backend::open) gives.

@@ -16,12 +16,11 @@ use share_model::{ShareId, Slug};
 
 use crate::answer::{self, Refusal, json, of_type};
 use crate::backend::{Asker, BackendError, Data};
-use crate::budget::Room;
 use crate::face::{Inner, Peer};
 use crate::items::Items;
-use crate::request::{Create, Delete, Shape, Sync};
+use crate::request::{Create, Delete, Sync, read};
 use crate::token::HttpToken;
-use crate::{body, gate, public, request};
+use crate::{body, gate, owner, private, public};
 
 /// What client libraries send and are answered with.
 const OPS_TYPE: &str = "application/vnd.share.ops";
@@ -40,6 +39,13 @@ pub(crate) fn router(face: Arc<Inner>) -> Router {
         .route("/healthz", get(health))
         .route("/api/openapi.json", get(openapi))
         .route("/api/doc", get(openapi))
+        .route("/", get(owner::frame))
+        .route("/owner/share", post(owner::share))
+        .route("/owner/revoke", post(owner::revoke))
+        .route("/private", get(private::frame))
+        .route("/private/open", post(private::open))
+        .route("/private/live", get(private::live))
+        .route("/private/replay", get(private::replay))
         .route("/assets/{hash}/{name}", get(asset))
         .route("/share/{id}", get(public::show))
         .route("/share/{id}/live", get(public::live))
@@ -188,11 +194,6 @@ pub(crate) fn elsewhere(url: &str) -> Result<Response, Refusal> {
     let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
     response.headers_mut().insert(LOCATION, url);
     Ok(response)
-}
-
-async fn read<T: Shape>(face: &Inner, peer: Peer, request: Request) -> Result<(T, Room), Refusal> {
-    let held = body::read(face, peer.source(), JSON_TYPE, request).await?;
-    request::parse(&face.options.limits, held).await
 }
 
 pub(crate) fn asker(peer: Peer, headers: &HeaderMap) -> Asker {

@@ -11,10 +11,11 @@ use share_model::LogPosition;
 
 use crate::answer::{Refusal, of_type};
 use crate::backend::BackendError;
-use crate::face::{Draining, Inner, Peer};
+use crate::face::{Inner, Line, Peer};
 use crate::{gate, view};
-use crate::live::{Around, At, Viewer};
+use crate::live::{Around, At, Held, Viewer};
 use crate::reader::Readable;
+use crate::tokens::InUse;
 use crate::view::{Frame, View, ViewLimits};
 
 /// What an event stream is.
@@ -27,10 +28,23 @@ const LINES_TYPE: &str = "application/x-ndjson";
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// From where a request comes, and what its streams end with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct From {
     pub(crate) peer: Peer,
-    pub(crate) draining: Draining,
+    pub(crate) line: Line,
+    /// What opened the stream, if that runs out.
+    pub(crate) token: Option<InUse>,
+}
+
+impl From {
+    /// From whoever has a public address.
+    pub(crate) fn public(peer: Peer, line: Line) -> Self {
+        Self {
+            peer,
+            line,
+            token: None,
+        }
+    }
 }
 
 /// Where the streams of a page are, and all that the share says.
@@ -101,8 +115,8 @@ pub(crate) async fn live(
         source,
         // By then who takes nothing of an answer has given its room back.
         room_wait: limits.write_stall * 2,
-        drain: from.draining.0,
-        _seat: seat,
+        drain: from.line.drain,
+        _held: Held::new(seat, &from.line.hangup, from.token),
     };
     let viewer = Viewer::join(stage, seen, around);
     let viewer = viewer.ok_or_else(|| full("viewers of this share"))?;
@@ -118,13 +132,26 @@ pub(crate) async fn replay(
     let seat = face.replays.seats.take(from.peer.source());
     let seat = seat.ok_or_else(|| full("replays"))?;
     let replayed = share.replay().await.map_err(Refusal::of_reading)?;
-    let body = face.replays.body(replayed, seat, from.draining.0);
+    let held = Held::new(seat, &from.line.hangup, from.token);
+    let body = face.replays.body(replayed, held, from.line.drain);
     Ok(streamed(LINES_TYPE, body))
 }
 
 /// A page of ours.
 pub(crate) fn html(body: impl Into<Body>) -> Response {
     as_page(of_type(view::TYPE, body))
+}
+
+/// A page that its script fills, with words for who runs none.
+pub(crate) fn frame(face: &Inner, kind: &'static str, script: &str, words: &'static str) -> Response {
+    let head = face.assets.head("page.css", Some(script));
+    html(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"robots\" content=\"noindex, nofollow\">\n<title>Shared sessions</title>\n\
+         {head}</head>\n<body data-kind=\"{kind}\">\n<noscript><p>{words}</p></noscript>\n\
+         </body>\n</html>\n"
+    ))
 }
 
 /// The page that tells of a refusal.

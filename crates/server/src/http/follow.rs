@@ -9,7 +9,7 @@ use share_web::{
 use tokio::sync::watch;
 use tracing::info;
 
-use super::answers::{failed, refused};
+use super::answers::{answered, failed, refused};
 use super::backend::HttpBackend;
 use super::missed::missed;
 use crate::fault::Fault;
@@ -55,11 +55,10 @@ impl HttpBackend {
                 let by = (slug.grant(), slug.hash());
                 self.redeem(asker, slug.grant(), by).await
             }
-            Reader::Granted {
-                share,
-                grant,
-                secret,
-            } => self.redeem_known(asker, *share, (*grant, *secret)).await,
+            Reader::Granted(by) => {
+                let proof = (by.grant, by.secret);
+                self.redeem_known(asker, by.share, proof).await
+            }
         };
         let proven = answered(proven)?;
         proven.opened.redeemed.map_err(refused)?;
@@ -271,8 +270,4 @@ impl Following for LogFollowing {
     fn served(&self, cursor: Cursor) {
         self.progress.served(cursor);
     }
-}
-
-fn answered<T>(outcome: Outcome<T>) -> Result<T, BackendError> {
-    outcome.map_err(|fault| failed(&fault))?.map_err(refused)
 }

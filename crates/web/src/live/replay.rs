@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tracing::error;
 
 use super::event::Change;
-use super::seats::{Seat, Seats};
+use super::held::Held;
+use super::seats::Seats;
 use super::stage::{StageError, boundless};
 use super::tasks::Tasks;
 use crate::reader::{End, Following, Replayed};
@@ -82,7 +83,7 @@ struct Pieces {
     cut: watch::Receiver<Option<Bytes>>,
     is_over: bool,
     drain: watch::Receiver<bool>,
-    _seat: Seat,
+    _held: Held,
 }
 
 impl Replays {
@@ -91,7 +92,7 @@ impl Replays {
     pub(crate) fn body(
         &self,
         replayed: Replayed,
-        seat: Seat,
+        held: Held,
         drain: watch::Receiver<bool>,
     ) -> Body {
         let (sender, pieces) = mpsc::channel(1);
@@ -103,7 +104,7 @@ impl Replays {
             cut,
             is_over: false,
             drain,
-            _seat: seat,
+            _held: held,
         };
         Body::from_stream(unfold(body, |mut body| async move {
             let piece = body.next().await?;

@@ -52,11 +52,6 @@ impl Ring {
         self.head
     }
 
-    /// Bytes of what is held.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Takes the event that leads from the head to `to`; the oldest ones may go.
     pub(super) fn push(&mut self, text: Bytes, to: Cursor) {
         self.bytes += text.len() + EVENT_BYTES;
@@ -143,6 +138,6 @@ mod tests {
         assert_eq!((after(&ring, 3), after(&ring, 4)), (None, Some((9999, 5))));
         push(&mut ring, 10, 6);
         assert_eq!((after(&ring, 4), after(&ring, 5)), (None, Some((10, 6))));
-        assert_eq!(ring.bytes(), EVENT_BYTES + 10);
+        assert_eq!(ring.bytes, EVENT_BYTES + 10);
     }
 }

@@ -121,6 +121,8 @@ impl Stage {
         limits: &LiveLimits,
     ) -> Result<Self, StageError> {
         let held = held(&standing.document, limits);
+        let of_view = view.bytes().saturating_add(limits.ring_bytes_max);
+        let held = held.max(of_view);
         room.grow(held)?;
         let state = State {
             document: standing.document,
@@ -268,7 +270,7 @@ impl Stage {
                 let head = Place::At(state.ring.head());
                 Look::Whole(state.whole(self.history)?, head)
             }
-            After::Nothing if count != Some(state.count) => Look::Count(state.count),
+            After::Nothing if count.unwrap_or(0) != state.count => Look::Count(state.count),
             After::Nothing => Look::Nothing,
         })
     }

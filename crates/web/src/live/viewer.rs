@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::event;
+use super::held::Held;
 use super::limits::LiveLimits;
-use super::seats::Seat;
 use super::stage::{Ended, Joined, Look, Place, Stage};
 use crate::budget::Budget;
 use crate::source::Source;
@@ -50,8 +50,8 @@ pub(crate) struct Around {
     /// How long a whole page may wait for room.
     pub(crate) room_wait: Duration,
     pub(crate) drain: watch::Receiver<bool>,
-    /// Whatever is to live as long as the viewer.
-    pub(crate) _seat: Seat,
+    /// As long as the viewer views.
+    pub(crate) _held: Held,
 }
 
 struct Heartbeat(Sleep);
