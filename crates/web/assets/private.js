@@ -6,7 +6,6 @@
  */
 
 const OPEN = "/private/open";
-
 const KEPT = "private-ref";
 
 /** A link to a message takes the ref's place in the address; this tab still has it then. */

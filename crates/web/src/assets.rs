@@ -12,11 +12,12 @@ macro_rules! sources {
 }
 
 /// As they lie in the source.
-const SOURCES: [(&str, &str); 11] = sources![
+const SOURCES: [(&str, &str); 12] = sources![
     "copying.js",
     "elements.js",
     "links.js",
     "live.js",
+    "owner.js",
     "page.css",
     "page.js",
     "patches.js",
