@@ -413,7 +413,7 @@ async fn viewers_are_bounded_in_all_of_a_stage_and_of_an_address() {
 }
 
 #[tokio::test]
-async fn viewers_leave_a_quarter_of_the_connections_to_others() {
+async fn viewers_leave_connections_to_others() {
     let scene = Scene::with(|limits| limits.connections_per_address_max = 4).await;
     let (slug, _) = begun(&scene);
     let at = scene.page_at(&slug).await;
