@@ -451,6 +451,9 @@ async fn the_description_names_each_route_and_no_other() {
             .await;
         assert_ne!(answer.status, 405, "{route}");
         let is_file = path.starts_with("/assets/");
-        assert!(is_file || !answer.text().contains("nothing at this path"), "{route}");
+        assert!(
+            is_file || !answer.text().contains("nothing at this path"),
+            "{route}"
+        );
     }
 }
