@@ -5,9 +5,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use share_model::{
-    Cursor, Cut, Document, GrantId, GrantInfo, Secret, ShareId, Slug, UnixMs,
-};
+use share_model::{Cursor, Cut, Document, GrantId, GrantInfo, Secret, ShareId, Slug, UnixMs};
 use share_opencode::{Item, ItemError};
 
 use crate::reader::{Opened, Proof, Reader};
@@ -150,12 +148,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// If there is no such share or grant, or the grant `by` may not end it.
-    async fn revoke(
-        &self,
-        asker: &Asker,
-        by: &Proof,
-        grant: GrantId,
-    ) -> Result<Cut, BackendError>;
+    async fn revoke(&self, asker: &Asker, by: &Proof, grant: GrantId) -> Result<Cut, BackendError>;
 
     /// Deletes the share. Repeatable: who proves the secret of a share that is gone is told that it
     /// is done.

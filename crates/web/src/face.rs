@@ -281,14 +281,14 @@ impl Face {
     }
 }
 
-/// Places for viewers, who leave a quarter of the connections to others.
+/// Places for viewers, who leave connections to others: of all of them a quarter, of an address's own
+/// an eighth.
 fn viewers(limits: &WebLimits) -> Seats {
-    let most = |connections: usize| connections.div_ceil(4).saturating_mul(3);
     let live = &limits.live;
+    let (all, own) = (limits.connections_max, limits.connections_per_address_max);
     Seats::new(
-        live.viewers_max.min(most(limits.connections_max)),
-        live.viewers_per_address_max
-            .min(most(limits.connections_per_address_max)),
+        live.viewers_max.min(all - all.div_ceil(4)),
+        live.viewers_per_address_max.min(own - own.div_ceil(8)),
     )
 }
 

@@ -90,12 +90,7 @@ pub(crate) async fn replay(
 }
 
 /// Opens a share; `below`: what is asked for, below its page.
-async fn find(
-    face: &Inner,
-    asker: &Asker,
-    reader: Reader,
-    below: &str,
-) -> Result<Found, Refusal> {
+async fn find(face: &Inner, asker: &Asker, reader: Reader, below: &str) -> Result<Found, Refusal> {
     let opened = face.backend.open(asker, &reader).await;
     Ok(match opened.map_err(Refusal::of_reading)? {
         Opened::Here(share) => Found::Here(share),

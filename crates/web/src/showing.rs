@@ -12,11 +12,11 @@ use share_model::LogPosition;
 use crate::answer::{Refusal, of_type};
 use crate::backend::BackendError;
 use crate::face::{Inner, Line, Peer};
-use crate::{gate, view};
 use crate::live::{Around, At, Held, Viewer};
 use crate::reader::Readable;
 use crate::tokens::InUse;
 use crate::view::{Frame, View, ViewLimits};
+use crate::{gate, view};
 
 /// What an event stream is.
 const EVENTS_TYPE: &str = "text/event-stream";
@@ -143,7 +143,12 @@ pub(crate) fn html(body: impl Into<Body>) -> Response {
 }
 
 /// A page that its script fills, with words for who runs none.
-pub(crate) fn frame(face: &Inner, kind: &'static str, script: &str, words: &'static str) -> Response {
+pub(crate) fn frame(
+    face: &Inner,
+    kind: &'static str,
+    script: &str,
+    words: &'static str,
+) -> Response {
     let head = face.assets.head("page.css", Some(script));
     html(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -163,7 +163,11 @@ mod tests {
         let almost = IDLE - Duration::from_millis(1);
         tokens.clock.sleep(almost).await;
         let (_, in_use) = tokens.open(&one).unwrap();
-        assert_eq!(share_of(&tokens, &other), Some(proof(2).share), "used just in time");
+        assert_eq!(
+            share_of(&tokens, &other),
+            Some(proof(2).share),
+            "used just in time"
+        );
         tokens.clock.sleep(IDLE).await;
         assert_eq!(share_of(&tokens, &other), None);
         assert!(share_of(&tokens, &one).is_some(), "it is in use");

@@ -11,7 +11,9 @@ use share_client::{
 use share_model::seam::Entropy;
 use share_model::{Cut, FactoryRef, GrantId, Origin, RequestId, Secret, ShareId, ShareRef, Slug};
 use share_opencode::Item;
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader};
+use share_web::{
+    Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader,
+};
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::public_url::PublicUrl;

@@ -93,12 +93,7 @@ impl Backend for HttpBackend {
         self.see(asker, by).await
     }
 
-    async fn revoke(
-        &self,
-        asker: &Asker,
-        by: &Proof,
-        grant: GrantId,
-    ) -> Result<Cut, BackendError> {
+    async fn revoke(&self, asker: &Asker, by: &Proof, grant: GrantId) -> Result<Cut, BackendError> {
         self.take_back(asker, by, grant).await
     }
 

@@ -14,9 +14,7 @@ use super::backend::HttpBackend;
 use super::missed::missed;
 use crate::fault::Fault;
 use crate::feed::{FromRing, Step, Tail, TailLimits};
-use crate::owner::{
-    DocumentAt, Outcome, Progress, Registration, Start, SubscribeCall, Subscribed,
-};
+use crate::owner::{DocumentAt, Outcome, Progress, Registration, Start, SubscribeCall, Subscribed};
 use crate::rpc::{Door, Reading};
 
 /// A share that was opened to be read.

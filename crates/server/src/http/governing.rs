@@ -70,6 +70,9 @@ impl HttpBackend {
     }
 
     async fn prove(&self, asker: &Asker, by: &Proof) -> Result<Proven, BackendError> {
-        answered(self.redeem_known(asker, by.share, (by.grant, by.secret)).await)
+        answered(
+            self.redeem_known(asker, by.share, (by.grant, by.secret))
+                .await,
+        )
     }
 }

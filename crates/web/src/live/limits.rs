@@ -29,7 +29,7 @@ pub struct LiveLimits {
     pub viewers_max: usize,
     /// Viewers at a time of one stage.
     pub viewers_per_stage_max: usize,
-    /// Viewers at a time of one IPv4 address or IPv6 /64; three quarters of its connections at most.
+    /// Viewers at a time of one IPv4 address or IPv6 /64; seven eighths of its connections at most.
     pub viewers_per_address_max: usize,
     /// Replays at a time.
     pub replays_max: usize,

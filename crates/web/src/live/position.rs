@@ -55,7 +55,10 @@ mod tests {
         let at = |cursor: &str| format!("{HISTORY}:{cursor}");
         let query = |cursor: &str| format!("a=b&after={HISTORY}:{cursor}");
         assert_eq!(seen(None, Some(&query("7"))), Some(at("7")));
-        assert_eq!(seen(None, Some(&format!("after={HISTORY}%3A7"))), Some(at("7")));
+        assert_eq!(
+            seen(None, Some(&format!("after={HISTORY}%3A7"))),
+            Some(at("7"))
+        );
         assert_eq!(seen(Some(&at("8")), Some(&query("7"))), Some(at("8")));
         assert_eq!(seen(Some("8"), Some(&query("7"))), None);
         assert_eq!(seen(None, None), None);

@@ -151,7 +151,13 @@ impl Player {
         let mut at = begin.cursor;
         let mut text = Vec::new();
         let patches = self.view.whole();
-        line(&mut text, &First { begin, patches: &patches })?;
+        line(
+            &mut text,
+            &First {
+                begin,
+                patches: &patches,
+            },
+        )?;
         self.send(text).await?;
         while at < self.end {
             let ops = self.ops.next().await.map_err(Stop::Ended)?;

@@ -73,7 +73,10 @@ impl Ring {
         if cursor == self.head {
             return After::Nothing;
         }
-        match self.events.binary_search_by_key(&cursor, |event| event.from) {
+        match self
+            .events
+            .binary_search_by_key(&cursor, |event| event.from)
+        {
             Ok(at) => After::Event(self.events[at].text.clone(), self.events[at].to),
             Err(_) => After::Elsewhere,
         }

@@ -86,7 +86,10 @@ mod tests {
     fn there_are_so_many_places_in_all_and_for_one_source_and_they_come_back() {
         let source = |number| Some(Source::V4(Ipv4Addr::new(192, 0, 2, number)));
         let seats = Seats::new(3, 2);
-        let one = [seats.take(source(1)).unwrap(), seats.take(source(1)).unwrap()];
+        let one = [
+            seats.take(source(1)).unwrap(),
+            seats.take(source(1)).unwrap(),
+        ];
         assert!(seats.take(source(1)).is_none());
         let other = seats.take(source(2)).unwrap();
         assert!(seats.take(None).is_none() && seats.take(source(3)).is_none());

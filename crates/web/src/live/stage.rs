@@ -150,7 +150,11 @@ impl Stage {
         let mut state = self.state();
         let cursor = state.ring.head();
         let at = state.last_at.unwrap_or_default();
-        let change = Change { at, cursor, patches };
+        let change = Change {
+            at,
+            cursor,
+            patches,
+        };
         let text = event::change(Kind::View, self.history, &change)?;
         state.ring.restart(from);
         state.ring.push(text, cursor);
@@ -368,7 +372,9 @@ impl From<End> for Ended {
 
 fn held(document: &Document, limits: &LiveLimits) -> usize {
     let bytes = usize::try_from(document.bytes()).unwrap_or(usize::MAX);
-    bytes.saturating_mul(COPIES).saturating_add(limits.ring_bytes_max)
+    bytes
+        .saturating_mul(COPIES)
+        .saturating_add(limits.ring_bytes_max)
 }
 
 /// What stands in a log was let in by its share's own bounds.

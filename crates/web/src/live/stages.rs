@@ -165,7 +165,10 @@ impl Stages {
     /// Takes a slot away, if it is still this one.
     fn remove(&self, key: Key, slot: &Slot) {
         let mut slots = self.slots();
-        if slots.get(&key).is_some_and(|known| Arc::ptr_eq(known, slot)) {
+        if slots
+            .get(&key)
+            .is_some_and(|known| Arc::ptr_eq(known, slot))
+        {
             slots.remove(&key);
         }
     }

@@ -89,7 +89,8 @@ impl Client {
     /// The head of the next answer, whose body is read chunk by chunk.
     pub(crate) async fn begin(&mut self) -> Answer {
         let head = tokio::time::timeout(ANSWER, self.head()).await;
-        head.expect("the server answers").expect("there is an answer")
+        head.expect("the server answers")
+            .expect("there is an answer")
     }
 
     /// The next chunk; `None`: there is no more.

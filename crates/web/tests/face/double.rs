@@ -10,7 +10,9 @@ use share_model::{
     Refusal, RefusalCode, Rights, Secret, SecretHash, ShareId, Slug, UnixMs, Usage,
 };
 use share_opencode::{Item, ItemError};
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader};
+use share_web::{
+    Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader,
+};
 use tokio::sync::Semaphore;
 
 use crate::following::{Growing, Open};
@@ -221,16 +223,23 @@ impl Backend for Memory {
             let reason = refusal.message;
             return Err(BackendError::Gone { reason });
         }
+        // Tried on a share of its own first: all of it is taken, or nothing.
+        let tried = Growing::default();
+        let mut entries = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
-            let entries = item.into_entries(&Limits::DEFAULT);
-            let entries = entries.map_err(|source| BackendError::Item { index, source })?;
-            for (key, value) in entries {
-                let put = put(&share.growing, key.clone(), value.to_string());
+            let of_item = item.into_entries(&Limits::DEFAULT);
+            let of_item = of_item.map_err(|source| BackendError::Item { index, source })?;
+            for (key, value) in of_item {
+                let put = put(&tried, key.clone(), value.to_string());
                 put.map_err(|error| BackendError::Item {
                     index,
-                    source: item_error(key, &error),
+                    source: item_error(key.clone(), &error),
                 })?;
+                entries.push((key, value.to_string()));
             }
+        }
+        for (key, json) in entries {
+            put(&share.growing, key, json).expect("it was tried");
         }
         Ok(())
     }

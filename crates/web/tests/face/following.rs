@@ -5,9 +5,7 @@ use share_model::{
     Cursor, Document, GrantId, HistoryId, LoggedOp, Mutation, Op, OpId, Refusal, Seq, ShareId,
     Slug, UnixMs, WriterId,
 };
-use share_web::{
-    BackendError, End, Followed, Following, Readable, Replayed, Seen, Standing,
-};
+use share_web::{BackendError, End, Followed, Following, Readable, Replayed, Seen, Standing};
 use tokio::sync::watch;
 
 /// What a share says, and how it came to that.

@@ -18,7 +18,10 @@ pub(crate) fn ref_of(slug: &Slug, secret: &Secret) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let grant = "afef6c89cb748db6af8ac9cf6143a966";
-    format!("share://127.0.0.1:7420/{id}/{grant}?epoch=1#{}", secret.to_text())
+    format!(
+        "share://127.0.0.1:7420/{id}/{grant}?epoch=1#{}",
+        secret.to_text()
+    )
 }
 
 async fn open(scene: &Scene, reference: &str) -> Answer {
@@ -44,7 +47,9 @@ async fn stream(scene: &Scene, path: &str, token: &str) -> Result<(Answer, Clien
 #[tokio::test]
 async fn a_ref_opens_a_page_and_a_token_and_the_token_its_streams() {
     let scene = Scene::new().await;
-    let (slug, secret) = scene.backend.share(&[("session", r#"{"title":"Mend the roof"}"#)]);
+    let (slug, secret) = scene
+        .backend
+        .share(&[("session", r#"{"title":"Mend the roof"}"#)]);
     let share = scene.backend.growing(&slug);
     let reference = ref_of(&slug, &secret);
     let (token, html) = token_of(&scene, &reference).await;
@@ -67,7 +72,11 @@ async fn a_ref_opens_a_page_and_a_token_and_the_token_its_streams() {
     assert_eq!((event.name.as_str(), event.cursor()), ("view", 2));
     let (head, _) = stream(&scene, "/private/replay", &token).await.unwrap();
     assert_eq!(head.header("content-type"), Some("application/x-ndjson"));
-    assert_ne!(token_of(&scene, &reference).await.0, token, "each time another");
+    assert_ne!(
+        token_of(&scene, &reference).await.0,
+        token,
+        "each time another"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +93,10 @@ async fn a_token_dies_with_its_grant_and_what_is_no_token_opens_nothing() {
     share.end(refusal).await;
     assert_eq!(live.change().await.name, "end");
     for path in ["/private/live", "/private/replay"] {
-        assert_eq!(stream(&scene, path, &token).await.err().unwrap().status, 404);
+        assert_eq!(
+            stream(&scene, path, &token).await.err().unwrap().status,
+            404
+        );
         for none in ["", "x", &secret.to_text(), &reference] {
             let refused = stream(&scene, path, none).await.err().unwrap();
             assert_eq!(refused.status, 401, "{none}");
@@ -100,7 +112,12 @@ async fn what_is_no_ref_is_told_without_what_was_sent_and_a_wrong_secret_opens_n
     let scene = Scene::new().await;
     let (slug, secret) = scene.backend.share(&[]);
     let reference = ref_of(&slug, &secret);
-    for none in ["", "share://", "https://share.example", &reference[..reference.len() - 1]] {
+    for none in [
+        "",
+        "share://",
+        "https://share.example",
+        &reference[..reference.len() - 1],
+    ] {
         let answer = open(&scene, none).await;
         assert_eq!(answer.status, 400, "{none}");
         assert!(none.is_empty() || !answer.text().contains(none) || none == "share://");
@@ -117,14 +134,32 @@ async fn tokens_are_bounded_and_run_out() {
     let reference = ref_of(&slug, &secret);
     let (first, _) = token_of(&scene, &reference).await;
     let (second, _) = token_of(&scene, &reference).await;
-    assert_eq!(stream(&scene, "/private/live", &first).await.err().unwrap().status, 401);
+    assert_eq!(
+        stream(&scene, "/private/live", &first)
+            .await
+            .err()
+            .unwrap()
+            .status,
+        401
+    );
     let (_, _held) = stream(&scene, "/private/live", &second).await.unwrap();
-    assert_eq!(open(&scene, &reference).await.status, 503, "the one is in use");
+    assert_eq!(
+        open(&scene, &reference).await.status,
+        503,
+        "the one is in use"
+    );
 
     let scene = Scene::with(|limits| limits.live.token_idle = Duration::ZERO).await;
     let (slug, secret) = scene.backend.share(&[]);
     let (token, _) = token_of(&scene, &ref_of(&slug, &secret)).await;
-    assert_eq!(stream(&scene, "/private/live", &token).await.err().unwrap().status, 401);
+    assert_eq!(
+        stream(&scene, "/private/live", &token)
+            .await
+            .err()
+            .unwrap()
+            .status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -141,8 +176,14 @@ async fn the_owner_sees_shares_and_ends_grants_by_a_ref_and_nobody_else_does() {
     assert_eq!((&seen["ops"], &seen["viewers"]), (&7.into(), &0.into()));
     assert_eq!(seen["last_access_at"], 3);
     let grant = &seen["grants"][0];
-    assert_eq!(grant["rights"], serde_json::json!(["read", "append", "admin"]));
-    assert_eq!((&grant["owner"], &grant["published"]), (&true.into(), &false.into()));
+    assert_eq!(
+        grant["rights"],
+        serde_json::json!(["read", "append", "admin"])
+    );
+    assert_eq!(
+        (&grant["owner"], &grant["published"]),
+        (&true.into(), &false.into())
+    );
     let (token, _) = token_of(&scene, &reference).await;
     let (_, _live) = stream(&scene, "/private/live", &token).await.unwrap();
 
@@ -192,7 +233,11 @@ async fn what_pages_of_ours_may_post_no_other_page_may() {
             assert_eq!(answer.status, 403, "{path} with {headers:?}");
         }
         assert_eq!(scene.backend.all_calls(), before);
-        let ours = [JSON, ("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin")];
+        let ours = [
+            JSON,
+            ("Origin", own.as_str()),
+            ("Sec-Fetch-Site", "same-origin"),
+        ];
         assert_eq!(scene.ask(&line, &ours, body).await.status, 200, "{path}");
         // No form of a page has this type, and no page elsewhere may ask for it.
         let form = [("Content-Type", "text/plain"), ("Origin", own.as_str())];
@@ -201,7 +246,9 @@ async fn what_pages_of_ours_may_post_no_other_page_may() {
             let answer = scene.ask(&format!("{method} {path}"), &[], "").await;
             assert_eq!(answer.status, 405, "{method} {path}");
         }
-        let options = scene.ask(&format!("OPTIONS {path}"), &[("Origin", &own)], "").await;
+        let options = scene
+            .ask(&format!("OPTIONS {path}"), &[("Origin", &own)], "")
+            .await;
         assert_eq!(options.header("access-control-allow-origin"), None);
     }
 }
@@ -216,7 +263,11 @@ async fn pages_load_their_own_files_which_are_kept_for_ever_and_nothing_else() {
         assert_eq!(page.status, 200, "{path}");
         let policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
             img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-        assert_eq!(page.header("content-security-policy"), Some(policy), "{path}");
+        assert_eq!(
+            page.header("content-security-policy"),
+            Some(policy),
+            "{path}"
+        );
         assert_eq!(page.header("cache-control"), Some("private, no-store"));
         for inline in ["<script>", "<style", " style=", " onclick"] {
             assert!(!page.text().contains(inline), "{path} has {inline}");
@@ -237,7 +288,12 @@ async fn pages_load_their_own_files_which_are_kept_for_ever_and_nothing_else() {
         }
         assert_eq!(files, 2, "{path}");
     }
-    for none in ["/assets/", "/assets/x", "/assets/0000000000000000/page.js", "/assets/%ff/%ff"] {
+    for none in [
+        "/assets/",
+        "/assets/x",
+        "/assets/0000000000000000/page.js",
+        "/assets/%ff/%ff",
+    ] {
         assert_eq!(scene.get(none).await.status, 404, "{none}");
     }
 }

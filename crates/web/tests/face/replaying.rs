@@ -13,7 +13,9 @@ use crate::stream::page_path;
 
 /// A share with so many ops.
 fn share(scene: &Scene, ops: u64) -> (Slug, Growing) {
-    let (slug, _) = scene.backend.share(&[("session", r#"{"title":"Mend the roof"}"#)]);
+    let (slug, _) = scene
+        .backend
+        .share(&[("session", r#"{"title":"Mend the roof"}"#)]);
     let share = scene.backend.growing(&slug);
     for number in 1..ops {
         let title = format!(r#"{{"title":"take {number}"}}"#);
@@ -23,7 +25,10 @@ fn share(scene: &Scene, ops: u64) -> (Slug, Growing) {
 }
 
 async fn begin(scene: &Scene, slug: &Slug) -> Client {
-    let (head, client) = scene.stream(&page_path(slug, "/replay"), &[]).await.unwrap();
+    let (head, client) = scene
+        .stream(&page_path(slug, "/replay"), &[])
+        .await
+        .unwrap();
     assert_eq!(head.header("content-type"), Some("application/x-ndjson"));
     client
 }
@@ -75,7 +80,12 @@ async fn a_replay_of_nothing_ends_at_once() {
 async fn a_replay_is_made_only_as_fast_as_it_is_taken_and_is_cut_before_the_end_is_answered() {
     let scene = Scene::new().await;
     let (slug, growing) = share(&scene, 1);
-    put(&growing, "message/m".into(), r#"{"id":"m","role":"user"}"#.into()).unwrap();
+    put(
+        &growing,
+        "message/m".into(),
+        r#"{"id":"m","role":"user"}"#.into(),
+    )
+    .unwrap();
     // More than what lies between two sockets.
     for number in 0..400 {
         let title = format!(r#"{{"id":"m{number}","text":"{}"}}"#, "x".repeat(100_000));
@@ -121,7 +131,12 @@ async fn replays_are_bounded_in_all_and_of_an_address() {
                 r#"{{"messageID":"m","id":"p","type":"text","text":"{}"}}"#,
                 "x".repeat(100_000 + number)
             );
-            put(&growing, "message/m".into(), r#"{"id":"m","role":"user"}"#.into()).unwrap();
+            put(
+                &growing,
+                "message/m".into(),
+                r#"{"id":"m","role":"user"}"#.into(),
+            )
+            .unwrap();
             put(&growing, "part/m/p".into(), part).unwrap();
         }
         let one = begin(&scene, &slug).await;

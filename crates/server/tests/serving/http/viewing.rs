@@ -128,13 +128,19 @@ fn a_viewer_sees_each_op_once_across_restarts_and_begins_again_in_another_histor
 
         let world = World::on(folder, |_| {}).await;
         // What is said while nobody looks.
-        world.synced(&shared, &[text_part("p", "So it goes on")]).await;
+        world
+            .synced(&shared, &[text_part("p", "So it goes on")])
+            .await;
         let mut again = world.live(&shared.id, &live.id).await;
         cursors.push(again.change().await);
-        world.synced(&shared, &[text_part("p", "So it goes on!")]).await;
+        world
+            .synced(&shared, &[text_part("p", "So it goes on!")])
+            .await;
         cursors.push(again.change().await);
         let expected: Vec<u64> = (3..=6).collect();
-        let seen = cursors.iter().map(|(_, data)| data["cursor"].as_u64().unwrap());
+        let seen = cursors
+            .iter()
+            .map(|(_, data)| data["cursor"].as_u64().unwrap());
         assert_eq!(seen.collect::<Vec<_>>(), expected);
         let names: BTreeSet<&str> = cursors.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["view"].into());
@@ -255,7 +261,10 @@ fn a_replay_has_each_op_of_the_log_and_its_time() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let begin = &lines[0]["begin"];
-        assert_eq!((&begin["cursor"], &begin["end_cursor"]), (&json!(0), &json!(4)));
+        assert_eq!(
+            (&begin["cursor"], &begin["end_cursor"]),
+            (&json!(0), &json!(4))
+        );
         assert_eq!(begin["truncated"], false);
         assert_eq!(begin["at"], lines[1]["at"]);
         assert_eq!(begin["end_at"], lines[4]["at"]);
