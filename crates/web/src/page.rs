@@ -3,7 +3,7 @@
 use share_model::{Document, Slug};
 
 use crate::answer::Refusal;
-use crate::view::{self, Frame, View, ViewLimits};
+use crate::view::{self, Frame, Stretch, View, ViewLimits};
 
 pub(crate) use crate::view::TYPE;
 
@@ -11,7 +11,7 @@ pub(crate) use crate::view::TYPE;
 pub(crate) const STYLE: &str = include_str!("page.css");
 
 /// The transcript of `document`, which is the share at `slug`.
-pub(crate) fn transcript(document: &Document, slug: &Slug) -> String {
+pub(crate) fn transcript(document: &Document, slug: &Slug, stretch: &Stretch) -> String {
     let data = format!("/api/share/{}/data", slug.to_text());
     let frame = Frame {
         kind: "session",
@@ -19,7 +19,7 @@ pub(crate) fn transcript(document: &Document, slug: &Slug) -> String {
         data: Some(&data),
         ..Frame::default()
     };
-    View::new(document, ViewLimits::DEFAULT).page(&frame)
+    View::of_page(document, ViewLimits::DEFAULT, stretch).page(&frame)
 }
 
 /// The page of a share that can't be shown.

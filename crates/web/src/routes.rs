@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Path, RawQuery, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,6 +21,7 @@ use crate::face::{Inner, Peer};
 use crate::items::Items;
 use crate::request::{Create, Delete, Shape, Sync};
 use crate::token::HttpToken;
+use crate::view::Stretch;
 use crate::{body, gate, page, request};
 
 /// What client libraries send and are answered with.
@@ -157,24 +158,25 @@ async fn show(
     State(face): Face,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
     id: Id,
 ) -> Response {
-    let page = page_of(&face, peer, &headers, id).await;
+    let stretch = Stretch::of_query(query.as_deref());
+    let page = page_of(&face, asker(peer, &headers), (peer, stretch), id).await;
     page.unwrap_or_else(|refusal| refusal.respond_as(page::TYPE, page::of_refusal(&refusal)))
 }
 
 async fn page_of(
     face: &Inner,
-    peer: Peer,
-    headers: &HeaderMap,
+    asker: Asker,
+    (peer, stretch): (Peer, Stretch),
     id: Id,
 ) -> Result<Response, Refusal> {
-    let asker = asker(peer, headers);
     let slug = slug(id)?;
     let data = face.backend.data(&asker, &slug).await;
     match data.map_err(Refusal::of_reading)? {
         Data::Document(document) => {
-            let html = page::transcript(&document, &slug);
+            let html = page::transcript(&document, &slug, &stretch);
             let mut room = face.budget.room(peer.source());
             room.grow(html.len())?;
             Ok(of_type(page::TYPE, room.keep(html.into())))
