@@ -210,6 +210,8 @@ fn caught_up(
     for (key, value) in changed.iter().zip(values) {
         document.restore(key, value);
         patches.extend(view.change(&document, key));
+        // The view never saw what is gone, the page may have.
+        patches.extend(view.gone(key));
     }
     (view, Some(patches))
 }
