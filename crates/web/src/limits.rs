@@ -38,8 +38,6 @@ pub struct WebLimits {
     pub connections_per_address_max: usize,
     /// How long requests may go on when the face drains.
     pub drain_deadline: Duration,
-    /// Bytes of a page; what comes after that is left out, and the page says so.
-    pub page_bytes_max: usize,
     /// Of pages that grow.
     pub live: LiveLimits,
 }
@@ -62,7 +60,6 @@ impl WebLimits {
         connections_max: 1024,
         connections_per_address_max: 256,
         drain_deadline: Duration::from_secs(5),
-        page_bytes_max: 4 << 20,
         live: LiveLimits::DEFAULT,
     };
 }

@@ -18,6 +18,7 @@ use crate::request::{ByRef, read};
 use crate::routes::asker;
 use crate::showing::{self, From, Place};
 use crate::tokens::InUse;
+use crate::view::Stretch;
 
 type Face = State<Arc<Inner>>;
 
@@ -48,6 +49,7 @@ pub(crate) async fn open(
         live: "/private/live".to_owned(),
         replay: "/private/replay".to_owned(),
         data: None,
+        stretch: Stretch::Newest,
     };
     let html = showing::page(&face, &share, &place).await?;
     let mut room = face.budget.room(peer.source());

@@ -13,6 +13,7 @@ use crate::live::seen_by;
 use crate::reader::{Opened, Readable, Reader};
 use crate::routes::{self, Id, asker, elsewhere};
 use crate::showing::{self, From, Place};
+use crate::view::Stretch;
 
 type Face = State<Arc<Inner>>;
 
@@ -26,16 +27,18 @@ enum Found {
 pub(crate) async fn show(
     State(face): Face,
     Extension(peer): Extension<Peer>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     id: Id,
 ) -> Response {
-    let page = page_of(&face, peer, &headers, id).await;
+    let stretch = Stretch::of_query(query.as_deref());
+    let page = page_of(&face, (peer, stretch), &headers, id).await;
     page.unwrap_or_else(|refusal| showing::notice(&face, &refusal))
 }
 
 async fn page_of(
     face: &Inner,
-    peer: Peer,
+    (peer, stretch): (Peer, Stretch),
     headers: &HeaderMap,
     id: Id,
 ) -> Result<Response, Refusal> {
@@ -45,6 +48,7 @@ async fn page_of(
         live: format!("/share/{id}/live"),
         replay: format!("/share/{id}/replay"),
         data: Some(format!("/api/share/{id}/data")),
+        stretch,
     };
     match find(face, &asker(peer, headers), Reader::Public(slug), "").await? {
         Found::Here(share) => {

@@ -15,7 +15,7 @@ use crate::face::{Inner, Line, Peer};
 use crate::live::{Around, At, Held, Viewer};
 use crate::reader::Readable;
 use crate::tokens::InUse;
-use crate::view::{Frame, View, ViewLimits};
+use crate::view::{Frame, Stretch, View, ViewLimits};
 use crate::{gate, view};
 
 /// What an event stream is.
@@ -47,12 +47,14 @@ impl From {
     }
 }
 
-/// Where the streams of a page are, and all that the share says.
+/// Where the streams of a page are, and all that the share says; and what it shows of that.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) live: String,
     pub(crate) replay: String,
     pub(crate) data: Option<String>,
+    /// Which messages are shown.
+    pub(crate) stretch: Stretch,
 }
 
 /// The page of a share, as text.
@@ -75,15 +77,17 @@ pub(crate) async fn page(
             last_at: at.last_at,
         })
     };
-    match face.stages.of(share, None).await {
-        Ok(stage) => {
-            if let Some(html) = stage.page(write) {
-                return Ok(html);
+    if let Stretch::Newest = place.stretch {
+        match face.stages.of(share, None).await {
+            Ok(stage) => {
+                if let Some(html) = stage.page(write) {
+                    return Ok(html);
+                }
             }
+            // What can't be followed now can be read.
+            Err(BackendError::Overloaded { .. }) => {}
+            Err(error) => return Err(Refusal::of_reading(error)),
         }
-        // What can't be followed now can be read.
-        Err(BackendError::Overloaded { .. }) => {}
-        Err(error) => return Err(Refusal::of_reading(error)),
     }
     let standing = share.standing().await.map_err(Refusal::of_reading)?;
     let at = At {
@@ -92,7 +96,7 @@ pub(crate) async fn page(
         first_at: standing.first_at,
         last_at: standing.last_at,
     };
-    let view = View::new(&standing.document, ViewLimits::DEFAULT);
+    let view = View::of_page(&standing.document, ViewLimits::DEFAULT, &place.stretch);
     Ok(write(&view, at))
 }
 

@@ -19,6 +19,9 @@ use crate::view::{Patch, View, ViewLimits};
 /// A document of more bytes is rendered where it holds up no connection.
 const ASIDE_BYTES: u64 = 128 << 10;
 
+/// The key of the session's differences.
+const DIFFERENCES: &str = "session_diff";
+
 type Key = (ShareId, GrantId);
 /// A stage that is there, or is being opened by whoever asked first.
 type Slot = Arc<OnceCell<Arc<Stage>>>;
@@ -150,8 +153,11 @@ impl Stages {
         let document = standing.document.clone();
         let is_large = document.bytes() > ASIDE_BYTES;
         let viewed = move || match changed {
-            Some(changed) => caught_up(document, &changed, limits),
-            None => (View::new(&document, limits), None),
+            // Which of the files are gone from a list of differences, only the page knows.
+            Some(changed) if !changed.iter().any(|key| key == DIFFERENCES) => {
+                caught_up(document, &changed, limits)
+            }
+            Some(_) | None => (View::new(&document, limits), None),
         };
         if !is_large {
             return Ok(viewed());

@@ -17,6 +17,8 @@ use super::text::{common, unescaped, utf16_units};
 pub(super) struct Blocks {
     source: String,
     blocks: Vec<Block>,
+    /// Bytes of their elements.
+    bytes: usize,
     has_definitions: bool,
 }
 
@@ -26,6 +28,7 @@ impl Blocks {
         let parsed = parse(&source, style, 0);
         Self {
             source,
+            bytes: bytes(&parsed.blocks),
             blocks: parsed.blocks,
             has_definitions: parsed.has_definitions,
         }
@@ -36,20 +39,25 @@ impl Blocks {
         html.extend(self.blocks.iter().map(|block| block.html.as_str()));
     }
 
-    /// Bytes that are held.
+    /// Bytes of the elements.
     pub(super) fn bytes(&self) -> usize {
-        let blocks = self.blocks.iter();
-        let html: usize = blocks
-            .map(|it| it.html.capacity() + size_of::<Block>())
-            .sum();
-        self.source.capacity() + html
+        self.bytes
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.source.capacity() + self.bytes + self.blocks.capacity() * size_of::<Block>()
     }
 
     /// The text becomes `source`; returns what changes on the page.
     pub(super) fn change(&mut self, source: &str, style: Style<'_>) -> Option<Patch> {
         let source = with_plain_lines(source);
         let mut kept = self.kept(&source);
-        let mut start = self.blocks.get(kept).map_or(0, |block| block.start);
+        // What stands before the first block may be a definition.
+        let mut start = match kept {
+            0 => 0,
+            kept => self.blocks.get(kept).map_or(0, |block| block.start),
+        };
         let mut parsed = parse(&source[start..], style, kept);
         if parsed.has_definitions != self.has_definitions && kept > 0 {
             (kept, start) = (0, 0);
@@ -60,6 +68,7 @@ impl Blocks {
         }
         let old = self.blocks.split_off(kept);
         let patch = patch(&old, &parsed.blocks, style.name, kept);
+        self.bytes = self.bytes - bytes(&old) + bytes(&parsed.blocks);
         self.blocks.append(&mut parsed.blocks);
         self.has_definitions = parsed.has_definitions;
         self.source.truncate(start);
@@ -117,6 +126,11 @@ pub(super) fn text(id: String, old: &str, new: &str) -> Patch {
         from: utf16_units(&new[..same]),
         add: unescaped(&new[same..]),
     }
+}
+
+/// Bytes of the elements.
+fn bytes(blocks: &[Block]) -> usize {
+    blocks.iter().map(|block| block.html.len()).sum()
 }
 
 /// Lines that end in line feeds.

@@ -21,10 +21,13 @@ pub(super) fn of(document: &Document, limits: &ViewLimits) -> Vec<Change> {
     let list = document.get("session_diff").map(|stored| stored.value());
     let mut seen = BTreeSet::new();
     let all = FileDiff::all(list).filter(|diff| seen.insert(diff.path));
+    let mut bytes = 0;
     let shown = all.take(limits.files_max).map(|diff| {
         let id = format!("d-{}", ids::file(diff.path));
         let mut html = String::new();
-        diff.push(&mut html, Some(&id), limits);
+        let is_shown = bytes < limits.diffs_bytes_max;
+        diff.push(&mut html, Some(&id), is_shown, limits);
+        bytes += html.len();
         Change { id, html }
     });
     shown.collect()
@@ -64,8 +67,8 @@ impl Change {
         &self.html
     }
 
-    /// Bytes that are held.
-    pub(super) fn bytes(&self) -> usize {
+    /// Bytes of memory that it takes.
+    pub(super) fn held_bytes(&self) -> usize {
         size_of::<Self>() + self.id.len() + self.html.len()
     }
 }

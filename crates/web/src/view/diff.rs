@@ -11,32 +11,32 @@ use super::text::{cut, push_plain};
 pub(super) fn push_diff(html: &mut String, diff: &str, limits: &ViewLimits) {
     let (diff, is_cut) = cut(diff, limits.text_bytes_max);
     html.push_str("<pre class=\"diff\">\n");
+    // What stands before the first hunk of a file, and names it.
+    let mut is_head = true;
     for line in diff.split_inclusive('\n') {
-        match class(line) {
-            None => push_plain(html, line),
-            Some(class) => {
-                html.extend(["<span class=\"", class, "\">"]);
-                push_plain(html, line);
-                html.push_str("</span>");
-            }
+        is_head = match line {
+            _ if line.starts_with("@@") => false,
+            _ if line.starts_with("diff ") || line.starts_with("Index: ") => true,
+            _ => is_head,
+        };
+        let class = match line.as_bytes().first() {
+            _ if is_head => "head",
+            Some(b'+') => "add",
+            Some(b'-') => "del",
+            Some(b'@') => "hunk",
+            _ => "",
+        };
+        if class.is_empty() {
+            push_plain(html, line);
+        } else {
+            html.extend(["<span class=\"", class, "\">"]);
+            push_plain(html, line);
+            html.push_str("</span>");
         }
     }
     html.push_str("</pre>");
     if is_cut {
         html.push_str(CUT);
-    }
-}
-
-fn class(line: &str) -> Option<&'static str> {
-    let is_head = ["+++", "---", "===", "Index:", "diff ", "index "]
-        .iter()
-        .any(|front| line.starts_with(front));
-    match line.as_bytes().first() {
-        _ if is_head => Some("head"),
-        Some(b'+') => Some("add"),
-        Some(b'-') => Some("del"),
-        Some(b'@') => Some("hunk"),
-        _ => None,
     }
 }
 
@@ -58,8 +58,14 @@ impl<'a> FileDiff<'a> {
         })
     }
 
-    /// Appends the element, with `id` if it has one.
-    pub(super) fn push(&self, html: &mut String, id: Option<&str>, limits: &ViewLimits) {
+    /// Appends the element, with `id` if it has one, and with the difference if that is shown.
+    pub(super) fn push(
+        &self,
+        html: &mut String,
+        id: Option<&str>,
+        is_shown: bool,
+        limits: &ViewLimits,
+    ) {
         html.push_str("<details class=\"file\"");
         if let Some(id) = id {
             html.extend([" id=\"", id, "\""]);
@@ -79,8 +85,10 @@ impl<'a> FileDiff<'a> {
             }
         }
         html.push_str("</summary>");
-        if let Some(patch) = text_at(self.value, "/patch") {
-            push_diff(html, patch, limits);
+        match text_at(self.value, "/patch") {
+            Some(patch) if is_shown => push_diff(html, patch, limits),
+            Some(_) => html.push_str(CUT),
+            None => {}
         }
         html.push_str("</details>");
     }

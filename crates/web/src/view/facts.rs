@@ -7,9 +7,9 @@ use share_model::Document;
 
 use super::fields::{push_span, text_at};
 use super::figures::{Tokens, count, number, push_cost, push_time, time};
+use super::info::Gist;
 use super::limits::ViewLimits;
-use super::message::Info;
-use super::text::cut;
+use super::text::{cut, push_plain, unescaped};
 
 /// Models that are named; a session with more has an odd one too many.
 const MODELS_MAX: usize = 16;
@@ -17,35 +17,43 @@ const MODELS_MAX: usize = 16;
 /// The title of a session that has none.
 const UNTITLED: &str = "Shared session";
 
-/// The session's title: text.
+/// How many times as large as a title its markup is at most.
+pub(super) const TITLE_GROWTH: usize = 5;
+
+/// Bytes that the facts have at most: names, each character an entity or a mark, and figures.
+pub(super) fn bytes_max(limits: &ViewLimits) -> usize {
+    MODELS_MAX * (100 + 12 * limits.line_bytes_max) + 2048
+}
+
+/// The session's title: text, as it is shown.
 pub(super) fn title(document: &Document, limits: &ViewLimits) -> String {
     let session = document.get("session").map(|stored| stored.value());
     let title = session.and_then(|session| text_at(session, "/title"));
     let title = title.filter(|title| !title.trim().is_empty());
-    cut(title.unwrap_or(UNTITLED), limits.line_bytes_max)
-        .0
-        .to_owned()
+    let (title, _) = cut(title.unwrap_or(UNTITLED), limits.line_bytes_max);
+    let mut shown = String::new();
+    push_plain(&mut shown, title);
+    unescaped(&shown)
 }
 
 /// The facts, as markup.
 pub(super) fn facts<'a>(
     document: &Document,
-    messages: impl Iterator<Item = &'a Info>,
+    messages: impl Iterator<Item = &'a Gist>,
     limits: &ViewLimits,
 ) -> String {
     let (mut models, mut cost, mut tokens) = (BTreeSet::new(), 0.0, Tokens::default());
-    for info in messages {
-        cost += info.cost.unwrap_or(0.0);
-        if let Some(used) = info.tokens {
-            tokens.input += used.input;
-            tokens.output += used.output;
-        }
-        if let Some(model) = info.model.as_deref() {
+    for gist in messages {
+        cost += gist.cost;
+        tokens.input += gist.tokens.input;
+        tokens.output += gist.tokens.output;
+        if let Some(model) = gist.model.as_deref() {
             models.insert(model);
         }
     }
     let mut html = String::new();
     for model in models.into_iter().take(MODELS_MAX) {
+        html.push(' ');
         push_span(
             &mut html,
             "model",
@@ -65,7 +73,7 @@ pub(super) fn facts<'a>(
     changes(&mut html, session);
     for (class, pointer) in [("created", "/time/created"), ("updated", "/time/updated")] {
         if let Some(at) = time(session, pointer) {
-            html.extend(["<span class=\"", class, "\">"]);
+            html.extend([" <span class=\"", class, "\">"]);
             push_time(&mut html, at);
             html.push_str("</span>");
         }
@@ -86,7 +94,7 @@ fn changes(html: &mut String, session: &Value) {
     };
     let lines = |pointer| count(number(session, pointer).unwrap_or(0.0));
     html.extend([
-        "<span class=\"changes\">",
+        " <span class=\"changes\">",
         &count(files),
         " files, <span class=\"add\">+",
     ]);

@@ -2,8 +2,10 @@
 
 use std::io;
 
+use anstream::adapter::strip_str;
 use serde::Serialize;
 use serde_json::Value;
+use share_model::Document;
 
 use super::text::{cut, push_attribute, push_plain, push_text};
 
@@ -13,6 +15,18 @@ pub(super) const CUT: &str = "<p class=\"cut\">It goes on; more than this of one
 
 pub(super) fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
+}
+
+/// The document's entries whose keys begin with `prefix`, from the key `prefix` with `from` on.
+pub(super) fn below<'a>(
+    document: &'a Document,
+    prefix: &str,
+    from: &str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    document
+        .iter_from(&format!("{prefix}{from}"))
+        .take_while(move |(key, _)| key.starts_with(prefix))
+        .map(|(key, stored)| (key, stored.value()))
 }
 
 /// Appends something that stands in one line, apart from the direction of the text around it.
@@ -30,16 +44,22 @@ pub(super) fn push_span(html: &mut String, class: &str, text: &str, bytes_max: u
     html.push_str("</span>");
 }
 
-/// Appends a text as it is, and the words for one that is too long.
+/// Appends a text without what is for terminals, and the words for one that is too long.
 pub(super) fn push_pre(html: &mut String, class: &str, text: &str, bytes_max: usize) {
-    let (text, is_cut) = cut(text, bytes_max);
+    let (text, is_cut) = printed(text, bytes_max);
     // A line feed right behind the tag is none of the text.
     html.extend(["<pre class=\"", class, "\">\n"]);
-    push_plain(html, text);
+    push_plain(html, &text);
     html.push_str("</pre>");
     if is_cut {
         html.push_str(CUT);
     }
+}
+
+/// The front of a text without what is for terminals, and whether that is not all.
+pub(super) fn printed(text: &str, bytes_max: usize) -> (String, bool) {
+    let (front, is_cut) = cut(text, bytes_max);
+    (strip_str(front).to_string(), is_cut)
 }
 
 /// Appends the value as JSON that a person can read.

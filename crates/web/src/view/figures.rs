@@ -27,7 +27,7 @@ pub(super) fn push_time(html: &mut String, at: UnixMs) {
 }
 
 /// How long something took: `850 ms`, `12.3 s`, `3 min 20 s`.
-pub(super) fn duration(value: &Value, start: &str, end: &str) -> Option<String> {
+fn duration(value: &Value, start: &str, end: &str) -> Option<String> {
     let (start, end) = (time(value, start)?, time(value, end)?);
     let ms = end.get().checked_sub(start.get())?;
     Some(match ms {
@@ -35,6 +35,13 @@ pub(super) fn duration(value: &Value, start: &str, end: &str) -> Option<String> 
         1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
     })
+}
+
+/// Appends how long something took, if that is known.
+pub(super) fn push_duration(html: &mut String, value: &Value, start: &str, end: &str) {
+    if let Some(duration) = duration(value, start, end) {
+        html.extend([" <span class=\"duration\">", &duration, "</span>"]);
+    }
 }
 
 /// Tokens that went in and out.
@@ -58,7 +65,7 @@ impl Tokens {
     }
 
     pub(super) fn push(self, html: &mut String) {
-        html.push_str("<span class=\"tokens\">");
+        html.push_str(" <span class=\"tokens\">");
         html.push_str(&count(self.input));
         html.push_str(" tokens in, ");
         html.push_str(&count(self.output));
@@ -71,7 +78,7 @@ pub(super) fn push_cost(html: &mut String, dollars: Option<f64>) {
     let Some(dollars) = dollars.filter(|dollars| *dollars > 0.0) else {
         return;
     };
-    html.push_str("<span class=\"money\">$");
+    html.push_str(" <span class=\"money\">$");
     // Writing to a string can't fail.
     let written = match dollars {
         0.0..0.01 => write!(html, "{dollars:.4}"),

@@ -47,6 +47,13 @@ pub(super) struct Style<'a> {
     pub(super) nesting_max: usize,
 }
 
+impl Style<'_> {
+    /// The id of the element with the part's output.
+    pub(super) fn output_id(self) -> String {
+        format!("o-{}", self.name)
+    }
+}
+
 /// The blocks of `source`, which is what follows the first `index` ones of a part.
 pub(super) fn parse(source: &str, style: Style<'_>, index: usize) -> Parsed {
     let options =

@@ -1,165 +1,283 @@
-//! A message: who said it, with which model, and what it cost, around its parts.
+//! A message as it is shown: its parts in the order of their ids, as many as there is room for.
+//!
+//! **Invariant:** which parts are shown depends on the document alone: the longest front of them that
+//! is no larger than the bound. So a change of one part can show or hide those behind it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use serde_json::Value;
+use share_model::Document;
 
-use super::diff::FileDiff;
-use super::fields::{push_line, push_span, text_at};
-use super::figures::{Tokens, duration, number, push_cost, push_time, time};
+use super::fields::{CUT, below};
+use super::ids;
+use super::info::Info;
 use super::limits::ViewLimits;
-use super::part::Part;
+use super::part::{self, Names, Part};
+use super::patch::{Patch, SESSION};
 
-/// Where a message stands: by the time when it was made; one without a time comes first.
-pub(super) type Created = u64;
-
-/// What a message's own value says.
-#[derive(Debug, PartialEq)]
-pub(super) struct Info {
-    pub(super) created: Created,
-    /// The class, which only the role decides.
-    class: &'static str,
-    header: String,
-    footer: String,
-    /// The model that was used, as `PROVIDER/ID`.
-    pub(super) model: Option<String>,
-    pub(super) cost: Option<f64>,
-    pub(super) tokens: Option<Tokens>,
-}
+/// Bytes of markup from which on the parts are patches of their own.
+const PATCH_BYTES: usize = 64 << 10;
 
 /// A message as it is shown.
 pub(super) struct Message {
+    id: Box<str>,
     /// Its name in ids.
-    pub(super) name: String,
-    pub(super) info: Info,
+    name: String,
+    info: Info,
     /// The parts that are shown, by id.
-    pub(super) parts: BTreeMap<Box<str>, Part>,
+    parts: BTreeMap<Box<str>, Part>,
+    /// The sum of their markup.
+    parts_bytes: usize,
+    /// The first part for which there is no room.
+    left_out: Option<Box<str>>,
 }
 
-impl Info {
-    pub(super) fn new(value: &Value, name: &str, limits: &ViewLimits) -> Self {
-        let role = text_at(value, "/role").unwrap_or("unknown");
-        Self {
-            created: time(value, "/time/created").map_or(0, share_model::UnixMs::get),
-            class: match role {
-                "user" => "message user",
-                "assistant" => "message assistant",
-                _ => "message",
-            },
-            header: header(value, role, name, limits),
-            footer: footer(value, name, limits),
-            model: model(value),
-            cost: number(value, "/cost"),
-            tokens: Tokens::at(value, "/tokens"),
-        }
-    }
+/// The id of the element of the message with that id.
+pub(super) fn element_of(id: &str) -> String {
+    format!("m-{}", ids::message(id))
 }
 
 impl Message {
+    /// The message with its parts, if the document has it.
+    pub(super) fn of(document: &Document, id: &str, limits: &ViewLimits) -> Option<Self> {
+        let stored = document.get(&format!("message/{id}"))?;
+        let name = ids::message(id);
+        let mut message = Self {
+            id: id.into(),
+            info: Info::of(stored.value(), &name, limits),
+            name,
+            parts: BTreeMap::new(),
+            parts_bytes: 0,
+            left_out: None,
+        };
+        message.admit(document, "", limits);
+        Some(message)
+    }
+
     /// The element's id.
-    pub(super) fn id(&self) -> String {
+    pub(super) fn element(&self) -> String {
         format!("m-{}", self.name)
     }
 
-    /// Appends the element's start, up to its parts.
-    pub(super) fn push_start(&self, html: &mut String) {
-        let Info { class, header, .. } = &self.info;
-        html.extend(["<article class=\"", class, "\" id=\"m-", &self.name, "\">"]);
-        html.extend([header, "<div class=\"parts\">"]);
+    /// What its markup counts.
+    pub(super) fn bytes(&self) -> usize {
+        let Info {
+            class,
+            header,
+            footer,
+        } = &self.info;
+        // What stands around these has so many at most.
+        let around = 256 + 2 * self.name.len();
+        around + class.len() + header.len() + footer.len() + self.parts_bytes
     }
 
-    /// Appends what follows its parts.
-    pub(super) fn push_end(&self, html: &mut String) {
-        html.extend(["</div>", &self.info.footer, "</article>"]);
+    /// Bytes of memory that it takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        let parts = self.parts.iter();
+        let parts: usize = parts.map(|(id, part)| id.len() + part.held_bytes()).sum();
+        self.bytes() + parts
     }
 
-    /// The id of the part after which a part of that id stands.
-    pub(super) fn part_before(&self, id: &str) -> Option<&str> {
-        let before = self.parts.range::<str, _>((Unbounded, Excluded(id)));
-        before.map(|(id, _)| &**id).next_back()
-    }
-
-    /// What changes on the page if its own value says `info` from now on; `None`: all of it.
-    pub(super) fn swaps(&self, info: &Info) -> Option<Vec<super::Patch>> {
-        let old = &self.info;
-        if (old.class, old.created) != (info.class, info.created) {
+    /// Its own value says something else. Returns what changes on the page; `None`: all of it.
+    pub(super) fn change_info(&mut self, value: &Value, limits: &ViewLimits) -> Option<Vec<Patch>> {
+        let new = Info::of(value, &self.name, limits);
+        let old = std::mem::replace(&mut self.info, new);
+        if old.class != self.info.class {
             return None;
         }
-        let both = [
-            ("h-", &old.header, &info.header),
-            ("f-", &old.footer, &info.footer),
-        ];
-        let changed = both.into_iter().filter(|(_, old, new)| old != new);
-        let swap = |(front, _, html): (&str, _, &String)| super::Patch::Swap {
-            swap: format!("{front}{}", self.name),
-            html: html.clone(),
+        let mut patches = Vec::new();
+        if old.header != self.info.header {
+            patches.push(Patch::Swap {
+                swap: format!("h-{}", self.name),
+                html: self.info.header.clone(),
+            });
+        }
+        if old.footer != self.info.footer {
+            patches.push(self.swap_footer());
+        }
+        Some(patches)
+    }
+
+    /// A part was changed. Returns what changes on the page.
+    pub(super) fn change_part(
+        &mut self,
+        document: &Document,
+        id: &str,
+        limits: &ViewLimits,
+    ) -> Vec<Patch> {
+        // What comes behind the first one without room is not shown, whatever it says.
+        if self.left_out.as_deref().is_some_and(|first| id > first) {
+            return Vec::new();
+        }
+        let was_cut = self.left_out.is_some();
+        let bytes = self.parts_bytes;
+        let is_first_left_out = self.left_out.as_deref() == Some(id);
+        let mut patches = match is_first_left_out {
+            true => Vec::new(),
+            false => self.show_part(document, id, limits).into_iter().collect(),
         };
-        Some(changed.map(swap).collect())
+        self.leave_out(limits, &mut patches);
+        let has_room = was_cut && (is_first_left_out || self.parts_bytes < bytes);
+        if let Some(first) = self.left_out.clone().filter(|_| has_room) {
+            self.admit(document, &first, limits);
+            let admitted = self.parts.range::<str, _>((Included(&*first), Unbounded));
+            patches.extend(admitted.map(|(id, _)| self.put_part(id)));
+        }
+        if was_cut != self.left_out.is_some() {
+            patches.push(self.swap_footer());
+        }
+        patches
     }
 
-    /// Bytes that are held.
-    pub(super) fn bytes(&self) -> usize {
-        let parts = self.parts.iter();
-        let parts: usize = parts.map(|(id, part)| id.len() + part.bytes()).sum();
-        let Info { header, footer, .. } = &self.info;
-        size_of::<Self>() + self.name.len() + header.len() + footer.len() + parts
+    /// Takes one part as it is in the document.
+    fn show_part(&mut self, document: &Document, id: &str, limits: &ViewLimits) -> Option<Patch> {
+        let names = Names::new(&self.id, id);
+        let style = names.style(limits);
+        let stored = document.get(&format!("part/{}/{id}", self.id));
+        let sketch = stored.and_then(|it| part::sketch(it.value(), &names, limits));
+        let old_bytes = self.parts.get(id).map_or(0, Part::bytes);
+        self.parts_bytes -= old_bytes;
+        let Some(sketch) = sketch else {
+            self.parts.remove(id)?;
+            return Some(Patch::Remove { remove: names.id });
+        };
+        if let Some(part) = self.parts.get_mut(id) {
+            let changed = part.change(sketch, style);
+            self.parts_bytes += part.bytes();
+            return match changed {
+                Some(patch) => patch,
+                None => Some(self.put_part(id)),
+            };
+        }
+        let part = Part::new(sketch, style);
+        self.parts_bytes += part.bytes();
+        self.parts.insert(id.into(), part);
+        Some(self.put_part(id))
     }
-}
 
-fn model(value: &Value) -> Option<String> {
-    let model = |provider, id| {
-        let (provider, id) = (text_at(value, provider)?, text_at(value, id)?);
-        Some(format!("{provider}/{id}"))
-    };
-    model("/providerID", "/modelID").or_else(|| model("/model/providerID", "/model/modelID"))
-}
-
-fn header(value: &Value, role: &str, name: &str, limits: &ViewLimits) -> String {
-    let mut html = format!("<header id=\"h-{name}\"><h2>");
-    push_line(&mut html, role, limits.line_bytes_max);
-    html.push_str("</h2>");
-    if let Some(at) = time(value, "/time/created") {
-        push_time(&mut html, at);
-    }
-    let model = text_at(value, "/modelID").or_else(|| text_at(value, "/model/modelID"));
-    for (class, text) in [("model", model), ("agent", text_at(value, "/agent"))] {
-        if let Some(text) = text {
-            push_span(&mut html, class, text, limits.line_bytes_max);
+    /// Leaves the last parts out as long as there are too many.
+    fn leave_out(&mut self, limits: &ViewLimits, patches: &mut Vec<Patch>) {
+        while self.parts_bytes > limits.message_bytes_max && self.parts.len() > 1 {
+            let Some((id, part)) = self.parts.pop_last() else {
+                return;
+            };
+            self.parts_bytes -= part.bytes();
+            patches.push(Patch::Remove {
+                remove: Names::new(&self.id, &id).id,
+            });
+            self.left_out = Some(id);
         }
     }
-    html.extend([
-        "<a class=\"anchor\" href=\"#m-",
-        name,
-        "\" aria-label=\"link to this message\">#</a></header>",
-    ]);
-    html
-}
 
-fn footer(value: &Value, name: &str, limits: &ViewLimits) -> String {
-    let mut html = format!("<footer class=\"cost\" id=\"f-{name}\">");
-    let all = FileDiff::all(value.pointer("/summary/diffs"));
-    for diff in all.take(limits.files_max) {
-        diff.push(&mut html, None, limits);
-    }
-    if let Some(error) = value.pointer("/error").filter(|error| !error.is_null()) {
-        html.push_str("<p class=\"error\">");
-        let kind = text_at(error, "/name").unwrap_or("Error");
-        push_span(&mut html, "name", kind, limits.line_bytes_max);
-        let words = text_at(error, "/data/message").or_else(|| text_at(error, "/message"));
-        if let Some(words) = words {
-            html.push_str(": ");
-            push_line(&mut html, words, limits.line_bytes_max);
+    /// Shows parts from `from` on, as many as there is room for.
+    fn admit(&mut self, document: &Document, from: &str, limits: &ViewLimits) {
+        self.left_out = None;
+        // No part's key has an id with a slash between: it would be another message's.
+        if self.id.contains('/') {
+            return;
         }
-        html.push_str("</p>");
+        let front = format!("part/{}/", self.id);
+        for (key, value) in below(document, &front, from) {
+            let id = &key[front.len()..];
+            let names = Names::new(&self.id, id);
+            let Some(sketch) = part::sketch(value, &names, limits) else {
+                continue;
+            };
+            let part = Part::new(sketch, names.style(limits));
+            let bytes = self.parts_bytes + part.bytes();
+            if bytes > limits.message_bytes_max && !self.parts.is_empty() {
+                self.left_out = Some(id.into());
+                return;
+            }
+            self.parts_bytes = bytes;
+            self.parts.insert(id.into(), part);
+        }
     }
-    push_cost(&mut html, number(value, "/cost"));
-    if let Some(tokens) = Tokens::at(value, "/tokens") {
-        tokens.push(&mut html);
+
+    /// What puts a part that is shown on the page.
+    fn put_part(&self, id: &str) -> Patch {
+        let before = self.parts.range::<str, _>((Unbounded, Excluded(id)));
+        let before = before.map(|(id, _)| &**id).next_back();
+        Patch::Put {
+            put: Names::new(&self.id, id).id,
+            into: self.element(),
+            after: before.map(|before| Names::new(&self.id, before).id),
+            html: self.parts.get(id).map(Part::html).unwrap_or_default(),
+        }
     }
-    if let Some(duration) = duration(value, "/time/created", "/time/completed") {
-        html.extend(["<span class=\"duration\">", &duration, "</span>"]);
+
+    /// The patches that bring a part to what it is, whatever of it is on the page.
+    pub(super) fn renewed_part(&self, id: &str) -> Patch {
+        match self.parts.contains_key(id) {
+            true => self.put_part(id),
+            false => Patch::Remove {
+                remove: Names::new(&self.id, id).id,
+            },
+        }
     }
-    html.push_str("</footer>");
-    html
+
+    /// Appends what puts the message on a page: in one piece, or a large one part by part.
+    pub(super) fn put(&self, after: Option<String>, patches: &mut Vec<Patch>) {
+        let mut html = String::new();
+        self.push_start(&mut html);
+        let mut parts = self.parts.iter();
+        for (_, part) in parts.by_ref() {
+            part.push_html(&mut html);
+            if html.len() > PATCH_BYTES {
+                break;
+            }
+        }
+        self.push_end(&mut html);
+        patches.push(Patch::Put {
+            put: self.element(),
+            into: SESSION.into(),
+            after,
+            html,
+        });
+        patches.extend(parts.map(|(id, _)| self.put_part(id)));
+    }
+
+    /// Appends the element.
+    pub(super) fn push_html(&self, html: &mut String) {
+        self.push_start(html);
+        for part in self.parts.values() {
+            part.push_html(html);
+        }
+        self.push_end(html);
+    }
+
+    fn push_start(&self, html: &mut String) {
+        let Info { class, header, .. } = &self.info;
+        html.extend([
+            "<article class=\"",
+            class,
+            "\" id=\"m-",
+            &self.name,
+            "\">",
+            header,
+            "<div class=\"parts\">",
+        ]);
+    }
+
+    fn push_end(&self, html: &mut String) {
+        html.push_str("</div>");
+        self.push_footer(html);
+        html.push_str("</article>");
+    }
+
+    fn push_footer(&self, html: &mut String) {
+        html.extend(["<footer class=\"cost\" id=\"f-", &self.name, "\">"]);
+        html.push_str(if self.left_out.is_some() { CUT } else { "" });
+        html.extend([&self.info.footer, "</footer>"]);
+    }
+
+    fn swap_footer(&self) -> Patch {
+        let mut html = String::new();
+        self.push_footer(&mut html);
+        Patch::Swap {
+            swap: format!("f-{}", self.name),
+            html,
+        }
+    }
 }

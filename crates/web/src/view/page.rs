@@ -1,12 +1,21 @@
 //! The static page around a view.
 
-use share_model::UnixMs;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use share_model::{Document, UnixMs};
 
 use super::View;
-use super::text::{push_attribute, push_text};
+use super::changes::{self, Change};
+use super::facts;
+use super::limits::ViewLimits;
+use super::message::Message;
+use super::messages::{Messages, Place, Stretch};
+use super::text::{push_attribute, push_plain, push_text};
 
 /// The type of a page.
 pub(crate) const TYPE: &str = "text/html; charset=utf-8";
+
+/// Bytes of a page that are neither title nor facts nor content, but for what a [`Frame`] brings.
+const AROUND_BYTES: usize = 4 << 10;
 
 /// What a page says besides what the document says. None of it comes from content, but for what its
 /// fields say.
@@ -33,35 +42,120 @@ pub(crate) struct Frame<'a> {
 }
 
 impl View {
-    /// The whole page.
+    /// The view of what a page of the document shows. It does not grow.
+    pub(crate) fn of_page(document: &Document, limits: ViewLimits, stretch: &Stretch) -> Self {
+        let mut view = Self {
+            limits,
+            title: facts::title(document, &limits),
+            facts: String::new(),
+            messages: Messages::none(limits),
+            changes: changes::of(document, &limits),
+        };
+        let on_page = ViewLimits {
+            view_bytes_max: view.room(),
+            ..limits
+        };
+        view.messages = Messages::of(document, on_page, stretch);
+        view.facts = facts::facts(document, view.messages.gists(), &limits);
+        view
+    }
+
+    /// The whole page. Of a view with more messages than there is room for, it shows the newest.
     pub(crate) fn page(&self, frame: &Frame<'_>) -> String {
+        let shown = self.on_page();
+        let first = shown.last().map(|(place, _)| *place);
+        let last = shown.first().map(|(place, _)| *place);
+        let earlier = first.filter(|first| self.messages.before(first).is_some());
+        let earlier = earlier.map(|(_, id)| &**id);
+        let later = last.and_then(|last| self.messages.after(last));
+        let mut frame = frame.clone();
+        // What comes live goes behind the newest message.
+        frame.live = frame.live.filter(|_| later.is_none());
+
         let mut html = begun(&self.title, frame.head);
-        frame.push_body(&mut html);
+        frame.push_body(&mut html, earlier.is_none() && later.is_none());
         html.push_str("<header id=\"top\"><h1 id=\"title\" dir=\"auto\">");
-        push_text(&mut html, &self.title);
+        push_plain(&mut html, &self.title);
         html.extend(["</h1><p id=\"facts\">", &self.facts, "</p>"]);
         html.push_str("<div id=\"controls\" hidden></div>");
-        if let Some(data) = frame.data {
-            html.push_str("<p id=\"data\"><a href=\"");
-            push_attribute(&mut html, data);
-            html.push_str("\">Data of this share</a></p>");
+        frame.push_data(&mut html);
+        html.push_str("</header>\n");
+        push_way(&mut html, "prev", earlier);
+        html.push_str("<main id=\"session\">");
+        for (_, message) in shown.iter().rev() {
+            message.push_html(&mut html);
         }
-        html.push_str("</header>\n<main id=\"session\">");
-        for message in self.messages() {
-            html.push('\n');
-            self.push_message(&mut html, message);
-        }
-        html.push_str("</main>\n<aside id=\"changes\">");
-        for change in &self.changes {
-            html.push_str(change.html());
-        }
+        html.push_str("</main>\n");
+        push_way(&mut html, "next", later);
+        html.push_str("<aside id=\"changes\">");
+        html.extend(self.changes.iter().map(Change::html));
         html.push_str("</aside>\n</body>\n</html>\n");
         html
+    }
+
+    /// The newest messages for which a page has room, the newest first.
+    fn on_page(&self) -> Vec<(&Place, &Message)> {
+        let room = self.room();
+        let mut bytes = 0;
+        let newest = self.messages.shown().rev().enumerate();
+        let fitting = newest.take_while(|(index, (_, message))| {
+            bytes += message.bytes();
+            bytes <= room || *index == 0
+        });
+        fitting.map(|(_, shown)| shown).collect()
+    }
+
+    /// Bytes that a page has for messages.
+    fn room(&self) -> usize {
+        let changes: usize = self.changes.iter().map(|change| change.html().len()).sum();
+        // The title stands in two places.
+        let title = 2 * facts::TITLE_GROWTH * self.title.len();
+        let besides = AROUND_BYTES + changes + title + facts::bytes_max(&self.limits);
+        self.limits.page_bytes_max.saturating_sub(besides)
+    }
+}
+
+/// Appends where the page before or after this one is, if there is one.
+fn push_way(html: &mut String, rel: &str, id: Option<&str>) {
+    let (query, words) = match rel {
+        "prev" => ("before", "Earlier messages"),
+        _ => ("from", "Later messages"),
+    };
+    if let Some(id) = id {
+        let id = utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
+        html.extend(["<nav class=\"pages\"><a rel=\"", rel, "\" href=\"?"]);
+        html.extend([query, "=", &id, "\">", words, "</a></nav>\n"]);
+    }
+}
+
+impl Stretch {
+    /// The stretch that a query asks for: `from=ID` or `before=ID`.
+    pub(crate) fn of_query(query: Option<&str>) -> Self {
+        let fields = query.unwrap_or_default().split('&');
+        let mut stretches = fields.filter_map(|field| {
+            let (name, value) = field.split_once('=')?;
+            let id = percent_decode_str(value).decode_utf8().ok()?.into_owned();
+            match name {
+                "from" => Some(Self::From(id)),
+                "before" => Some(Self::Before(id)),
+                _ => None,
+            }
+        });
+        stretches.next().unwrap_or_default()
     }
 }
 
 impl Frame<'_> {
-    fn push_body(&self, html: &mut String) {
+    fn push_data(&self, html: &mut String) {
+        if let Some(data) = self.data {
+            html.push_str("<p id=\"data\"><a href=\"");
+            push_attribute(html, data);
+            html.push_str("\">Data of this share</a></p>");
+        }
+    }
+
+    /// Appends the body's start; not all messages are on each page.
+    fn push_body(&self, html: &mut String, is_whole: bool) {
         let first_at = self.first_at.map(|at| at.get().to_string());
         let last_at = self.last_at.map(|at| at.get().to_string());
         let cursor = self.cursor.to_string();
@@ -70,6 +164,7 @@ impl Frame<'_> {
             ("kind", Some(self.kind)),
             ("history", Some(self.history)),
             ("cursor", Some(cursor.as_str())),
+            ("whole", Some(if is_whole { "yes" } else { "no" })),
             ("live", self.live),
             ("replay", self.replay),
             ("first-at", first_at.as_deref()),
@@ -104,7 +199,7 @@ fn begun(title: &str, head: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"robots\" content=\"noindex, nofollow\">\n<title>",
     );
-    super::text::push_plain(&mut html, title);
+    push_plain(&mut html, title);
     html.extend(["</title>\n", head, "</head>\n"]);
     html
 }

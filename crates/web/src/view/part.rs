@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::blocks::{self, Blocks};
 use super::fields::{CUT, push_json, push_line, push_link_start, push_span, text_at};
 use super::figures::{Tokens, number, push_cost};
+use super::info::push_error;
 use super::limits::ViewLimits;
 use super::markdown::{Style, is_followed};
 use super::patch::Patch;
@@ -23,11 +24,8 @@ pub(super) enum Source<'a> {
     Nothing,
     /// Markdown.
     Markdown(&'a str),
-    /// Text, escaped, in the element with that id.
-    Text {
-        id: String,
-        html: String,
-    },
+    /// Text, escaped, in the element with the id of outputs.
+    Text(String),
 }
 
 /// A part as it is shown.
@@ -40,7 +38,7 @@ pub(super) struct Part {
 enum Body {
     Nothing,
     Blocks(Blocks),
-    Text { id: String, html: String },
+    Text(String),
 }
 
 /// A part's names.
@@ -71,7 +69,7 @@ impl Part {
         let body = match sketch.body {
             Source::Nothing => Body::Nothing,
             Source::Markdown(source) => Body::Blocks(Blocks::new(source, style)),
-            Source::Text { id, html } => Body::Text { id, html },
+            Source::Text(html) => Body::Text(html),
         };
         Self {
             head: sketch.head,
@@ -80,25 +78,24 @@ impl Part {
         }
     }
 
-    /// The part becomes what `sketch` says, if only what grows in it differs; returns what changes on
-    /// the page, or the sketch back if all of it is another.
-    pub(super) fn change<'s>(
-        &mut self,
-        sketch: Sketch<'s>,
-        style: Style<'_>,
-    ) -> Result<Option<Patch>, Sketch<'s>> {
-        if self.head != sketch.head || self.tail != sketch.tail {
-            return Err(sketch);
-        }
-        match (&mut self.body, sketch.body) {
-            (Body::Nothing, Source::Nothing) => Ok(None),
-            (Body::Blocks(blocks), Source::Markdown(source)) => Ok(blocks.change(source, style)),
-            (Body::Text { html: old, .. }, Source::Text { id, html }) => {
-                let patch = (*old != html).then(|| blocks::text(id, old, &html));
-                *old = html;
-                Ok(patch)
+    /// The part becomes what `sketch` says. Returns what changes on the page, if that is nothing but
+    /// what grows; `None`: the whole part.
+    pub(super) fn change(&mut self, sketch: Sketch<'_>, style: Style<'_>) -> Option<Option<Patch>> {
+        let is_around_same = self.head == sketch.head && self.tail == sketch.tail;
+        match (&mut self.body, &sketch.body) {
+            (Body::Nothing, Source::Nothing) if is_around_same => Some(None),
+            (Body::Blocks(blocks), Source::Markdown(source)) if is_around_same => {
+                Some(blocks.change(source, style))
             }
-            (_, body) => Err(Sketch { body, ..sketch }),
+            (Body::Text(old), Source::Text(new)) if is_around_same => {
+                let patch = (old != new).then(|| blocks::text(style.output_id(), old, new));
+                old.clone_from(new);
+                Some(patch)
+            }
+            _ => {
+                *self = Self::new(sketch, style);
+                None
+            }
         }
     }
 
@@ -108,7 +105,7 @@ impl Part {
         match &self.body {
             Body::Nothing => {}
             Body::Blocks(blocks) => blocks.push_html(html),
-            Body::Text { html: text, .. } => html.push_str(text),
+            Body::Text(text) => html.push_str(text),
         }
         html.push_str(&self.tail);
     }
@@ -119,14 +116,23 @@ impl Part {
         html
     }
 
-    /// Bytes that are held.
+    /// Bytes of the element.
     pub(super) fn bytes(&self) -> usize {
         let body = match &self.body {
             Body::Nothing => 0,
             Body::Blocks(blocks) => blocks.bytes(),
-            Body::Text { id, html } => id.capacity() + html.capacity(),
+            Body::Text(text) => text.len(),
         };
-        size_of::<Self>() + self.head.capacity() + body + self.tail.capacity()
+        self.head.len() + body + self.tail.len()
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        let besides = match &self.body {
+            Body::Nothing | Body::Text(_) => 0,
+            Body::Blocks(blocks) => blocks.held_bytes() - blocks.bytes(),
+        };
+        size_of::<Self>() + self.bytes() + besides
     }
 }
 
@@ -144,7 +150,14 @@ pub(super) fn sketch<'v>(
         Some("patch") => whole("patch", names, |html| patch(html, value, limits)),
         Some("step-finish") => step(value, names)?,
         Some("step-start" | "snapshot") => return None,
-        Some("retry") => whole("error", names, |html| retry(html, value, limits)),
+        Some("retry") => whole("error", names, |html| {
+            html.push_str("<p>Tried again</p>");
+            push_error(
+                html,
+                value.pointer("/error").unwrap_or(&Value::Null),
+                limits,
+            );
+        }),
         Some("compaction") => whole("note", names, |html| {
             html.push_str("<p>What was said before was summed up here.</p>");
         }),
@@ -267,13 +280,4 @@ fn step<'v>(value: &'v Value, names: &Names) -> Option<Sketch<'v>> {
             tokens.push(html);
         }
     }))
-}
-
-fn retry(html: &mut String, value: &Value, limits: &ViewLimits) {
-    html.push_str("<p>Tried again: ");
-    let words = text_at(value, "/error/data/message")
-        .or_else(|| text_at(value, "/error/message"))
-        .unwrap_or("the model did not answer");
-    push_line(html, words, limits.line_bytes_max);
-    html.push_str("</p>");
 }

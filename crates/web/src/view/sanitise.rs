@@ -44,6 +44,7 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .clean_content_tags(HashSet::from(["script", "style"]))
         .tag_attributes(HashMap::from([
             ("a", HashSet::from(["href"])),
+            ("div", HashSet::from(["dir"])),
             ("ol", HashSet::from(["start"])),
             ("pre", HashSet::from(["data-language"])),
         ]))

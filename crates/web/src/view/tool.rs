@@ -1,14 +1,13 @@
 //! A tool's call: what it was given, what it said, what it changed.
 
-use anstream::adapter::strip_str;
 use serde_json::Value;
 
 use super::diff::push_diff;
-use super::fields::{CUT, push_json, push_pre, push_span, text_at};
-use super::figures::duration;
+use super::fields::{CUT, printed, push_json, push_pre, push_span, text_at};
+use super::figures::push_duration;
 use super::limits::ViewLimits;
 use super::part::{self, Names, Sketch, Source, section};
-use super::text::{cut, push_plain};
+use super::text::push_plain;
 
 pub(super) fn sketch<'v>(value: &'v Value, names: &Names, limits: &ViewLimits) -> Sketch<'v> {
     let state = text_at(value, "/state/status").unwrap_or("unknown");
@@ -30,12 +29,7 @@ pub(super) fn sketch<'v>(value: &'v Value, names: &Names, limits: &ViewLimits) -
     }
     if let Some(error) = text_at(value, "/state/error") {
         head.push_str("<h4>Error</h4>");
-        push_pre(
-            &mut head,
-            "error",
-            &printed(error, limits).0,
-            limits.text_bytes_max,
-        );
+        push_pre(&mut head, "error", error, limits.text_bytes_max);
     }
     let mut tail = String::new();
     let body = output(value, names, limits, (&mut head, &mut tail));
@@ -58,9 +52,7 @@ fn summary(html: &mut String, value: &Value, state: &str, limits: &ViewLimits) {
         html.push(' ');
     }
     push_span(html, "state", state, limits.line_bytes_max);
-    if let Some(duration) = duration(value, "/state/time/start", "/state/time/end") {
-        html.extend([" <span class=\"duration\">", &duration, "</span>"]);
-    }
+    push_duration(html, value, "/state/time/start", "/state/time/end");
     html.push_str("</summary>");
 }
 
@@ -79,12 +71,7 @@ fn input(html: &mut String, value: &Value, limits: &ViewLimits) {
         _ => None,
     };
     match plain {
-        Some(text) => push_pre(
-            html,
-            "input",
-            &printed(text, limits).0,
-            limits.text_bytes_max,
-        ),
+        Some(text) => push_pre(html, "input", text, limits.text_bytes_max),
         None => push_json(html, "input", input, limits.text_bytes_max),
     }
 }
@@ -101,20 +88,14 @@ fn output<'v>(
     let Some(output) = output else {
         return Source::Nothing;
     };
-    let id = format!("o-{}", names.name);
-    let (text, is_cut) = printed(output, limits);
+    let id = names.style(limits).output_id();
+    let (text, is_cut) = printed(output, limits.text_bytes_max);
     head.extend(["<h4>Output</h4><pre class=\"output\" id=\"", &id, "\">\n"]);
     tail.push_str("</pre>");
     tail.push_str(if is_cut { CUT } else { "" });
     let mut html = String::new();
     push_plain(&mut html, &text);
-    Source::Text { id, html }
-}
-
-/// The front of a text without what is for terminals, and whether that is not all.
-fn printed(text: &str, limits: &ViewLimits) -> (String, bool) {
-    let (front, is_cut) = cut(text, limits.text_bytes_max);
-    (strip_str(front).to_string(), is_cut)
+    Source::Text(html)
 }
 
 /// What came with the output.
