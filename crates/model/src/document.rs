@@ -102,6 +102,17 @@ impl Document {
             .map(|(key, value)| (&**key, value))
     }
 
+    /// The entries from the key `key` on, in order.
+    pub fn iter_from<'d>(
+        &'d self,
+        key: &str,
+    ) -> impl Iterator<Item = (&'d str, &'d StoredValue)> + use<'d> {
+        use std::ops::Bound::{Included, Unbounded};
+        self.values
+            .range::<str, _>((Included(key), Unbounded))
+            .map(|(key, value)| (&**key, value))
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.values.len()

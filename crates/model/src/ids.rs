@@ -188,6 +188,16 @@ bytes_id! {
     /// went back in time.
     HistoryId, 16
 }
+
+/// Takes every usual form of a UUID, its own among them.
+impl FromStr for HistoryId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(|id| Self(id.into_bytes()))
+    }
+}
+
 bytes_id! {
     /// Stored by the client before it claims a writer, so that a claim may be repeated.
     Nonce, 16

@@ -137,7 +137,8 @@ impl Door {
         in_time(self.limits.call_deadline, outcome).await
     }
 
-    fn tail_limits(&self) -> TailLimits {
+    /// The bounds of a reader of a share's log.
+    pub(crate) fn tail_limits(&self) -> TailLimits {
         TailLimits {
             chunk_ops_max: self.limits.chunk_ops_max,
             chunk_bytes_max: self.limits.chunk_bytes_max,

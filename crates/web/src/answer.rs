@@ -200,6 +200,11 @@ pub(crate) fn of_type(content_type: &'static str, body: impl Into<Body>) -> Resp
 
 /// No route leads there.
 pub(crate) async fn no_route() -> Refusal {
+    nothing_there()
+}
+
+/// There is nothing at the path.
+pub(crate) fn nothing_there() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "there is nothing at this path",

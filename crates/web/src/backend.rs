@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use share_model::{Document, Secret, ShareId, Slug};
+use share_model::{Cursor, Cut, Document, GrantId, GrantInfo, Secret, ShareId, Slug, UnixMs};
 use share_opencode::{Item, ItemError};
 
+use crate::reader::{Opened, Proof, Reader};
 use crate::token::HttpToken;
 
 /// Who makes a request, as far as that is known.
@@ -130,6 +131,28 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// If there is no such share (any more).
     async fn data(&self, asker: &Asker, id: &Slug) -> Result<Data, BackendError>;
 
+    /// Opens a share to be read as it grows.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such share (any more), or it may not be read so.
+    async fn open(&self, asker: &Asker, reader: &Reader) -> Result<Opened, BackendError>;
+
+    /// What whoever administers a share sees of it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such share (any more), or the grant does not administer it.
+    async fn govern(&self, asker: &Asker, by: &Proof) -> Result<Governed, BackendError>;
+
+    /// Ends a grant with all below it, for whoever administers the share or gives up its own. Durable,
+    /// and nothing is read under it any more, when this returns. Repeatable.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such share or grant, or the grant `by` may not end it.
+    async fn revoke(&self, asker: &Asker, by: &Proof, grant: GrantId) -> Result<Cut, BackendError>;
+
     /// Deletes the share. Repeatable: who proves the secret of a share that is gone is told that it
     /// is done.
     ///
@@ -148,6 +171,23 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Whether requests can be served now; why not otherwise.
     async fn ready(&self) -> Result<(), String>;
+}
+
+/// What [`Backend::govern`] gives.
+#[derive(Debug, Clone)]
+pub struct Governed {
+    /// The share.
+    pub share: ShareId,
+    /// For people; may be empty.
+    pub title: String,
+    /// How many ops were applied.
+    pub cursor: Cursor,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// It refuses appends.
+    pub is_frozen: bool,
+    /// All of its grants.
+    pub grants: Vec<GrantInfo>,
 }
 
 /// What [`Backend::data`] gives.

@@ -88,19 +88,19 @@ impl Room {
     }
 
     /// `bytes`, with this room as long as they are kept.
-    pub(crate) fn keep(self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn keep(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Kept { bytes, _room: self })
     }
 }
 
-struct Kept {
-    bytes: Vec<u8>,
+struct Kept<T> {
+    bytes: T,
     _room: Room,
 }
 
-impl AsRef<[u8]> for Kept {
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Kept<T> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 

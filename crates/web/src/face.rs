@@ -14,24 +14,29 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use share_model::seam::{Clock, SystemClock};
+use share_model::seam::{Clock, Entropy, SystemClock, SystemEntropy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use crate::assets::Assets;
 use crate::backend::Backend;
 use crate::budget::Budget;
 use crate::connections::{Connections, Seat};
 use crate::counted::Counted;
 use crate::date::date;
+use crate::hangup::Hangup;
 use crate::hosts::Hosts;
 use crate::limits::WebLimits;
 use crate::local::Local;
+use crate::live::{Replays, Seats, Stages, Tasks};
 use crate::routes;
 use crate::source::Source;
 use crate::stall::Stalling;
+use crate::tokens::Tokens;
+use crate::view::ViewLimits;
 
 /// How long to let things be after accepting failed: mostly for want of file descriptors, which only
 /// connections that end give back.
@@ -49,6 +54,8 @@ pub struct FaceOptions {
     pub limits: WebLimits,
     /// Waits for it.
     pub clock: Arc<dyn Clock>,
+    /// Makes viewing tokens.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl FaceOptions {
@@ -58,6 +65,7 @@ impl FaceOptions {
             hosts,
             limits: WebLimits::DEFAULT,
             clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::default()),
         }
     }
 }
@@ -77,7 +85,21 @@ pub(crate) struct Inner {
     pub(crate) local: Option<Arc<dyn Local>>,
     pub(crate) options: FaceOptions,
     pub(crate) budget: Budget,
+    pub(crate) assets: Assets,
+    /// What is viewed.
+    pub(crate) stages: Arc<Stages>,
+    pub(crate) viewers: Seats,
+    pub(crate) replays: Replays,
+    pub(crate) tokens: Tokens,
     connections: Connections,
+}
+
+/// The connection that brings a request, for an answer that takes long.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// Becomes true when the face drains.
+    pub(crate) drain: watch::Receiver<bool>,
+    pub(crate) hangup: Hangup,
 }
 
 /// Where a request comes from.
@@ -109,12 +131,26 @@ impl Face {
         let budget = Budget::new(limits.held_bytes_max, limits.held_per_address_bytes_max);
         let connections =
             Connections::new(limits.connections_max, limits.connections_per_address_max);
+        let tasks = Arc::<Tasks>::default();
+        let shown = (limits.live, ViewLimits::DEFAULT);
         let inner = Arc::new(Inner {
             backend,
             local,
-            options,
             budget,
             connections,
+            assets: Assets::new(),
+            stages: Stages::new(shown, Arc::clone(&options.clock), Arc::clone(&tasks)),
+            viewers: viewers(limits),
+            replays: Replays {
+                seats: Seats::new(limits.live.replays_max, limits.live.replays_per_address_max),
+                tasks,
+                limits: ViewLimits::DEFAULT,
+            },
+            tokens: Tokens::new(
+                (Arc::clone(&options.clock), Arc::clone(&options.entropy)),
+                (limits.live.tokens_max, limits.live.token_idle),
+            ),
+            options,
         });
         let router = routes::router(Arc::clone(&inner));
         Self { inner, router }
@@ -145,11 +181,16 @@ impl Face {
             }
         };
         let options = &self.inner.options;
-        let (stall, linger) = (options.limits.write_stall, options.limits.linger);
-        let io = Stalling::new(io, Arc::clone(&options.clock), stall, linger);
+        let bounds = (options.limits.write_stall, options.limits.linger);
+        let hangup = Hangup::default();
+        let io = Stalling::new(io, Arc::clone(&options.clock), bounds, hangup.clone());
+        let line = Line {
+            drain: drain.clone(),
+            hangup,
+        };
         let serving = self.builder().serve_connection(
             TokioIo::new(io),
-            service_fn(|request| self.answer(&seat, peer, request)),
+            service_fn(|request| self.answer(&seat, (peer, line.clone()), request)),
         );
         let mut serving = pin!(serving);
         let why = tokio::select! {
@@ -239,11 +280,12 @@ impl Face {
     async fn answer(
         &self,
         seat: &Seat,
-        peer: Peer,
+        (peer, line): (Peer, Line),
         mut request: http::Request<Incoming>,
     ) -> Result<http::Response<Counted<Body>>, io::Error> {
         let under_way = seat.under_way();
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(line);
         let answer = TowerToHyperService::new(self.router.clone()).call(request);
         let Ok(mut response) = answer.await;
         if let Some(date) = date(self.inner.options.clock.now()) {
@@ -251,6 +293,17 @@ impl Face {
         }
         Ok(response.map(|body| Counted::new(body, under_way)))
     }
+}
+
+/// Places for viewers, who leave connections to others: of all of them a quarter, of an address's own
+/// an eighth.
+fn viewers(limits: &WebLimits) -> Seats {
+    let live = &limits.live;
+    let (all, own) = (limits.connections_max, limits.connections_per_address_max);
+    Seats::new(
+        live.viewers_max.min(all - all.div_ceil(4)),
+        live.viewers_per_address_max.min(own - own.div_ceil(8)),
+    )
 }
 
 /// What a connection comes to next.

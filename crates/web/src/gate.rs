@@ -17,12 +17,17 @@ use crate::answer::Refusal;
 use crate::face::Inner;
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// Nothing is loaded, run, framed or sent by a page but its own style, which stands here by its hash.
-const CONTENT_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-bdzMbvAhhrYXc7+nkCXGuFlFw0KsuwY2AYrlAxom+Kk='; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Nothing is loaded, run, framed or sent by what is no page.
+const CONTENT_POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A page loads and asks what is ours alone: it runs no script and has no style but from files of
+/// ours, and nothing that it shows comes from elsewhere.
+pub(crate) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What every answer says.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -38,7 +43,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 /// Lets a request on to its route, or refuses it.
 pub(crate) async fn gate(State(face): State<Arc<Inner>>, request: Request, next: Next) -> Response {
     let refusal = match check_host(&face, request.uri(), request.headers()) {
-        Ok(()) => made_by_a_page(request.method(), request.headers()),
+        Ok(()) => made_by_a_page(&face, &request),
         Err(refusal) => Some(refusal),
     };
     let mut response = match refusal {
@@ -88,15 +93,41 @@ fn check_host(face: &Inner, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusa
     }
 }
 
-/// Why a request that may change something is refused; `None`: no page made it. Browsers send an
-/// `Origin` with it, also to the page's own; agents and tools do not.
-fn made_by_a_page(method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+/// What pages of ours may post: it names in its body what proves that it may.
+const POSTED_BY_PAGES: [&str; 3] = ["/private/open", "/owner/share", "/owner/revoke"];
+
+/// Why a request that may change something is refused; `None`: no page made it, or one of ours that
+/// may. Browsers send an `Origin` with it, also to the page's own; agents and tools do not.
+fn made_by_a_page(face: &Inner, request: &Request) -> Option<Refusal> {
+    let (method, headers) = (request.method(), request.headers());
     let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    (!is_read && headers.contains_key(ORIGIN)).then(|| {
+    if is_read || !headers.contains_key(ORIGIN) {
+        return None;
+    }
+    let is_taken = *method == Method::POST && POSTED_BY_PAGES.contains(&request.uri().path());
+    (!is_taken || !is_same_origin(face, headers)).then(|| {
         Refusal::new(
             StatusCode::FORBIDDEN,
             "pages may only read here",
             "leave the header `Origin` out, unless a browser set it",
         )
     })
+}
+
+/// Whether the page that made the request is one of the very host that it asks.
+fn is_same_origin(face: &Inner, headers: &HeaderMap) -> bool {
+    let only = |name: HeaderName| {
+        let mut all = headers.get_all(name).iter();
+        let first = all.next()?.to_str().ok()?;
+        all.next().is_none().then_some(first)
+    };
+    let is_said = match headers.contains_key(FETCH_SITE) {
+        true => only(FETCH_SITE) == Some("same-origin"),
+        // Of a browser that does not say.
+        false => true,
+    };
+    let (Some(origin), Some(host)) = (only(ORIGIN), only(HOST)) else {
+        return false;
+    };
+    is_said && face.options.hosts.is_origin_of(origin, host)
 }

@@ -1,6 +1,6 @@
 //! Under which names the face is asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
@@ -12,6 +12,8 @@ use http::uri::Authority;
 pub struct Hosts {
     /// As they stand in the header, in lower case.
     names: BTreeSet<String>,
+    /// By which scheme a name is asked of which that is known.
+    schemes: BTreeMap<String, String>,
     /// Ports at which any IP address is a name: a page elsewhere has none for a name.
     ports_of_addresses: BTreeSet<u16>,
 }
@@ -68,10 +70,14 @@ impl Hosts {
         let standard = if scheme == "https" { 443 } else { 80 };
         let host = authority.host().to_ascii_lowercase();
         let port = authority.port_u16().unwrap_or(standard);
+        let scheme = scheme.to_owned();
         if port == standard {
+            self.schemes.insert(host.clone(), scheme.clone());
             self.names.insert(host.clone());
         }
-        self.names.insert(format!("{host}:{port}"));
+        let name = format!("{host}:{port}");
+        self.schemes.insert(name.clone(), scheme);
+        self.names.insert(name);
         Ok(self)
     }
 
@@ -90,6 +96,24 @@ impl Hosts {
             && self
                 .ports_of_addresses
                 .contains(&authority.port_u16().unwrap_or(80))
+    }
+
+    /// Whether `origin`, as in the header, is that of pages that were asked for at `host`, which is one
+    /// of ours.
+    pub(crate) fn is_origin_of(&self, origin: &str, host: &str) -> bool {
+        let Some((scheme, authority)) = origin.split_once("://") else {
+            return false;
+        };
+        let standard = match scheme {
+            "http" => ":80",
+            "https" => ":443",
+            _ => return false,
+        };
+        let [origin, host] = [authority, host].map(str::to_ascii_lowercase);
+        let bare = |name: &str| name.strip_suffix(standard).unwrap_or(name).to_owned();
+        // Where a proxy does the TLS, only the public URL tells.
+        let is_scheme = |known: &String| known == scheme;
+        bare(&origin) == bare(&host) && self.schemes.get(&host).is_none_or(is_scheme)
     }
 
     fn add(&mut self, name: &str, port: u16) {
@@ -149,6 +173,36 @@ mod tests {
             &["192.0.2.1", "192.0.2.1:80", "[2001:db8::1]", "localhost"],
             &["192.0.2.1:81", "evil.example", "a@192.0.2.1"],
         );
+    }
+
+    #[test]
+    fn an_origin_is_ours_if_it_is_that_of_the_host_that_is_asked() {
+        let hosts = Hosts::new().listening("127.0.0.1:7421".parse().unwrap());
+        let hosts = hosts.public("https://share.example").unwrap();
+        for (origin, host) in [
+            ("http://127.0.0.1:7421", "127.0.0.1:7421"),
+            ("https://localhost:7421", "LocalHost:7421"),
+            ("https://share.example", "share.example"),
+            ("https://share.example", "share.example:443"),
+        ] {
+            assert!(hosts.is_origin_of(origin, host), "{origin} at {host}");
+        }
+        for (origin, host) in [
+            ("null", "share.example"),
+            ("", "share.example"),
+            ("share.example", "share.example"),
+            ("http://share.example", "share.example"),
+            ("http://share.example", "share.example:443"),
+            ("https://share.example:444", "share.example"),
+            ("https://share.example/", "share.example"),
+            ("https://a.share.example", "share.example"),
+            ("https://share.example.evil.example", "share.example"),
+            ("http://localhost:7421", "127.0.0.1:7421"),
+            ("http://localhost:7422", "localhost:7421"),
+            ("file://share.example", "share.example"),
+        ] {
+            assert!(!hosts.is_origin_of(origin, host), "{origin} at {host}");
+        }
     }
 
     #[test]

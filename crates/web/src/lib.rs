@@ -6,6 +6,7 @@
 //! it leaves. No id, secret or body is in a log.
 
 mod answer;
+mod assets;
 mod backend;
 mod body;
 mod budget;
@@ -14,21 +15,34 @@ mod counted;
 mod date;
 mod face;
 mod gate;
+mod hangup;
 mod hosts;
 mod items;
 mod limits;
 mod local;
-mod page;
+mod live;
+mod owner;
+mod private;
+mod public;
+mod query;
+mod reader;
 mod request;
 mod routes;
+mod showing;
 mod source;
 mod stall;
 mod token;
+mod tokens;
 mod unambiguous;
+mod view;
 
-pub use backend::{Asker, Backend, BackendError, CreatedShare, Data};
+pub use backend::{Asker, Backend, BackendError, CreatedShare, Data, Governed};
 pub use face::{Face, FaceOptions};
 pub use hosts::{Hosts, PublicUrlError};
 pub use limits::WebLimits;
 pub use local::{Drained, Local, LocalEvent, PluginCall, RefusedEvent, Taken, WantedPart};
+pub use live::LiveLimits;
+pub use reader::{
+    End, Followed, Following, Opened, Proof, Readable, Reader, Replayed, Seen, Standing,
+};
 pub use token::HttpToken;

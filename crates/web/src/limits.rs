@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::live::LiveLimits;
+
 /// What a peer may make the face hold, and for how long. Rows in `docs/limits.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebLimits {
@@ -36,8 +38,8 @@ pub struct WebLimits {
     pub connections_per_address_max: usize,
     /// How long requests may go on when the face drains.
     pub drain_deadline: Duration,
-    /// Bytes of a page; what comes after that is left out, and the page says so.
-    pub page_bytes_max: usize,
+    /// Of pages that grow.
+    pub live: LiveLimits,
 }
 
 impl WebLimits {
@@ -58,7 +60,7 @@ impl WebLimits {
         connections_max: 1024,
         connections_per_address_max: 256,
         drain_deadline: Duration::from_secs(5),
-        page_bytes_max: 4 << 20,
+        live: LiveLimits::DEFAULT,
     };
 }
 

@@ -20,8 +20,8 @@ use share_model::{Secret, Slug};
 use crate::answer::{Refusal, json};
 use crate::backend::BackendError;
 use crate::face::{Inner, Peer};
-use crate::request::{Events, Nothing};
-use crate::routes::{self, read};
+use crate::request::{Events, Nothing, read};
+use crate::routes;
 
 /// How long `drained` waits if it is not told.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -3,22 +3,27 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use axum::extract::Request;
 use http::StatusCode;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use share_model::{Limits, Secret, json_text_has_reserved_name};
+use share_model::{GrantId, Limits, RefError, Secret, ShareRef, json_text_has_reserved_name};
 use share_opencode::Item;
 
 use crate::answer::Refusal;
-use crate::body::Held;
+use crate::body::{self, Held};
 use crate::budget::Room;
+use crate::face::{Inner, Peer};
 use crate::limits::WebLimits;
 use crate::local::LocalEvent;
+use crate::reader::Proof;
 use crate::unambiguous::Unambiguous;
 
 /// What one value takes in memory, beyond its text.
 const VALUE_BYTES: usize = 128;
+
+const JSON_TYPE: &str = "application/json";
 
 /// A body of more bytes is read where it holds up no other connection.
 const ASIDE_BYTES: usize = 128 << 10;
@@ -64,6 +69,21 @@ struct SentEvent {
 /// A body that says nothing: `{}`.
 #[derive(Deserialize)]
 pub(crate) struct Nothing {}
+
+/// What names a share and proves a grant of it: `POST /private/open`, `POST /owner/share`.
+#[derive(Deserialize)]
+pub(crate) struct ByRef {
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
+/// `POST /owner/revoke`.
+#[derive(Deserialize)]
+pub(crate) struct Revoke {
+    #[serde(rename = "ref")]
+    reference: String,
+    grant: String,
+}
 
 /// A body with a shape.
 pub(crate) trait Shape: Sized + Send + 'static {
@@ -131,6 +151,63 @@ impl Events {
     }
 }
 
+impl Shape for ByRef {
+    const WORDS: &str = "expected `{\"ref\": STRING}`, each member once";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        object(json)
+    }
+}
+
+impl Shape for Revoke {
+    const WORDS: &str = "expected `{\"ref\": STRING, \"grant\": STRING}`, each member once";
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        object(json)
+    }
+}
+
+impl ByRef {
+    /// What the ref proves.
+    pub(crate) fn proof(self) -> Result<Proof, Refusal> {
+        proof(&self.reference)
+    }
+}
+
+impl Revoke {
+    /// What the ref proves, and which grant is to end.
+    pub(crate) fn parts(self) -> Result<(Proof, GrantId), Refusal> {
+        let grant = self.grant.parse().map_err(|_| {
+            let hint = "send the id of a grant as `/owner/share` lists it";
+            Refusal::invalid("`grant` is not the id of a grant", hint)
+        })?;
+        Ok((proof(&self.reference)?, grant))
+    }
+}
+
+/// Of which server the ref speaks is not looked at: another one's opens nothing here.
+fn proof(text: &str) -> Result<Proof, Refusal> {
+    let reference: ShareRef = text.trim().parse().map_err(|error: RefError| {
+        let hint = "paste the whole ref, from `share://` to its end";
+        Refusal::invalid(error.to_string(), hint)
+    })?;
+    Ok(Proof {
+        share: reference.share,
+        grant: reference.grant,
+        secret: reference.secret.hash(),
+    })
+}
+
+/// Reads the body of a request as JSON of a shape.
+pub(crate) async fn read<T: Shape>(
+    face: &Inner,
+    peer: Peer,
+    request: Request,
+) -> Result<(T, Room), Refusal> {
+    let held = body::read(face, peer.source(), JSON_TYPE, request).await?;
+    parse(&face.options.limits, held).await
+}
+
 impl Create {
     /// The agent session that is to be shared.
     pub(crate) fn session(self) -> Result<String, Refusal> {
@@ -172,7 +249,7 @@ fn secret(text: &str) -> Result<Secret, Refusal> {
 /// # Cancel safety
 ///
 /// A large body is read to its end all the same, and its room given back only then.
-pub(crate) async fn parse<T: Shape>(limits: &WebLimits, held: Held) -> Result<(T, Room), Refusal> {
+async fn parse<T: Shape>(limits: &WebLimits, held: Held) -> Result<(T, Room), Refusal> {
     let values_max = limits.body_values_max;
     if held.bytes.len() <= ASIDE_BYTES {
         return parse_here(values_max, held);

@@ -9,19 +9,18 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::{AUTHORIZATION, LOCATION};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use share_model::{ShareId, Slug};
 
 use crate::answer::{self, Refusal, json, of_type};
 use crate::backend::{Asker, BackendError, Data};
-use crate::budget::Room;
 use crate::face::{Inner, Peer};
 use crate::items::Items;
-use crate::request::{Create, Delete, Shape, Sync};
+use crate::request::{Create, Delete, Sync, read};
 use crate::token::HttpToken;
-use crate::{body, gate, local, page, request};
+use crate::{body, gate, local, owner, private, public};
 
 /// What client libraries send and are answered with.
 const OPS_TYPE: &str = "application/vnd.share.ops";
@@ -32,7 +31,7 @@ const JSON_TYPE: &str = "application/json";
 const OPENAPI: &str = include_str!("openapi.json");
 
 type Face = State<Arc<Inner>>;
-type Id = Result<Path<String>, PathRejection>;
+pub(crate) type Id = Result<Path<String>, PathRejection>;
 
 /// All routes of the face.
 pub(crate) fn router(face: Arc<Inner>) -> Router {
@@ -40,7 +39,17 @@ pub(crate) fn router(face: Arc<Inner>) -> Router {
         .route("/healthz", get(health))
         .route("/api/openapi.json", get(openapi))
         .route("/api/doc", get(openapi))
-        .route("/share/{id}", get(show));
+        .route("/", get(owner::frame))
+        .route("/owner/share", post(owner::share))
+        .route("/owner/revoke", post(owner::revoke))
+        .route("/private", get(private::frame))
+        .route("/private/open", post(private::open))
+        .route("/private/live", get(private::live))
+        .route("/private/replay", get(private::replay))
+        .route("/assets/{hash}/{name}", get(asset))
+        .route("/share/{id}", get(public::show))
+        .route("/share/{id}/live", get(public::live))
+        .route("/share/{id}/replay", get(public::replay));
     // The second is where an organisation's account asks.
     for base in ["/api/share", "/api/shares"] {
         let data_route = get(data)
@@ -156,33 +165,17 @@ async fn data(
     }
 }
 
-async fn show(
+async fn asset(
     State(face): Face,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    id: Id,
-) -> Response {
-    let page = page_of(&face, peer, &headers, id).await;
-    page.unwrap_or_else(|refusal| refusal.respond_as(page::TYPE, page::of_refusal(&refusal)))
-}
-
-async fn page_of(
-    face: &Inner,
-    peer: Peer,
-    headers: &HeaderMap,
-    id: Id,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    let asker = asker(peer, headers);
-    let data = face.backend.data(&asker, &slug(id)?).await;
-    match data.map_err(Refusal::of_reading)? {
-        Data::Document(document) => {
-            let html = page::transcript(&document, face.options.limits.page_bytes_max);
-            let mut room = face.budget.room(peer.source());
-            room.grow(html.len())?;
-            Ok(of_type(page::TYPE, room.keep(html.into())))
-        }
-        Data::Elsewhere(url) => elsewhere(&page::url_of_data(&url)),
-    }
+    let Path((hash, name)) = path.map_err(|_| answer::nothing_there())?;
+    let asset = face.assets.at(&hash, &name);
+    let asset = asset.ok_or_else(answer::nothing_there)?;
+    let mut response = of_type(asset.content_type, asset.text);
+    let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, kept);
+    Ok(response)
 }
 
 async fn health(State(face): Face) -> Response {
@@ -196,7 +189,7 @@ async fn openapi() -> Response {
     of_type(JSON_TYPE, OPENAPI)
 }
 
-fn elsewhere(url: &str) -> Result<Response, Refusal> {
+pub(crate) fn elsewhere(url: &str) -> Result<Response, Refusal> {
     let Ok(url) = HeaderValue::from_str(url) else {
         let reason = "the share's URL is none".to_owned();
         return Err(BackendError::Unknown { reason }.into());
@@ -206,17 +199,7 @@ fn elsewhere(url: &str) -> Result<Response, Refusal> {
     Ok(response)
 }
 
-/// Reads a request's body, and keeps room for what it says.
-pub(crate) async fn read<T: Shape>(
-    face: &Inner,
-    peer: Peer,
-    request: Request,
-) -> Result<(T, Room), Refusal> {
-    let held = body::read(face, peer.source(), JSON_TYPE, request).await?;
-    request::parse(&face.options.limits, held).await
-}
-
-fn asker(peer: Peer, headers: &HeaderMap) -> Asker {
+pub(crate) fn asker(peer: Peer, headers: &HeaderMap) -> Asker {
     let value = only(headers, &AUTHORIZATION);
     Asker {
         address: peer.address,
@@ -242,7 +225,7 @@ pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 /// What is no slug is the address of no share.
-fn slug(id: Id) -> Result<Slug, Refusal> {
+pub(crate) fn slug(id: Id) -> Result<Slug, Refusal> {
     let text = id.map_err(|_| Refusal::not_found())?;
     Slug::from_text(&text).ok_or_else(Refusal::not_found)
 }
@@ -252,4 +235,16 @@ fn share_id(id: Id) -> Result<ShareId, Refusal> {
     let is_plain = text.len() == 32;
     let share = text.parse().ok().filter(|_| is_plain);
     share.ok_or_else(Refusal::not_found)
+}
+
+/// Where the page is of the share whose data is at `url`.
+pub(crate) fn page_of_data(url: &str) -> String {
+    let of_data = url.strip_suffix("/data").and_then(|rest| {
+        let (front, id) = rest.rsplit_once('/')?;
+        let origin = front
+            .strip_suffix("/api/share")
+            .or_else(|| front.strip_suffix("/api/shares"))?;
+        Some(format!("{origin}/share/{id}"))
+    });
+    of_data.unwrap_or_else(|| url.to_owned())
 }

@@ -7,13 +7,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use share_model::seam::{Clock, Sleep};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::hangup::Hangup;
 
 /// So many bytes are taken at a time of what nobody wants.
 const DISCARDED_BYTES: usize = 8 << 10;
 
-/// `io`, with a bound on how long a write may wait.
+/// So many bytes are kept that come while the peer's end is looked for.
+const CAME_BYTES_MAX: usize = 1 << 10;
+
+/// `io`, with a bound on how long a write may wait. While it is watched, the peer's end is an error.
 ///
 /// When it is shut down it takes what still comes, for a while: a system that closes a connection with
 /// something unread resets it, and whoever is still sending a body that was refused would never read
@@ -27,6 +33,9 @@ pub(crate) struct Stalling<T> {
     waiting: Waiting,
     /// Nothing more is written.
     is_shut: bool,
+    hangup: Hangup,
+    /// What came while the peer's end was looked for, and is read next.
+    came: BytesMut,
 }
 
 /// The time that something waits; `None`: nothing does.
@@ -41,7 +50,12 @@ impl std::fmt::Debug for Waiting {
 
 impl<T> Stalling<T> {
     /// A stream whose writes wait for `stall` at most, and its end for `linger`.
-    pub(crate) fn new(io: T, clock: Arc<dyn Clock>, stall: Duration, linger: Duration) -> Self {
+    pub(crate) fn new(
+        io: T,
+        clock: Arc<dyn Clock>,
+        (stall, linger): (Duration, Duration),
+        hangup: Hangup,
+    ) -> Self {
         Self {
             io,
             clock,
@@ -49,6 +63,8 @@ impl<T> Stalling<T> {
             linger,
             waiting: Waiting::default(),
             is_shut: false,
+            hangup,
+            came: BytesMut::new(),
         }
     }
 
@@ -77,6 +93,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stalling<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.came.is_empty() {
+            let bytes = self.came.len().min(buffer.remaining());
+            buffer.put_slice(&self.came.split_to(bytes));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
@@ -105,6 +126,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever writes does this whenever there is nothing to be written.
+        self.look_for_hangup(context)?;
         let outcome = Pin::new(&mut self.io).poll_flush(context);
         self.bounded(context, outcome)
     }
@@ -120,6 +143,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<T> {
 }
 
 impl<T: AsyncRead + Unpin> Stalling<T> {
+    /// Fails if the peer has hung up and that is watched for. Reads a little of what a peer sends that
+    /// does not wait for its answer, and then no more.
+    fn look_for_hangup(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while self.hangup.is_watched() && self.came.len() < CAME_BYTES_MAX {
+            let mut bytes = [0; CAME_BYTES_MAX];
+            let room = CAME_BYTES_MAX - self.came.len();
+            let mut buffer = ReadBuf::new(&mut bytes[..room]);
+            match Pin::new(&mut self.io).poll_read(context, &mut buffer) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                Poll::Ready(Ok(())) => self.came.extend_from_slice(buffer.filled()),
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what comes, until nothing more does or it has taken long enough.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let begin = || self.clock.sleep(self.linger);

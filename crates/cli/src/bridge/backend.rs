@@ -10,9 +10,13 @@ use share_client::{
     Grouping, NewOp, OpenSession, Outbox, OutboxError, Registry, RegistryError, SessionName,
 };
 use share_model::seam::Entropy;
-use share_model::{FactoryRef, Origin, RequestId, Secret, SecretHash, ShareId, ShareRef, Slug};
+use share_model::{
+    Cut, FactoryRef, GrantId, Origin, RequestId, Secret, SecretHash, ShareId, ShareRef, Slug,
+};
 use share_opencode::Item;
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
+use share_web::{
+    Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader,
+};
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::public_url::PublicUrl;
@@ -130,6 +134,31 @@ impl Backend for Bridge {
             "{url}/api/share/{}/data",
             id.to_text()
         )))
+    }
+
+    /// Only the server shows what a share says, as for its data.
+    async fn open(&self, asker: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
+        let Reader::Public(slug) = reader else {
+            return Err(BackendError::Unsupported {
+                what: "a private page",
+            });
+        };
+        match self.data(asker, slug).await? {
+            Data::Elsewhere(url) => Ok(Opened::Elsewhere(url)),
+            Data::Document(_) => Err(BackendError::Unsupported { what: "a page" }),
+        }
+    }
+
+    async fn govern(&self, _: &Asker, _: &Proof) -> Result<Governed, BackendError> {
+        Err(BackendError::Unsupported {
+            what: "a page for owners",
+        })
+    }
+
+    async fn revoke(&self, _: &Asker, _: &Proof, _: GrantId) -> Result<Cut, BackendError> {
+        Err(BackendError::Unsupported {
+            what: "a page for owners",
+        })
     }
 
     /// Answers also while the server is away; the deletion is honoured when it is there.

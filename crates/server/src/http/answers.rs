@@ -5,6 +5,7 @@ use share_web::BackendError;
 use tracing::{debug, error};
 
 use crate::fault::{Fault, Reaction as ToFault};
+use crate::owner::Outcome;
 use crate::rpc::{PostedError, told};
 
 /// What a refusal is told as. By what one can do about it, so that a code that is added later is told
@@ -23,6 +24,11 @@ pub(super) fn refused(refusal: Refusal) -> BackendError {
         Reaction::Replan | Reaction::SettleAndRetry => BackendError::Overloaded { reason },
         Reaction::AbandonOp | Reaction::Upgrade => BackendError::Invalid { reason },
     }
+}
+
+/// What comes of a call.
+pub(super) fn answered<T>(outcome: Outcome<T>) -> Result<T, BackendError> {
+    outcome.map_err(|fault| failed(&fault))?.map_err(refused)
 }
 
 /// What an op is told as that has no place in the document as it stands.

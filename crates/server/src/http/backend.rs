@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use share_model::{Secret, ShareId, Slug};
+use share_model::{Cut, GrantId, Secret, ShareId, Slug};
 use share_opencode::Item;
-use share_web::{Asker, Backend, BackendError, CreatedShare, Data};
+use share_web::{
+    Asker, Backend, BackendError, CreatedShare, Data, Governed, Opened, Proof, Reader,
+};
 
 use super::answers::unanswered;
 use super::options::{HttpCreate, HttpLimits};
@@ -81,6 +83,18 @@ impl Backend for HttpBackend {
 
     async fn data(&self, asker: &Asker, id: &Slug) -> Result<Data, BackendError> {
         self.read(asker, id).await
+    }
+
+    async fn open(&self, asker: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
+        self.open_share(asker, reader).await
+    }
+
+    async fn govern(&self, asker: &Asker, by: &Proof) -> Result<Governed, BackendError> {
+        self.see(asker, by).await
+    }
+
+    async fn revoke(&self, asker: &Asker, by: &Proof, grant: GrantId) -> Result<Cut, BackendError> {
+        self.take_back(asker, by, grant).await
     }
 
     async fn delete(&self, asker: &Asker, id: &Slug, secret: &Secret) -> Result<(), BackendError> {

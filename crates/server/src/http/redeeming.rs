@@ -23,21 +23,40 @@ pub(super) struct Proven {
 }
 
 impl HttpBackend {
-    /// Redeems a grant of the share that has the slug with this grant. Costs whoever proves nothing
-    /// what it costs over RPC: the same tries, the same work, the same span of time.
+    /// Redeems a grant of the share that has the slug with this grant.
     pub(super) async fn redeem(
         &self,
         asker: &Asker,
         slug: GrantId,
-        (grant, secret): (GrantId, SecretHash),
+        by: (GrantId, SecretHash),
+    ) -> Outcome<Proven> {
+        let redeeming = async {
+            // Of an address that nobody has, a share is asked that nobody has.
+            let share = self.door().hub.resolve(slug).await?.unwrap_or(NO_SHARE);
+            self.redeem_of(share, by).await
+        };
+        self.tried(asker, redeeming).await
+    }
+
+    /// Redeems a grant of a share that whoever asks knows.
+    pub(super) async fn redeem_known(
+        &self,
+        asker: &Asker,
+        share: ShareId,
+        by: (GrantId, SecretHash),
+    ) -> Outcome<Proven> {
+        self.tried(asker, self.redeem_of(share, by)).await
+    }
+
+    /// What comes of a redeem. Costs whoever proves nothing what it costs over RPC: the same tries, the
+    /// same work, the same span of time.
+    async fn tried(
+        &self,
+        asker: &Asker,
+        redeeming: impl Future<Output = Outcome<Proven>>,
     ) -> Outcome<Proven> {
         let door = self.door();
         let asking = self.ask(asker)?;
-        let redeeming = async {
-            // Of an address that nobody has, a share is asked that nobody has.
-            let share = door.hub.resolve(slug).await?.unwrap_or(NO_SHARE);
-            self.redeem_of(share, (grant, secret)).await
-        };
         let redeemed = level(&*door.seams.clock, door.within(redeeming)).await?;
         if let Ok(proven) = &redeemed
             && proven.opened.redeemed.is_ok()

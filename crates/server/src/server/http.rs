@@ -89,6 +89,7 @@ impl HttpFace {
             hosts: self.hosts,
             limits: limits.web,
             clock: Arc::clone(&door.seams.clock),
+            entropy: Arc::clone(&door.seams.entropy),
         };
         let backend = HttpBackend::new(door, self.create, self.url, limits.http.clone());
         let backend = Arc::new(backend);

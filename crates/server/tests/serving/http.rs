@@ -7,5 +7,6 @@ mod recordings;
 mod refusing;
 mod syncing;
 mod trouble;
+mod viewing;
 
 pub(crate) use agent::ask;

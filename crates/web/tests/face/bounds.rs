@@ -394,29 +394,3 @@ async fn who_takes_nothing_of_an_answer_is_hung_up_on() {
     );
     drop(client);
 }
-
-#[tokio::test]
-async fn a_page_ends_at_its_bound_and_says_so() {
-    let scene = Scene::with(|limits| limits.page_bytes_max = 4000).await;
-    let cut = "The page ends here";
-    for (count, is_cut) in [(10, false), (1000, true)] {
-        let parts: Vec<_> = (0..count)
-            .map(|it| {
-                let part =
-                    json!({"messageID": "m", "id": it.to_string(), "type": "text", "text": ""});
-                (format!("part/m/{it}"), part.to_string())
-            })
-            .collect();
-        let mut entries = vec![("message/m", r#"{"id":"m","role":"user"}"#)];
-        entries.extend(
-            parts
-                .iter()
-                .map(|(key, json)| (key.as_str(), json.as_str())),
-        );
-        let (slug, _) = scene.backend.share(&entries);
-        let page = scene.get(&format!("/share/{}", slug.to_text())).await;
-        assert_eq!(page.text().contains(cut), is_cut, "{count}");
-        assert!(page.body.len() < 5000);
-        assert!(page.text().ends_with("</html>\n"));
-    }
-}

@@ -86,7 +86,21 @@ impl Client {
         self.read
     }
 
-    async fn read_answer(&mut self, is_head: bool) -> Option<Answer> {
+    /// The head of the next answer, whose body is read chunk by chunk.
+    pub(crate) async fn begin(&mut self) -> Answer {
+        let head = tokio::time::timeout(ANSWER, self.head()).await;
+        head.expect("the server answers")
+            .expect("there is an answer")
+    }
+
+    /// The next chunk; `None`: there is no more.
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let chunk = tokio::time::timeout(ANSWER, self.next_chunk()).await;
+        let chunk = chunk.expect("something comes, or the end")?;
+        (!chunk.is_empty()).then_some(chunk)
+    }
+
+    async fn head(&mut self) -> Option<Answer> {
         let head = loop {
             if let Some(at) = find(&self.read, b"\r\n\r\n") {
                 break at;
@@ -103,11 +117,16 @@ impl Client {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .filter(|(name, _)| name != "date")
             .collect();
-        let mut answer = Answer {
+        Some(Answer {
             status,
             headers,
             body: Vec::new(),
-        };
+        })
+    }
+
+    async fn read_answer(&mut self, is_head: bool) -> Option<Answer> {
+        let mut answer = self.head().await?;
+        let status = answer.status;
         let is_bare = is_head || status < 200 || matches!(status, 204 | 304);
         answer.body = match (answer.header("content-length"), is_bare) {
             (_, true) => Vec::new(),
@@ -120,22 +139,29 @@ impl Client {
     async fn chunked(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let line = loop {
-                if let Some(at) = find(&self.read, b"\r\n") {
-                    break self.exactly(at + 2).await?;
-                }
-                if !self.more().await {
-                    return None;
-                }
-            };
-            let size = str::from_utf8(&line).unwrap().trim();
-            let size = usize::from_str_radix(size, 16).expect("a chunk has a size");
-            let chunk = self.exactly(size + 2).await?;
-            body.extend(&chunk[..size]);
-            if size == 0 {
+            let chunk = self.next_chunk().await?;
+            if chunk.is_empty() {
                 return Some(body);
             }
+            body.extend(chunk);
         }
+    }
+
+    /// The next chunk, the last of which is empty; `None`: the connection has ended.
+    async fn next_chunk(&mut self) -> Option<Vec<u8>> {
+        let line = loop {
+            if let Some(at) = find(&self.read, b"\r\n") {
+                break self.exactly(at + 2).await?;
+            }
+            if !self.more().await {
+                return None;
+            }
+        };
+        let size = str::from_utf8(&line).unwrap().trim();
+        let size = usize::from_str_radix(size, 16).expect("a chunk has a size");
+        let mut chunk = self.exactly(size + 2).await?;
+        chunk.truncate(size);
+        Some(chunk)
     }
 
     async fn exactly(&mut self, bytes: usize) -> Option<Vec<u8>> {

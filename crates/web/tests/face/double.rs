@@ -1,18 +1,23 @@
 //! A backend that keeps shares in memory, counts its calls, and fails when it is told to.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use share_model::{Document, Limits, Mutation, MutationError, Secret, SecretHash, ShareId, Slug};
+use share_model::{
+    Cursor, Cut, Epoch, GrantId, GrantInfo, Limits, Mutation, MutationError, Origin, OriginKind,
+    Refusal, RefusalCode, Rights, Secret, SecretHash, ShareId, Slug, UnixMs, Usage,
+};
 use share_opencode::{Item, ItemError};
 use share_web::{
-    Asker, Backend, BackendError, CreatedShare, Data, Drained, Local, LocalEvent, PluginCall,
-    Taken, WantedPart,
+    Asker, Backend, BackendError, CreatedShare, Data, Drained, Governed, Local, LocalEvent, Opened,
+    PluginCall, Proof, Reader, Taken, WantedPart,
 };
 use tokio::sync::Semaphore;
+
+use crate::following::{Growing, Open};
 
 /// Calls that may pass before [`Memory::hold`].
 const OPEN: usize = 1 << 20;
@@ -39,8 +44,7 @@ struct State {
 #[derive(Debug)]
 struct Share {
     secret: SecretHash,
-    /// `None`: deleted.
-    document: Option<Document>,
+    growing: Growing,
 }
 
 impl Default for Memory {
@@ -111,16 +115,21 @@ impl Memory {
             Slug::from_bytes([number; 16]),
             Secret::from_bytes([number; 32]),
         );
-        let mut document = Document::default();
+        let growing = Growing::default();
         for (key, json) in entries {
-            put(&mut document, (*key).into(), (*json).into()).unwrap();
+            put(&growing, (*key).into(), (*json).into()).unwrap();
         }
         let share = Share {
             secret: secret.hash(),
-            document: Some(document),
+            growing,
         };
         state.shares.insert(*slug.expose(), share);
         (slug, secret)
+    }
+
+    /// The share behind a slug.
+    pub(crate) fn growing(&self, slug: &Slug) -> Growing {
+        self.lock().shares[slug.expose()].growing.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,6 +146,15 @@ impl Memory {
 }
 
 impl State {
+    /// The share that a proof opens: by its secret, whatever its grant.
+    fn administered(&self, by: &Proof) -> Result<Growing, BackendError> {
+        let share = self.shares.get(&by.share.to_bytes());
+        let share = share.filter(|share| share.secret == by.secret);
+        share
+            .map(|share| share.growing.clone())
+            .ok_or(BackendError::NotFound)
+    }
+
     fn opened(&mut self, id: &Slug, secret: &Secret) -> Result<&mut Share, BackendError> {
         let share = self.shares.get_mut(id.expose());
         let share = share.filter(|share| share.secret == secret.hash());
@@ -144,14 +162,45 @@ impl State {
     }
 }
 
-fn put(document: &mut Document, key: String, json: String) -> Result<(), MutationError> {
-    document.apply(
-        &Mutation::Put {
-            key: key.into(),
-            json: json.into(),
+fn granted(id: GrantId) -> GrantInfo {
+    GrantInfo {
+        id,
+        rights: Rights::ALL,
+        epoch: Epoch::new(1),
+        created_at: UnixMs::new(1),
+        expires_at: None,
+        label: "a label".into(),
+        parent: None,
+        origin: Origin::new(OriginKind::User, "ann".into(), 9).unwrap(),
+        sealed_for: None,
+        published: false,
+        revoked_at: None,
+        sessions: 0,
+        viewers: 0,
+        usage: Usage {
+            last_redeemed_at: Some(UnixMs::new(2)),
+            last_read_at: Some(UnixMs::new(3)),
+            ..Usage::default()
         },
-        &Limits::DEFAULT,
-    )
+    }
+}
+
+/// Puts a value into a share.
+pub(crate) fn put(share: &Growing, key: String, json: String) -> Result<(), MutationError> {
+    let (key, json) = (key.into(), json.into());
+    apply(share, Mutation::Put { key, json })
+}
+
+/// Changes a share.
+pub(crate) fn apply(share: &Growing, mutation: Mutation) -> Result<(), MutationError> {
+    let mut document = share.document();
+    document.apply(&mutation, &Limits::DEFAULT)?;
+    share.append(mutation, document);
+    Ok(())
+}
+
+fn gone() -> Refusal {
+    Refusal::new(RefusalCode::Gone, "it was deleted")
 }
 
 #[async_trait]
@@ -184,22 +233,28 @@ impl Backend for Memory {
         self.begin("sync").await?;
         let mut state = self.lock();
         let share = state.opened(id, secret)?;
-        let gone = BackendError::Gone {
-            reason: "it was deleted".into(),
-        };
-        let mut document = share.document.clone().ok_or(gone)?;
+        if let Some(refusal) = share.growing.ended() {
+            let reason = refusal.message;
+            return Err(BackendError::Gone { reason });
+        }
+        // Tried on a share of its own first: all of it is taken, or nothing.
+        let tried = Growing::default();
+        let mut entries = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
-            let entries = item.into_entries(&Limits::DEFAULT);
-            let entries = entries.map_err(|source| BackendError::Item { index, source })?;
-            for (key, value) in entries {
-                let put = put(&mut document, key.clone(), value.to_string());
+            let of_item = item.into_entries(&Limits::DEFAULT);
+            let of_item = of_item.map_err(|source| BackendError::Item { index, source })?;
+            for (key, value) in of_item {
+                let put = put(&tried, key.clone(), value.to_string());
                 put.map_err(|error| BackendError::Item {
                     index,
-                    source: item_error(key, &error),
+                    source: item_error(key.clone(), &error),
                 })?;
+                entries.push((key, value.to_string()));
             }
         }
-        share.document = Some(document);
+        for (key, json) in entries {
+            put(&share.growing, key, json).expect("it was tried");
+        }
         Ok(())
     }
 
@@ -211,16 +266,69 @@ impl Backend for Memory {
         }
         let share = state.shares.get(id.expose());
         let share = share.ok_or(BackendError::NotFound)?;
-        let gone = BackendError::Gone {
-            reason: "it was deleted".into(),
-        };
-        share.document.clone().map(Data::Document).ok_or(gone)
+        match share.growing.ended() {
+            Some(refusal) => Err(BackendError::Gone {
+                reason: refusal.message,
+            }),
+            None => Ok(Data::Document(share.growing.document())),
+        }
     }
 
     async fn delete(&self, _: &Asker, id: &Slug, secret: &Secret) -> Result<(), BackendError> {
         self.begin("delete").await?;
-        self.lock().opened(id, secret)?.document = None;
+        let share = self.lock().opened(id, secret)?.growing.clone();
+        share.end(gone()).await;
         Ok(())
+    }
+
+    async fn govern(&self, _: &Asker, by: &Proof) -> Result<Governed, BackendError> {
+        self.begin("govern").await?;
+        self.lock().administered(by)?;
+        Ok(Governed {
+            share: by.share,
+            title: "Mend the roof".into(),
+            cursor: Cursor::new(7),
+            created_at: UnixMs::new(1),
+            is_frozen: false,
+            grants: vec![granted(by.grant)],
+        })
+    }
+
+    async fn revoke(&self, _: &Asker, by: &Proof, _: GrantId) -> Result<Cut, BackendError> {
+        self.begin("revoke").await?;
+        let share = self.lock().administered(by)?;
+        let refusal = Refusal::new(RefusalCode::Revoked, "the grant was revoked");
+        share.end(refusal).await;
+        Ok(Cut {
+            grants: 1,
+            viewers: 1,
+            ..Cut::default()
+        })
+    }
+
+    async fn open(&self, _: &Asker, reader: &Reader) -> Result<Opened, BackendError> {
+        self.begin("open").await?;
+        let state = self.lock();
+        if let Some(url) = &state.elsewhere {
+            return Ok(Opened::Elsewhere(url.clone()));
+        }
+        let (share, slug) = match reader {
+            Reader::Public(slug) => {
+                let share = state.shares.get(slug.expose());
+                let share = share.ok_or(BackendError::NotFound)?;
+                (share.growing.clone(), slug.clone())
+            }
+            // A share's slug is its id too.
+            Reader::Granted(by) => {
+                let slug = Slug::from_bytes(by.share.to_bytes());
+                (state.administered(by)?, slug)
+            }
+        };
+        if let Some(refusal) = share.ended() {
+            let reason = refusal.message;
+            return Err(BackendError::Gone { reason });
+        }
+        Ok(Opened::Here(Arc::new(Open { share, slug })))
     }
 
     async fn ops(&self, _: &Asker, share: ShareId, call: Bytes) -> Result<Bytes, BackendError> {

@@ -21,6 +21,8 @@ const STRUCTURES: &[(&str, &str)] = &[
     ("BudgetLimits", "crates/network/src/budget.rs"),
     ("HttpLimits", "crates/server/src/http/options.rs"),
     ("WebLimits", "crates/web/src/limits.rs"),
+    ("LiveLimits", "crates/web/src/live/limits.rs"),
+    ("ViewLimits", "crates/web/src/view/limits.rs"),
 ];
 
 /// What stands in the column of tests where there is none, before the reason.
