@@ -325,6 +325,17 @@ impl Record {
         }
     }
 
+    /// Whether [`Record::logged`] gives any op.
+    pub fn has_logged(&self) -> bool {
+        match &self.change {
+            Change::Appended(appended) => {
+                let mut entries = appended.entries.iter();
+                entries.any(|entry| entry.outcome.applied().is_some())
+            }
+            _ => false,
+        }
+    }
+
     /// The applied ops, in the order of the log.
     pub fn logged(&self) -> Vec<LoggedOp> {
         let Change::Appended(appended) = &self.change else {
