@@ -508,7 +508,7 @@ mod tests {
         assert_eq!(record.encode(), expected);
         assert_eq!(Record::decode(&expected), Ok(record.clone()));
         let logged = record.logged();
-        assert_eq!(logged.len(), 1);
+        assert_eq!((logged.len(), record.has_logged()), (1, true));
         let origin = logged[0].origin.as_ref().map(Origin::id);
         assert_eq!((logged[0].cursor, origin), (Cursor::new(129), Some("s")));
     }
