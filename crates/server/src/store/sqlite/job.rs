@@ -154,9 +154,10 @@ mod tests {
     use super::*;
 
     type Waits = oneshot::Receiver<Answer>;
+    type Done = Vec<(Job<()>, CommitOutcome<u64>)>;
 
     /// Three jobs that were done together, with who waits for each.
-    fn done() -> (Vec<(Job<()>, CommitOutcome<u64>)>, [Waits; 3], Arc<Shared>) {
+    fn done() -> (Done, [Waits; 3], Arc<Shared>) {
         let shared = Arc::new(Shared::new(PathBuf::new(), Tail::at(0), 3));
         let mut jobs = Vec::new();
         let waits = [0, 1, 2].map(|actual| {
