@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// Clock ticks of a second: what Linux has told programs on every machine for decades.
 const TICKS: u64 = 100;
 
@@ -29,6 +31,21 @@ pub(crate) fn memory_kib(pid: u32, name: &str) -> Option<u64> {
     let mut lines = status.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// Lets this process, and those that it starts, have as many files open as it may at all: each
+/// connection is one.
+///
+/// # Errors
+///
+/// As the system refuses.
+pub(crate) fn raise_files() -> std::io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
 #[cfg(test)]

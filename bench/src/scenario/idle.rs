@@ -24,12 +24,20 @@ const OPS: usize = 10;
 /// Sessions from one address, which may have 256 connections, and of one share, which may have 64 writers.
 const SESSIONS_OF_ADDRESS: usize = 200;
 const SESSIONS_OF_SHARE: usize = 50;
+/// So many times as many sessions there are at last as when they are counted first.
+const SESSIONS_FACTOR: usize = 3;
+/// How often memory is looked at until it has settled, in how many looks it was the same then, and how
+/// often it is looked at at most.
+const LOOK: Duration = Duration::from_millis(200);
+const SAME_LOOKS: u32 = 10;
+const LOOKS_MAX: u32 = 150;
 /// How long a server that has no time for one more share is left alone.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Times that a call is made that the server has no time for.
 const TRIES_MAX: u32 = 500;
 
 pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchError> {
+    usage::raise_files()?;
     let [empty, full] = [bench.folder()?, bench.folder()?];
     let nothing = Server::start(bench.share.as_deref(), empty.path()).await?;
     let kib_of_nothing = memory_kib(&nothing)?;
@@ -40,26 +48,30 @@ pub(super) async fn run(bench: &Bench, record: Record) -> Result<Record, BenchEr
     let start = server.restart().await?;
     let kib_of_shares = memory_kib(&server)? - kib_of_nothing;
 
-    // Shares are loaded before, so that only the sessions are measured.
-    let used: Vec<_> = shares
-        .iter()
-        .take(bench.sizes.sessions_idle.div_ceil(SESSIONS_OF_SHARE))
-        .collect();
-    let mut held = sessions(&server, &used, used.len()).await?;
-    let before = memory_kib(&server)?;
-    held.extend(sessions(&server, &used, bench.sizes.sessions_idle).await?);
-    let kib_of_sessions = memory_kib(&server)? - before;
+    // What the first ones take besides, as shares that are loaded and room that the allocator keeps from
+    // work that is done, is there before what is measured comes.
+    let few = bench.sizes.sessions_idle;
+    let many = few * SESSIONS_FACTOR;
+    let used = shares.get(..many.div_ceil(SESSIONS_OF_SHARE));
+    let used = used.ok_or_else(|| {
+        BenchError::Unexpected(format!(
+            "{many} sessions need a share for {SESSIONS_OF_SHARE} each, and there are {}: make more",
+            shares.len()
+        ))
+    })?;
+    let mut held = Vec::new();
+    sessions(&server, used, &mut held, few).await?;
+    let before = settled_kib(&server).await?;
+    sessions(&server, used, &mut held, many).await?;
+    let kib_of_sessions = settled_kib(&server).await? - before;
     drop(held);
     server.stop().await?;
     Ok(record
         .parameter("shares", bench.sizes.shares as u64)
-        .parameter("sessions", bench.sizes.sessions_idle as u64)
+        .parameter("sessions", many as u64)
         .figure("start_s", start.as_secs_f64())
         .figure("kib_share", per(kib_of_shares, bench.sizes.shares))
-        .figure(
-            "kib_session",
-            per(kib_of_sessions, bench.sizes.sessions_idle),
-        ))
+        .figure("kib_session", per(kib_of_sessions, many - few)))
 }
 
 fn memory_kib(server: &Server) -> Result<f64, BenchError> {
@@ -67,6 +79,21 @@ fn memory_kib(server: &Server) -> Result<f64, BenchError> {
     let unknown =
         || BenchError::Unexpected("the system does not tell a process's memory".to_owned());
     kib.map(f64::from).ok_or_else(unknown)
+}
+
+/// What it holds once that has been the same for a while: memory that is given back, and what the store
+/// has still to do, come after the last answer.
+async fn settled_kib(server: &Server) -> Result<f64, BenchError> {
+    let (mut looks, mut same) = (0, 0);
+    let mut kib = memory_kib(server)?;
+    while same < SAME_LOOKS && looks < LOOKS_MAX {
+        SystemClock.sleep(LOOK).await;
+        let now = memory_kib(server)?;
+        same = if now == kib { same + 1 } else { 0 };
+        looks += 1;
+        kib = now;
+    }
+    Ok(kib)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -122,27 +149,28 @@ async fn patiently<T, F: Future<Output = Result<T, BenchError>>>(
     }
 }
 
-/// So many sessions of these shares, each with a connection of its own and a claimed writer.
+/// Opens sessions of these shares until so many are held, each with a connection of its own and a claimed
+/// writer.
 async fn sessions(
     server: &Server,
-    shares: &[&ShareRef],
+    shares: &[ShareRef],
+    held: &mut Vec<ShareLane>,
     count: usize,
-) -> Result<Vec<ShareLane>, BenchError> {
+) -> Result<(), BenchError> {
     let load = Load {
         writers: 1,
         batch_ops: 1,
         op_bytes: 2,
     };
-    let mut held = Vec::new();
     while held.len() < count {
         let numbers = held.len()..count.min(held.len() + 16);
         let opening = numbers.map(|number| async move {
             let bootstrap = connect_from(server, number / SESSIONS_OF_ADDRESS).await?;
-            ShareLane::claim(&bootstrap, shares[number % shares.len()], load).await
+            ShareLane::claim(&bootstrap, &shares[number % shares.len()], load).await
         });
         held.extend(try_join_all(opening).await?);
     }
-    Ok(held)
+    Ok(())
 }
 
 /// A connection from one of this machine's addresses.

@@ -325,6 +325,17 @@ impl Record {
         }
     }
 
+    /// Whether [`Record::logged`] gives any op.
+    pub fn has_logged(&self) -> bool {
+        match &self.change {
+            Change::Appended(appended) => {
+                let mut entries = appended.entries.iter();
+                entries.any(|entry| entry.outcome.applied().is_some())
+            }
+            _ => false,
+        }
+    }
+
     /// The applied ops, in the order of the log.
     pub fn logged(&self) -> Vec<LoggedOp> {
         let Change::Appended(appended) = &self.change else {
@@ -497,7 +508,7 @@ mod tests {
         assert_eq!(record.encode(), expected);
         assert_eq!(Record::decode(&expected), Ok(record.clone()));
         let logged = record.logged();
-        assert_eq!(logged.len(), 1);
+        assert_eq!((logged.len(), record.has_logged()), (1, true));
         let origin = logged[0].origin.as_ref().map(Origin::id);
         assert_eq!((logged[0].cursor, origin), (Cursor::new(129), Some("s")));
     }

@@ -54,7 +54,7 @@ impl BudgetLimits {
             large_bytes: 96 << 20,
             queued_bytes: 64 << 20,
             kept_bytes: 64 << 20,
-            calls_max: 8 << 10,
+            calls_max: 3 << 10,
             building_max: 16,
         }
     }

@@ -59,6 +59,12 @@ impl Feed {
         *self.head.borrow()
     }
 
+    /// Whether anybody follows the log here. Ops that come while nobody does are left to the store: who
+    /// comes later finds them there, and a writer alone has not the newest ones kept beside.
+    pub(crate) fn has_readers(&self) -> bool {
+        self.readers() > 0
+    }
+
     /// How many are told of the rises of the head.
     pub(crate) fn readers(&self) -> usize {
         self.head.receiver_count()

@@ -81,12 +81,15 @@ impl Owner {
             self.share.appenders.keep();
             return Ok(Round::Answered(ran));
         }
-        let mut ops: Vec<_> = records.iter().flat_map(Record::logged).collect();
+        let mut ops = Vec::new();
+        if self.feed.has_readers() {
+            ops.extend(records.iter().flat_map(Record::logged));
+        }
         let ends = records.iter().any(|record| record.change.ends_authority());
         let mut ran = ran;
         let is_early = match ends {
             true => planted!("revoke-acked-before-durable"),
-            false => !ops.is_empty() && planted!("ack-before-commit"),
+            false => records.iter().any(Record::has_logged) && planted!("ack-before-commit"),
         };
         if is_early {
             self.answer(calls.drain(..ran));

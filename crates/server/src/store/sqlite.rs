@@ -23,6 +23,7 @@ mod redo;
 mod server_record;
 mod share_index;
 mod shared;
+mod slices;
 mod tail;
 mod writer;
 
@@ -43,12 +44,12 @@ use self::checkpoint_stream::Encoder;
 use self::committer::{Committer, CommitterBounds};
 use self::copying::Given;
 use self::fault::ReadError;
-use self::job::{Handed, Job, Work};
+use self::job::{Answer, Handed, Job, Work};
 use self::log::PreparedCommit;
 use self::reader::{FollowBounds, Reader};
 use self::redo::RedoLog;
 use self::shared::Shared;
-use self::writer::{Writer, WriterBounds};
+use self::writer::{DISCARD_PIECES, Writer, WriterBounds};
 use super::{
     Checkpoint, CommitOutcome, Copied, Extent, Loaded, LoadedAuthority, ServerRecord, ShareCommit,
     Store, StoreError,
@@ -58,9 +59,6 @@ pub use redo::RedoOptions;
 
 pub(crate) use copying::utc_name;
 pub(crate) use opening::{FILE, Folder, LOCK};
-
-/// Pieces of a left-over that are emptied in one transaction.
-const DISCARD_PIECES: u64 = 16;
 
 /// Bytes of a server record's name and of its content.
 const SERVER_RECORD_BYTES_MAX: u64 = 16 << 20;
@@ -242,11 +240,14 @@ impl SqliteStore {
     async fn answer(&self, submitted: Submitted) -> CommitOutcome<u64> {
         match submitted {
             Submitted::Answered(outcome) => outcome,
-            Submitted::Waiting(answer) => answer.await.unwrap_or_else(|_| {
-                // The thread panicked while it had the job.
-                let stopped = self.shared.stop("the storage thread has ended");
-                CommitOutcome::Unknown(stopped.to_string())
-            }),
+            Submitted::Waiting(answer) => match answer.await {
+                Ok(answer) => answer.into_outcome(),
+                Err(_) => {
+                    // The thread panicked while it had the job.
+                    let stopped = self.shared.stop("the storage thread has ended");
+                    CommitOutcome::Unknown(stopped.to_string())
+                }
+            },
         }
     }
 
@@ -291,31 +292,63 @@ impl SqliteStore {
         checkpoint: Checkpoint,
     ) -> Result<(), StoreError> {
         *generation = generation.next();
-        let (generation, version) = (*generation, checkpoint.version);
+        let mut finished = Finished {
+            share,
+            version: checkpoint.version,
+            generation: *generation,
+            piece_count: 1,
+        };
+        let mut encoder = Encoder::new(&checkpoint.head, checkpoint.document);
+        let (first, second);
+        (first, encoder) = self.next_piece(encoder).await?;
+        (second, encoder) = self.next_piece(encoder).await?;
+        let body = first.unwrap_or_default();
+        if second.is_none() {
+            let bytes = body.len() as u64;
+            self.write(bytes, Work::Checkpoint { finished, body })
+                .await?;
+            return Ok(());
+        }
         let begin = Work::BeginCheckpoint {
             share,
-            version,
-            generation,
+            version: finished.version,
+            generation: finished.generation,
         };
         if !self.write(0, begin).await? {
             return Ok(());
         }
-        let mut encoder = Encoder::new(&checkpoint.head, checkpoint.document);
+        let pieces = (vec![Some(body), second], encoder);
+        finished.piece_count = self.write_pieces(finished.generation, pieces).await?;
+        self.write(0, Work::FinishCheckpoint(finished)).await?;
+        Ok(())
+    }
+
+    /// Writes the pieces of a generation: those that are made, then what follows; how many they were.
+    async fn write_pieces(
+        &self,
+        generation: Generation,
+        (made, mut encoder): (Vec<Option<Vec<u8>>>, Encoder),
+    ) -> Result<u64, StoreError> {
+        let mut made = made.into_iter();
         let mut piece_count = 0;
         loop {
-            let piece_bytes = self.piece_bytes;
-            // On a reader's thread: it takes time, and neither the caller nor a commit should wait.
-            let encode = move |_: &mut Reader| Ok((encoder.next_piece(piece_bytes), encoder));
-            let (piece, rest) = self.read(&self.loads, encode).await?;
-            encoder = rest;
+            let piece = match made.next() {
+                Some(piece) => piece,
+                None => {
+                    let (piece, rest) = self.next_piece(encoder).await?;
+                    encoder = rest;
+                    piece
+                }
+            };
             let Some(body) = piece else {
-                break;
+                return Ok(piece_count);
             };
             if piece_count >= checkpoint::PIECES_MAX {
+                let max = checkpoint::PIECES_MAX.saturating_mul(self.piece_bytes as u64);
                 return Err(StoreError::TooLarge {
                     what: "the checkpoint",
-                    bytes: checkpoint::PIECES_MAX.saturating_mul(piece_bytes as u64),
-                    max: checkpoint::PIECES_MAX.saturating_mul(piece_bytes as u64),
+                    bytes: max,
+                    max,
                 });
             }
             let bytes = body.len() as u64;
@@ -327,14 +360,17 @@ impl SqliteStore {
             self.write(bytes, piece).await?;
             piece_count += 1;
         }
-        let finished = Finished {
-            share,
-            version,
-            generation,
-            piece_count,
-        };
-        self.write(0, Work::FinishCheckpoint(finished)).await?;
-        Ok(())
+    }
+
+    /// The next piece of a checkpoint. Made on a reader's thread: it takes time, and neither the caller
+    /// nor a commit should wait.
+    async fn next_piece(
+        &self,
+        mut encoder: Encoder,
+    ) -> Result<(Option<Vec<u8>>, Encoder), StoreError> {
+        let piece_bytes = self.piece_bytes;
+        let encode = move |_: &mut Reader| Ok((encoder.next_piece(piece_bytes), encoder));
+        self.read(&self.loads, encode).await
     }
 
     /// Reads everything that is stored, and says what is damaged. Takes as long as that takes.
@@ -362,7 +398,7 @@ impl SqliteStore {
 /// What became of handing work to the writer.
 enum Submitted {
     Answered(CommitOutcome<u64>),
-    Waiting(oneshot::Receiver<CommitOutcome<u64>>),
+    Waiting(oneshot::Receiver<Answer>),
 }
 
 #[async_trait]

@@ -17,6 +17,10 @@ use super::shared::Shared;
 use super::writer::{Blocked, Failure, Item, Writer};
 use crate::store::StoreError;
 
+/// Bytes of records that one run of the writer takes, about: a run is one transaction, which holds memory
+/// and the processor to its end. More go in one piece with what they were committed with.
+const RUN_BYTES: u64 = 2 << 20;
+
 /// What waits for the writer, and how far that is.
 #[derive(Debug)]
 pub(super) struct Applier {
@@ -31,12 +35,17 @@ pub(super) struct Applier {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Item>,
+    /// Each with the bytes of its records; 0 if it was tried before and there was no room.
+    waiting: VecDeque<(u64, Item)>,
     /// Of the records that wait.
     bytes: u64,
     jobs: usize,
+    /// Jobs among them that are not to wait for company.
+    urgent_jobs: usize,
     /// Somebody waits for all of it.
     is_urgent: bool,
+    /// There were records in what was taken last: more may come soon.
+    is_busy: bool,
     is_closed: bool,
     /// The thread is gone.
     is_ended: bool,
@@ -51,14 +60,44 @@ struct State {
 
 impl State {
     fn is_due(&self, bytes: u64) -> bool {
-        self.is_urgent || self.jobs > 0 || self.is_closed || self.bytes >= bytes
+        let has_jobs = match self.is_busy || self.bytes > 0 {
+            true => self.urgent_jobs > 0,
+            false => self.jobs > 0,
+        };
+        self.is_urgent || has_jobs || self.is_closed || self.bytes >= bytes
     }
 
+    /// Takes what one run does.
     fn take(&mut self) -> Vec<Item> {
         self.begun += 1;
-        (self.bytes, self.jobs) = (0, 0);
-        self.is_urgent = false;
-        self.waiting.drain(..).collect()
+        let (mut items, mut taken) = (Vec::new(), 0);
+        while taken < RUN_BYTES
+            && let Some((bytes, item)) = self.waiting.pop_front()
+        {
+            taken += bytes;
+            if let Item::Job(job) = &item {
+                self.jobs -= 1;
+                self.urgent_jobs -= usize::from(job.work.is_urgent());
+            }
+            items.push(item);
+        }
+        self.bytes = self.bytes.saturating_sub(taken);
+        self.is_urgent &= !self.waiting.is_empty();
+        self.is_busy = taken > 0;
+        items
+    }
+
+    /// Takes back what there was no room for. It waits its time before it is tried again.
+    fn take_back(&mut self, blocked: Option<Blocked>) {
+        let Some(Blocked { rows, error }) = blocked else {
+            self.blocked = None;
+            return;
+        };
+        for rows in rows.into_iter().rev() {
+            self.waiting.push_front((0, rows));
+        }
+        (self.bytes, self.is_urgent) = (0, false);
+        self.blocked = Some(error);
     }
 }
 
@@ -111,7 +150,7 @@ impl Applier {
     pub(super) fn push(&self, rows: Vec<Row>) {
         let bytes: u64 = rows.iter().map(|row| row.new.body().len() as u64).sum();
         let mut state = self.state();
-        state.waiting.push_back(Item::Rows(rows));
+        state.waiting.push_back((bytes, Item::Rows(rows)));
         state.bytes += bytes;
         self.go_on(state);
     }
@@ -119,8 +158,11 @@ impl Applier {
     /// Takes a job, to be done behind all that was taken before.
     pub(super) fn push_job(&self, job: Job<Work>) {
         let mut state = self.state();
-        state.waiting.push_back(Item::Job(job));
         state.jobs += 1;
+        // Inline there is nobody who would come back to it.
+        state.is_urgent |= self.executor == Executor::Inline;
+        state.urgent_jobs += usize::from(job.work.is_urgent());
+        state.waiting.push_back((0, Item::Job(job)));
         self.go_on(state);
     }
 
@@ -206,7 +248,7 @@ impl Applier {
             Executor::OwnThread => self.changed.notify_all(),
             Executor::Inline => {
                 drop(state);
-                self.run();
+                self.run_all();
             }
         }
     }
@@ -221,15 +263,20 @@ impl Applier {
         let mut state = self.state();
         state.applied = applied;
         state.ended = state.begun;
-        let (rows, error) = match blocked {
-            Some(Blocked { rows, error }) => (rows, Some(error)),
-            None => (Vec::new(), None),
-        };
-        state.blocked = error;
-        for rows in rows.into_iter().rev() {
-            state.waiting.push_front(rows);
-        }
+        state.take_back(blocked);
         self.changed.notify_all();
+    }
+
+    /// Runs until nothing waits that can be done.
+    fn run_all(&self) {
+        loop {
+            self.run();
+            let state = self.state();
+            let is_blocked = state.blocked.is_some() && state.jobs == 0;
+            if state.waiting.is_empty() || is_blocked {
+                return;
+            }
+        }
     }
 
     fn serve(&self) {
@@ -244,10 +291,11 @@ impl Applier {
             let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             let is_last = state.is_closed;
             drop(state);
-            self.run();
             if is_last {
+                self.run_all();
                 break;
             }
+            self.run();
         }
         drop(ending);
     }
@@ -280,5 +328,63 @@ impl Drop for Closing {
             // A panic of the thread was already reported by itself.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn waiting(bytes: &[u64]) -> State {
+        let rows = |bytes: &u64| (*bytes, Item::Rows(Vec::new()));
+        State {
+            waiting: bytes.iter().map(rows).collect(),
+            bytes: bytes.iter().sum(),
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn a_run_takes_what_is_first_until_it_has_enough_and_the_rest_is_still_due() {
+        let mut state = waiting(&[RUN_BYTES - 1, 1, 5, 7]);
+        state.is_urgent = true;
+        assert_eq!(state.take().len(), 2);
+        assert!(state.is_urgent && state.bytes == 12);
+        assert_eq!(state.take().len(), 2);
+        assert!(!state.is_urgent && state.bytes == 0);
+        assert_eq!(waiting(&[RUN_BYTES * 3, 1]).take().len(), 1, "at least one");
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_waits_its_time_with_what_is_behind_it() {
+        let mut state = waiting(&[RUN_BYTES, 3, 4]);
+        let rows = state.take();
+        let error = StoreError::Full {
+            file: PathBuf::new(),
+        };
+        state.take_back(Some(Blocked { rows, error }));
+        assert!(!state.is_due(1) && state.blocked.is_some());
+        let bytes: Vec<_> = state.waiting.iter().map(|(bytes, _)| *bytes).collect();
+        assert_eq!(bytes, [0, 3, 4]);
+    }
+
+    #[test]
+    fn a_checkpoint_waits_for_company_only_while_there_are_commits() {
+        let one = |urgent_jobs, is_busy| State {
+            jobs: 1,
+            urgent_jobs,
+            is_busy,
+            ..State::default()
+        };
+        assert!(one(0, false).is_due(9));
+        assert!(!one(0, true).is_due(9));
+        assert!(one(1, true).is_due(9));
+        let beside = State {
+            jobs: 1,
+            ..waiting(&[5])
+        };
+        assert!(!beside.is_due(9) && beside.is_due(5));
     }
 }

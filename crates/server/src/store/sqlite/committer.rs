@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use share_model::ShareId;
 
 use super::applier::Applier;
-use super::job::{Handed, Job, Work};
+use super::job::{Handed, Job, Work, answer_together};
 use super::log::PreparedCommit;
 use super::redo::{Logged, RedoLog, Row};
 use super::shared::Shared;
@@ -154,11 +154,7 @@ impl Committer {
             .collect();
         let Staged { rows, .. } = staged;
         match self.make_durable(rows) {
-            Ok(()) => {
-                for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    job.answer(outcome);
-                }
-            }
+            Ok(()) => answer_together(jobs.into_iter().zip(outcomes)),
             // One may be too large while the others fit.
             Err(Failed::NoRoom(_)) if jobs.len() > 1 => {
                 for job in jobs {
@@ -324,7 +320,5 @@ impl Committer {
 }
 
 fn answer_all(jobs: Vec<Job<PreparedCommit>>, outcome: &CommitOutcome<u64>) {
-    for job in jobs {
-        job.answer(outcome.clone());
-    }
+    answer_together(jobs.into_iter().map(|job| (job, outcome.clone())));
 }

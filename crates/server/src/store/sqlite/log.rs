@@ -11,6 +11,8 @@ use share_engine::{Change, Record};
 use share_model::{Cursor, Fingerprint, Seq, ShareId, ShareVersion, WriterId, planted};
 
 use super::fault::ReadError;
+use super::redo::Row;
+use super::slices::Slices;
 use super::tail::Head;
 use crate::store::{ShareCommit, StoreError};
 
@@ -209,27 +211,29 @@ pub(super) fn body_check(share: ShareId, version: ShareVersion, body: &[u8]) -> 
     hasher.finalize()
 }
 
-/// Appends a row.
+/// Appends rows.
 pub(super) fn insert(
     connection: &Connection,
-    share: ShareId,
-    row: &NewRow,
-    header: &RowHeader,
+    rows: &[Row],
+    slices: &mut Slices,
 ) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
-        .execute(params![
+    let mut statement = connection
+        .prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
+    for Row { share, header, new } in rows {
+        statement.execute(params![
             header.position,
             share.to_bytes(),
             header.version.get(),
             header.cursor.get(),
-            row.content.op_count,
-            row.content.writer.get(),
-            row.content.first_seq,
-            row.content.last_seq,
-            row.check,
-            row.body,
+            new.content.op_count,
+            new.content.writer.get(),
+            new.content.first_seq,
+            new.content.last_seq,
+            new.check,
+            new.body,
         ])?;
+        slices.wrote(new.body.len());
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use share_model::{HistoryId, ShareId, planted};
 use super::fault::{ReadError, store_error};
 use super::migration::{self, APPLICATION_ID};
 use super::redo::{self, Recovered, RedoId};
+use super::slices::Slices;
 use super::tail::{Head, Tail};
 use super::{log, meta, share_index};
 use crate::restore::install;
@@ -314,9 +315,7 @@ pub(super) fn take_over(
     }
     let id = RedoId::random(entropy);
     let taken = connection.transaction().and_then(|transaction| {
-        for row in &rows {
-            log::insert(&transaction, row.share, &row.new, &row.header)?;
-        }
+        log::insert(&transaction, &rows, &mut Slices::default())?;
         meta::set_redo(&transaction, id)?;
         transaction.commit()
     });

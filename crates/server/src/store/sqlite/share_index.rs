@@ -8,6 +8,7 @@ use share_model::{Cursor, ShareId, ShareVersion};
 
 use super::fault::ReadError;
 use super::log::{RowHeader, header};
+use super::slices::Slices;
 use super::tail::Head;
 
 /// The table. Persisted: meanings are for ever, as in `log`.
@@ -28,6 +29,7 @@ pub(super) const SCHEMA: &str = "
 pub(super) fn insert(
     connection: &Connection,
     rows: &[(ShareId, RowHeader)],
+    slices: &mut Slices,
 ) -> rusqlite::Result<Option<u64>> {
     let mut statement = connection
         .prepare_cached("INSERT INTO share_index VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
@@ -44,6 +46,7 @@ pub(super) fn insert(
             row.content.last_seq,
         ])?;
         last = last.max(Some(row.position));
+        slices.wrote(0);
     }
     Ok(last)
 }

@@ -72,12 +72,14 @@ impl Tail {
         self.unapplied.push_back(row.new);
     }
 
-    /// The table `log` has every row up to `position`.
-    pub(super) fn applied(&mut self, position: u64) {
+    /// The table `log` has every row up to `position`. Gives what is not needed for that any more, to be
+    /// dropped where nobody waits for the tail.
+    pub(super) fn applied(&mut self, position: u64) -> VecDeque<Arc<NewRow>> {
         let applied = position.saturating_sub(self.applied);
         let count = usize::try_from(applied).unwrap_or(usize::MAX);
-        self.unapplied.drain(..count.min(self.unapplied.len()));
+        let kept = self.unapplied.split_off(count.min(self.unapplied.len()));
         self.applied = self.applied.max(position);
+        std::mem::replace(&mut self.unapplied, kept)
     }
 
     /// How many rows are here.

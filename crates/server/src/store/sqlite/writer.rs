@@ -14,14 +14,18 @@ use rusqlite::{Connection, ErrorCode};
 
 use share_model::{ShareId, ShareVersion, planted};
 
-use super::checkpoint::Generation;
+use super::checkpoint::{Finished, Generation};
 use super::erasing::Begun;
 use super::job::{Job, Work};
 use super::opening::BUSY_TIMEOUT_MS;
 use super::redo::Row;
 use super::shared::Shared;
+use super::slices::Slices;
 use super::{checkpoint, erasing, fault, log, meta, server_record, share_index};
 use crate::store::{CommitOutcome, StoreError};
+
+/// Pieces of a left-over that are emptied in one transaction.
+pub(super) const DISCARD_PIECES: u64 = 16;
 
 /// What the writer takes, in order.
 #[derive(Debug)]
@@ -73,6 +77,7 @@ struct Staged {
     last: Option<u64>,
     /// Whether there is anything to commit.
     is_dirty: bool,
+    slices: Slices,
 }
 
 /// How a transaction failed.
@@ -233,10 +238,8 @@ impl Writer {
     }
 
     fn insert(&self, rows: &[Row], staged: &mut Staged) -> rusqlite::Result<()> {
-        for row in rows {
-            log::insert(&self.connection, row.share, &row.new, &row.header)?;
-            staged.last = Some(row.header.position);
-        }
+        log::insert(&self.connection, rows, &mut staged.slices)?;
+        staged.last = rows.last().map(|row| row.header.position).or(staged.last);
         staged.is_dirty = true;
         Ok(())
     }
@@ -275,7 +278,9 @@ impl Writer {
         }
         if let Some(last) = staged.last {
             self.applied = last;
-            self.shared.tail().applied(last);
+            // Not within the statement, to whose end the tail is held.
+            let in_file = self.shared.tail().applied(last);
+            drop(in_file);
         }
         self.shared.synced(self.applied);
         Ok(filled)
@@ -315,6 +320,7 @@ impl Writer {
                 expected,
                 content,
             } => server_record::put(&self.connection, name, *expected, content)?,
+            Work::Checkpoint { finished, body } => self.checkpoint(finished, body)?,
             Work::BeginCheckpoint {
                 share,
                 version,
@@ -361,6 +367,22 @@ impl Writer {
             None => share_index::last(&self.connection, share)?.unwrap_or_default(),
         };
         Ok(head.version)
+    }
+
+    fn checkpoint(&self, finished: &Finished, body: &[u8]) -> rusqlite::Result<CommitOutcome<u64>> {
+        let (share, version, generation) = (finished.share, finished.version, finished.generation);
+        let begun = self.begin_checkpoint(share, version, generation)?;
+        if !matches!(begun, CommitOutcome::Done) {
+            return Ok(begun);
+        }
+        let old = checkpoint::current(&self.connection, share)?;
+        checkpoint::insert_piece(&self.connection, generation, 0, body)?;
+        checkpoint::finish(&self.connection, finished)?;
+        if let Some((_, old)) = old {
+            // A large one takes longer: what is left of it is found as such.
+            checkpoint::discard(&self.connection, old, DISCARD_PIECES)?;
+        }
+        Ok(begun)
     }
 
     fn begin_checkpoint(
@@ -427,7 +449,7 @@ impl Writer {
     fn index_tail(&mut self) {
         let indexed = self.transaction(|writer, staged| {
             let rows = writer.shared.tail().applied_rows();
-            let last = share_index::insert(&writer.connection, &rows)?;
+            let last = share_index::insert(&writer.connection, &rows, &mut staged.slices)?;
             if let Some(last) = last {
                 meta::set_indexed_through(&writer.connection, last)?;
                 staged.is_dirty = true;
