@@ -89,7 +89,7 @@ async function told(one, settings, folder) {
   let words = said ?? first;
   if (one.planted) words = error ? `found: ${first}` : `was not found: ${said}`;
   console.log(`${holds ? "ok  " : "FAIL"} ${one.name} (${Math.round((Date.now() - began) / 1000)} s): ${words}`);
-  if (!holds && error) console.log(`${error.stack}\n${lastWords(folder)}`);
+  if ((!holds || process.env.STACKS) && error) console.log(`${error.stack}\n${lastWords(folder)}`);
   return holds;
 }
 

@@ -19,7 +19,7 @@ const NEW_MS = 120_000;
 const SPEEDS = [1, 2, 5, 10, 20, 50];
 const button = (label, title, onclick) => element("button", { type: "button", title, onclick }, label);
 const timeOf = (ms) => new Date(ms).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const STATUS = { connecting: "connecting…", live: "live", away: "away, trying again…", replay: "replay" };
+const STATUS = { connecting: "connecting…", live: "live", away: "away, trying again…", still: "earlier messages" };
 const ENDED = "This session is not shared any more.";
 const THEMES = ["auto", "light", "dark"];
 
@@ -52,7 +52,7 @@ class Page {
     k: ["message before", () => this.#move(-1)],
     f: ["stay at the end, or not", () => this.#follow.click()],
     u: ["unfold or fold all", () => this.#fold.click()],
-    r: ["replay, and back to live", () => this.#toggle.click()],
+    r: ["replay, and back", () => this.#toggle.click()],
     p: ["play or pause the replay", () => this.#held && this.#play.click()],
     "?": ["these keys", () => this.#help.showModal()],
   };
@@ -69,15 +69,23 @@ class Page {
     this.#build();
     this.#listen();
     const isNew = Date.now() - Number(lastAt) < NEW_MS;
-    this.#reading.follow(isNew && !this.#wanted);
+    this.#reading.follow(Boolean(live) && isNew && !this.#wanted);
     this.#reveal();
-    this.#live.run();
+    if (live) this.#live.run();
+    else this.#showStill();
+    this.#toggle.hidden = !replay;
+  }
+
+  /** A page of earlier messages, which nothing happens to. */
+  #showStill() {
+    this.status("still");
+    this.#follow.hidden = true;
   }
 
   // Told by the live stream.
 
   status(name) {
-    this.#connection.textContent = STATUS[this.#held ? "replay" : name];
+    this.#connection.textContent = this.#held ? "replay" : STATUS[name];
     this.#connection.dataset.state = name;
   }
 
@@ -139,8 +147,8 @@ class Page {
       this.#replay.play();
     }
     this.#player.hidden = !this.#held;
-    this.#toggle.textContent = this.#held ? "Back to live" : "Replay";
-    this.status("live");
+    this.#toggle.textContent = this.#held ? "Back" : "Replay";
+    this.status(this.#connection.dataset.state);
   }
 
   #foldAll() {
@@ -210,6 +218,6 @@ class Page {
 export const start = (access) => new Page(access);
 
 // A private page is started by who holds its token.
-if (document.body.dataset.live && document.body.dataset.access !== "token") {
+if (document.body.dataset.kind === "session" && document.body.dataset.access !== "token") {
   start({ fetch: (url, signal) => fetch(url, { signal, cache: "no-store" }) });
 }

@@ -5,9 +5,19 @@
  */
 
 import { byId, content } from "./elements.js";
+import { frame } from "./streams.js";
 
 /** Pixels by which the end may be missed and still counts as seen. */
 const END_PX = 48;
+const HOLD_FRAMES = 8;
+
+/** Keeps an element at a height for some frames: what comes near the view gets its real size only then. */
+async function hold(element, top) {
+  for (let count = 0; count < HOLD_FRAMES && element.isConnected; count += 1) {
+    scrollBy({ top: element.getBoundingClientRect().top - top, behavior: "instant" });
+    await frame();
+  }
+}
 
 /** Sticks to the end of the session, or keeps what is being read where it is. */
 export class Reading {
@@ -41,8 +51,8 @@ export class Reading {
 
   /** Remembers what is read and what is unfolded, before everything is replaced. */
   keep() {
-    const parts = [...content.session.querySelectorAll(".part, .message")];
-    const seen = this.follows ? null : parts.find((part) => part.getBoundingClientRect().bottom > 0);
+    const parts = [...content.session.querySelectorAll(".part")];
+    const seen = this.follows ? null : parts.find((part) => part.getBoundingClientRect().bottom > END_PX);
     const open = [...document.querySelectorAll("details[open]")];
     const unfolded = open.map((fold) => fold.closest("[id]")?.id).filter(Boolean);
     this.#kept = { id: seen?.id, top: seen?.getBoundingClientRect().top, unfolded: new Set(unfolded) };
@@ -71,7 +81,7 @@ export class Reading {
     }
     const seen = kept.id && byId(kept.id);
     if (seen) {
-      scrollBy(0, seen.getBoundingClientRect().top - kept.top);
+      hold(seen, kept.top);
       kept.id = null;
     }
     if (!kept.id && !kept.unfolded.size) this.#kept = null;

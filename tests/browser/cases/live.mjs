@@ -110,6 +110,31 @@ async function server_killed_midway_leaves_no_gap_and_no_repeat(stage) {
   return "300 words over a restart";
 }
 
+async function a_page_that_changes_do_not_fit_becomes_whole_again(stage) {
+  const share = await (await stage.server()).share("Torn");
+  const turns = Array.from({ length: 20 }, (_, index) => index + 1);
+  const said = (number) => text(number, `Answer ${number}. ${"More words. ".repeat(100)}`, number);
+  await share.append(put(session("Torn")), ...turns.flatMap((number) => [put(message(number)), put(said(number))]));
+  const page = await stage.page();
+  await page.goto(share.url);
+  await isLive(page);
+  const top = () => page.evaluate(() => document.getElementById("m-msg_000010").getBoundingClientRect().top);
+  await page.evaluate(() => {
+    document.getElementById("m-msg_000010").scrollIntoView();
+    document.getElementById("m-msg_000020").remove();
+  });
+  await until(() => page.evaluate(() => document.querySelector('[aria-pressed="false"]') !== null), "following that is off");
+  const before = await top();
+  await share.append(grow(text(20, "", 20), "And the end."));
+  await page.getByText("And the end.").waitFor({ state: "attached" });
+  await until(async () => Math.abs((await top()) - before) < 5, "message that was read where it was");
+  const fresh = await stage.page();
+  await fresh.goto(share.url);
+  await isLive(fresh);
+  same(await contentOf(page), await contentOf(fresh), "a page that was torn and a fresh one");
+  return "and shows what was read where it was";
+}
+
 export const CASES = [
   {
     play: long_recording_is_shown_wholly,
@@ -120,6 +145,13 @@ export const CASES = [
     faults: [
       { file: "**/page.js", from: "this.change(() => apply(patches));", to: "(this.kept ??= []).push(...patches); clearTimeout(this.timer); this.timer = setTimeout(() => this.change(() => apply(this.kept.splice(0))), 500);" },
       { file: "**/patches.js", from: "body.append(...fresh);", to: "body.replaceChildren(); setTimeout(() => body.append(...fresh), 5);" },
+    ],
+  },
+  {
+    play: a_page_that_changes_do_not_fit_becomes_whole_again,
+    faults: [
+      { file: "**/live.js", from: "if (error instanceof Misfit) this.cursor = null;", to: "" },
+      { file: "**/page.js", from: "if (isReset) this.#reading.keep();", to: "" },
     ],
   },
   {

@@ -59,7 +59,7 @@ const PICTURES = {
   phone: (stage) => small(stage, PHONE),
   long,
   hostile,
-  owner: (stage) => ownerPage(stage, WIDE),
+  owner: (stage) => ownerPage(stage, { viewport: { width: 1000, height: 560 } }),
 };
 
 /** Takes all pictures, or those that are named. */

@@ -69,7 +69,10 @@ impl Stages {
             let slot = self.slot(key)?;
             let opened = slot.get_or_try_init(|| self.open((key, &slot), share, seen));
             match opened.await {
-                Ok(stage) if !stage.has_ended() => return Ok(Arc::clone(stage)),
+                Ok(stage) if !stage.has_ended() => {
+                    self.keep(key, &slot);
+                    return Ok(Arc::clone(stage));
+                }
                 Ok(_) => self.remove(key, &slot),
                 Err(error) => {
                     self.remove(key, &slot);
@@ -166,6 +169,11 @@ impl Stages {
         rendered.map_err(|_| BackendError::Unknown {
             reason: "the server is ending".to_owned(),
         })
+    }
+
+    /// Puts a slot back that somebody took away who could not fill it.
+    fn keep(&self, key: Key, slot: &Slot) {
+        self.slots().entry(key).or_insert_with(|| Arc::clone(slot));
     }
 
     /// Takes a slot away, if it is still this one.
