@@ -94,7 +94,11 @@ const APPLY = {
     return () => fresh.replaceWith(old);
   },
 
-  remove: ({ remove: id }) => detach(known(id)),
+  // Who comes back is told of all that went meanwhile, also of what it never had.
+  remove({ remove: id }) {
+    const node = byId(id);
+    return node ? detach(node) : () => {};
+  },
 
   clear() {
     const taken = takeContent();

@@ -100,8 +100,8 @@ pub struct Seen {
 pub struct Followed {
     /// What the share says.
     pub standing: Standing,
-    /// The keys that were changed since [`Seen`], all of which the document still has, in the order in
-    /// which they were changed last; `None`: that can't be told, or there are too many ops.
+    /// The keys that were changed or removed since [`Seen`], in the order in which they were last;
+    /// `None`: that can't be told, or there are too many ops.
     pub changed: Option<Vec<String>>,
     /// What follows.
     pub ops: Box<dyn Following>,

@@ -110,22 +110,17 @@ impl View {
         }
     }
 
-    /// The patches that bring what stands for `key` on a page to what it is in this view, whatever of
-    /// it is there. Who applies them for each key that was changed since a page was made has the page
-    /// of this view.
-    pub(crate) fn renewed(&self, key: &str) -> Vec<Patch> {
-        match Key::of(key) {
-            Key::Session => vec![self.put_title(), self.put_facts()],
-            Key::Changes => Vec::new(),
-            Key::Model => vec![self.put_facts()],
-            Key::Message(id) => {
-                let mut patches = self.messages.renewed(id);
-                patches.push(self.put_facts());
-                patches
+    /// For a key that the document has no more: the patch that takes what it was off a page that was
+    /// made before, if it is there. `None`: it is none of its own, or is shown.
+    pub(crate) fn gone(&self, key: &str) -> Option<Patch> {
+        let remove = match Key::of(key) {
+            Key::Message(id) if !self.messages.has(id) => message::element_of(id),
+            Key::Part(message, id) if !self.messages.has_part(message, id) => {
+                part::Names::new(message, id).id
             }
-            Key::Part(message, id) => self.messages.renewed_part(message, id),
-            Key::Other => Vec::new(),
-        }
+            _ => return None,
+        };
+        Some(Patch::Remove { remove })
     }
 
     /// The patches that bring an empty page to this view.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use share_model::{LogPosition, Mutation};
+use share_model::LogPosition;
 use share_web::Seen;
 
 use crate::fault::Fault;
@@ -10,7 +10,7 @@ use crate::feed::{Step, Tail};
 use crate::rpc::{Door, Reading};
 
 /// The keys that were changed between where the viewer stands and `now`, by which change was the last;
-/// `None`: it stands in another history, too much was changed, or something is not there any more.
+/// `None`: it stands in another history, or too much was changed.
 pub(super) async fn missed(
     door: &Door,
     reading: &Reading,
@@ -30,9 +30,6 @@ pub(super) async fn missed(
             return Ok(None);
         };
         for op in ops.iter().take_while(|op| op.cursor <= now.cursor) {
-            if let Mutation::Remove { .. } = op.op.mutation {
-                return Ok(None);
-            }
             changed.insert(op.op.mutation.key().to_owned(), op.cursor.get());
         }
     }

@@ -69,7 +69,10 @@ impl Stages {
             let slot = self.slot(key)?;
             let opened = slot.get_or_try_init(|| self.open((key, &slot), share, seen));
             match opened.await {
-                Ok(stage) if !stage.has_ended() => return Ok(Arc::clone(stage)),
+                Ok(stage) if !stage.has_ended() => {
+                    self.keep(key, &slot);
+                    return Ok(Arc::clone(stage));
+                }
                 Ok(_) => self.remove(key, &slot),
                 Err(error) => {
                     self.remove(key, &slot);
@@ -168,6 +171,11 @@ impl Stages {
         })
     }
 
+    /// Puts a slot back that somebody took away who could not fill it.
+    fn keep(&self, key: Key, slot: &Slot) {
+        self.slots().entry(key).or_insert_with(|| Arc::clone(slot));
+    }
+
     /// Takes a slot away, if it is still this one.
     fn remove(&self, key: Key, slot: &Slot) {
         let mut slots = self.slots();
@@ -210,6 +218,8 @@ fn caught_up(
     for (key, value) in changed.iter().zip(values) {
         document.restore(key, value);
         patches.extend(view.change(&document, key));
+        // The view never saw what is gone, the page may have.
+        patches.extend(view.gone(key));
     }
     (view, Some(patches))
 }

@@ -7,7 +7,7 @@ use share_model::Document;
 
 use super::fields::{push_span, text_at};
 use super::figures::{Tokens, count, number, push_cost, push_time, time};
-use super::info::Gist;
+use super::info::{Gist, Model};
 use super::limits::ViewLimits;
 use super::text::{cut, push_plain, unescaped};
 
@@ -47,12 +47,14 @@ pub(super) fn facts<'a>(
         cost += gist.cost;
         tokens.input += gist.tokens.input;
         tokens.output += gist.tokens.output;
-        if let Some(model) = gist.model.as_deref() {
-            models.insert(model);
+        models.extend(&gist.model);
+        // The first by name stay, whoever came when.
+        if models.len() > MODELS_MAX {
+            models.pop_last();
         }
     }
     let mut html = String::new();
-    for model in models.into_iter().take(MODELS_MAX) {
+    for model in models {
         html.push(' ');
         push_span(
             &mut html,
@@ -81,11 +83,11 @@ pub(super) fn facts<'a>(
     html
 }
 
-/// The name of the model `PROVIDER/ID`, as the document has it.
-fn name<'a>(document: &'a Document, model: &'a str) -> &'a str {
-    let described = document.get(&format!("model/{model}"));
+/// The name of a model, as the document has it.
+fn name<'a>(document: &'a Document, model: &'a Model) -> &'a str {
+    let described = document.get(&model.key);
     let name = described.and_then(|stored| text_at(stored.value(), "/name"));
-    name.unwrap_or(model)
+    name.unwrap_or(&model.id)
 }
 
 fn changes(html: &mut String, session: &Value) {

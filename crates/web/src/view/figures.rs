@@ -7,10 +7,13 @@ use share_model::UnixMs;
 
 use crate::date;
 
+/// Beyond it a number is no count of anything here.
+const NUMBER_MAX: f64 = 1e15;
+
 /// The number at `pointer`, if there is one that can be reckoned with.
 pub(super) fn number(value: &Value, pointer: &str) -> Option<f64> {
     let number = value.pointer(pointer)?.as_f64()?;
-    number.is_finite().then_some(number)
+    (number.abs() <= NUMBER_MAX).then_some(number)
 }
 
 /// The time at `pointer`.

@@ -11,11 +11,19 @@ use super::limits::ViewLimits;
 /// When a message was made, which decides where it stands; one without a time comes first.
 pub(super) type Created = u64;
 
+/// A model, as messages name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Model {
+    /// Where the document describes it.
+    pub(super) key: String,
+    pub(super) id: String,
+}
+
 /// What the session as a whole wants to know of a message.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Gist {
-    /// The model that was used, as `PROVIDER/ID`.
-    pub(super) model: Option<String>,
+    /// The model that was used.
+    pub(super) model: Option<Model>,
     pub(super) cost: f64,
     pub(super) tokens: Tokens,
 }
@@ -38,7 +46,7 @@ pub(super) fn created(value: &Value) -> Created {
 impl Gist {
     pub(super) fn of(value: &Value, limits: &ViewLimits) -> Self {
         Self {
-            model: model(value).filter(|model| model.len() <= limits.line_bytes_max),
+            model: model(value).filter(|model| model.key.len() <= limits.line_bytes_max),
             cost: number(value, "/cost").unwrap_or(0.0),
             tokens: Tokens::at(value, "/tokens").unwrap_or_default(),
         }
@@ -60,10 +68,16 @@ impl Info {
     }
 }
 
-fn model(value: &Value) -> Option<String> {
+fn model(value: &Value) -> Option<Model> {
     let model = |provider, id| {
         let (provider, id) = (text_at(value, provider)?, text_at(value, id)?);
-        Some(format!("{provider}/{id}"))
+        // An id may have slashes, which stand for themselves in no key.
+        let [provider, segment] =
+            [provider, id].map(|it| it.replace('%', "%25").replace('/', "%2F"));
+        Some(Model {
+            key: format!("model/{provider}/{segment}"),
+            id: id.to_owned(),
+        })
     };
     model("/providerID", "/modelID").or_else(|| model("/model/providerID", "/model/modelID"))
 }

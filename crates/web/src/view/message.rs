@@ -207,14 +207,9 @@ impl Message {
         }
     }
 
-    /// The patches that bring a part to what it is, whatever of it is on the page.
-    pub(super) fn renewed_part(&self, id: &str) -> Patch {
-        match self.parts.contains_key(id) {
-            true => self.put_part(id),
-            false => Patch::Remove {
-                remove: Names::new(&self.id, id).id,
-            },
-        }
+    /// Whether the part is shown.
+    pub(super) fn has_part(&self, id: &str) -> bool {
+        self.parts.contains_key(id)
     }
 
     /// Appends what puts the message on a page: in one piece, or a large one part by part.

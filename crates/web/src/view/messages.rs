@@ -12,7 +12,7 @@ use share_model::Document;
 use super::fields::below;
 use super::info::{Created, Gist, created};
 use super::limits::ViewLimits;
-use super::message::{self, Message};
+use super::message::Message;
 use super::patch::Patch;
 
 /// Where a message stands among the others.
@@ -171,25 +171,15 @@ impl Messages {
         self.shown.get(self.before(place)?).map(Message::element)
     }
 
-    /// The patches that bring a message to what it is, whatever of it is on the page.
-    pub(super) fn renewed(&self, id: &str) -> Vec<Patch> {
-        let mut patches = Vec::new();
-        match self.shown.get(id).zip(self.place(id)) {
-            Some((message, place)) => message.put(self.element_before(&place), &mut patches),
-            None => patches.push(Patch::Remove {
-                remove: message::element_of(id),
-            }),
-        }
-        patches
+    /// Whether the message is shown.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.shown.contains_key(id)
     }
 
-    /// As [`Messages::renewed`], of a part.
-    pub(super) fn renewed_part(&self, id: &str, part: &str) -> Vec<Patch> {
+    /// Whether the part is shown.
+    pub(super) fn has_part(&self, id: &str, part: &str) -> bool {
         let message = self.shown.get(id);
-        message
-            .map(|message| message.renewed_part(part))
-            .into_iter()
-            .collect()
+        message.is_some_and(|message| message.has_part(part))
     }
 
     /// Bytes of memory that they take.

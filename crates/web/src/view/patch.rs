@@ -77,6 +77,7 @@ impl Patch {
     }
 
     /// About how many bytes it takes.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         let content = match self {
             Self::Put { html, .. } | Self::Swap { html, .. } => html.len(),

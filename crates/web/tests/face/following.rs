@@ -163,7 +163,7 @@ impl Readable for Open {
             is_near.then_some(changed)
         });
         Ok(Followed {
-            standing: standing.clone(),
+            standing,
             changed,
             ops,
         })

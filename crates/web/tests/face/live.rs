@@ -339,6 +339,35 @@ async fn an_end_does_not_wait_for_a_viewer_that_takes_nothing() {
     assert!(last.starts_with("event: end"), "{last}");
 }
 
+#[tokio::test]
+async fn a_viewer_that_takes_nothing_is_hung_up_on_and_the_others_go_on() {
+    let scene = Scene::with(|limits| limits.write_stall = Duration::from_millis(200)).await;
+    let (slug, share) = begun(&scene);
+    let at = scene.page_at(&slug).await;
+    let path = page_path(&slug, &format!("/live?after={at}"));
+    let (_, _stalled) = scene.stream(&path, &[]).await.unwrap();
+    let mut live = scene.live(&slug, &at).await;
+    live.viewers(2).await;
+    let mut is_alone = false;
+    let mut number = 0;
+    while !is_alone {
+        put(&share, format!("message/n{number}"), message(number)).unwrap();
+        put(&share, format!("part/n{number}/p"), long_part_of(number)).unwrap();
+        number += 1;
+        let event = live.event().await.expect("it goes on");
+        is_alone = event.name == "viewers" && event.data["count"] == 1;
+    }
+}
+
+fn message(number: u32) -> String {
+    json!({"id": format!("n{number}"), "role": "user", "time": {"created": number}}).to_string()
+}
+
+fn long_part_of(number: u32) -> String {
+    let text = "x".repeat(60_000);
+    json!({"messageID": format!("n{number}"), "id": "p", "type": "text", "text": text}).to_string()
+}
+
 fn long_part(number: u32) -> String {
     let text = "x".repeat(100_000);
     json!({"messageID": "m", "id": format!("q{number}"), "type": "text", "text": text}).to_string()

@@ -7,8 +7,8 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use share_model::HistoryId;
 use share_model::seam::SeededEntropy;
+use share_model::{HistoryId, ShareRef};
 use share_server::store::Store as _;
 
 use super::super::administrator::{READ, publication};
@@ -31,13 +31,23 @@ type Event = (String, Value);
 
 impl Live {
     async fn open(world: &World, path: &str) -> Result<Self, u16> {
+        Self::with(world, path, "").await
+    }
+
+    /// The private page of whoever has the token.
+    async fn private(world: &World, token: &str) -> Result<Self, u16> {
+        Self::with(world, "/private/live", &format!("Bearer {token}")).await
+    }
+
+    async fn with(world: &World, path: &str, authorization: &str) -> Result<Self, u16> {
         let stream = TokioIo::new(world.http_stream().await);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
         let connection = tokio::spawn(connection);
         let request = Request::builder()
             .method(Method::GET)
             .uri(path)
-            .header("host", "localhost");
+            .header("host", "localhost")
+            .header("authorization", authorization);
         let request = request.body(Empty::<Bytes>::new()).unwrap();
         let response = sender.send_request(request).await.unwrap();
         match response.status().as_u16() {
@@ -273,7 +283,75 @@ fn a_replay_has_each_op_of_the_log_and_its_time() {
             .map(|line| line["cursor"].as_u64().unwrap())
             .collect();
         assert_eq!(cursors, [1, 2, 3, 4]);
-        let _ = READ;
+        world.end().await;
+    });
+}
+
+#[test]
+fn a_private_page_dies_with_its_grant_which_its_owner_ends_by_the_owners_page() {
+    simulated(async || {
+        let world = World::start().await;
+        let client = world.connect().await;
+        let owner_ref = client.owner_ref(1).await;
+        let owner = client.session(&owner_ref);
+        let child_ref = owner.grant(&owner_ref, 2, READ).await;
+        let mut lane = Lane::new(1);
+        let (writer, _claimed) = owner.claim(&lane.claim());
+        writer.append(&lane.puts(&["a"])).await.unwrap().unwrap();
+
+        let post =
+            async |path: &str, body: Value| world.ask((Method::POST, path), Some(&body)).await;
+        let by = |of: &ShareRef| json!({"ref": of.expose()});
+        let (status, page) = post("/private/open", by(&child_ref)).await;
+        assert_eq!(status, 200, "{page}");
+        let token = page["token"].as_str().unwrap().to_owned();
+        let mut live = Live::private(&world, &token).await.unwrap();
+        assert_eq!(live.change().await.0, "reset");
+        let mut other = Live::private(&world, &token).await.unwrap();
+        assert_eq!(other.change().await.0, "reset");
+        writer.append(&lane.puts(&["b"])).await.unwrap().unwrap();
+        assert_eq!(live.change().await.1["cursor"], 2);
+
+        // Who may only read, sees no grants and ends none but its own.
+        let (status, refused) = post("/owner/share", by(&child_ref)).await;
+        assert_eq!(status, 403, "{refused}");
+        let (status, share) = post("/owner/share", by(&owner_ref)).await;
+        assert_eq!(status, 200, "{share}");
+        assert_eq!((&share["ops"], &share["viewers"]), (&json!(2), &json!(2)));
+        let grants = share["grants"].as_array().unwrap();
+        let child = grants
+            .iter()
+            .find(|grant| grant["id"] == child_ref.grant.to_string());
+        let child = child.unwrap();
+        assert_eq!(
+            (&child["viewers"], &child["label"]),
+            (&json!(2), &json!("grant 2"))
+        );
+        assert!(child["last_access_at"].is_number() && child["revoked_at"].is_null());
+
+        let mut body = by(&owner_ref);
+        body["grant"] = child["id"].clone();
+        let (status, ended) = post("/owner/revoke", body.clone()).await;
+        assert_eq!(status, 200, "{ended}");
+        assert_eq!(
+            (&ended["grants"], &ended["viewers"]),
+            (&json!(1), &json!(1))
+        );
+        writer.append(&lane.puts(&["c"])).await.unwrap().unwrap();
+        for live in [&mut live, &mut other] {
+            let (name, data) = loop {
+                let event = live.change().await;
+                if event.1["cursor"] != 2 {
+                    break event;
+                }
+            };
+            assert_eq!((name.as_str(), &data["reason"]), ("end", &json!("revoked")));
+        }
+        assert_eq!(Live::private(&world, &token).await.err(), Some(404));
+        let (status, _) = post("/private/open", by(&child_ref)).await;
+        assert_eq!(status, 404);
+        let (status, again) = post("/owner/revoke", body).await;
+        assert_eq!((status, &again["grants"]), (200, &json!(0)), "a repeat");
         world.end().await;
     });
 }

@@ -81,16 +81,6 @@ impl Dom {
         }
     }
 
-    /// As [`Dom::apply`], and what is to be removed need not be there.
-    pub(super) fn apply_where_there(&mut self, patches: &[Patch]) {
-        for patch in patches {
-            match patch {
-                Patch::Remove { remove } => drop(self.take(remove)),
-                patch => self.apply_one(patch),
-            }
-        }
-    }
-
     fn apply_one(&mut self, patch: &Patch) {
         match patch {
             Patch::Put {

@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::super::messages::Stretch;
 use super::super::{Frame, Patch, View, ViewLimits, notice};
-use super::document::{document, put, text};
-use super::dom::Dom;
+use super::document::{document, text};
 
 #[test]
 fn a_page_says_what_its_frame_says() {
@@ -99,40 +98,30 @@ fn patches_are_the_objects_that_the_script_reads() {
     assert_eq!(serde_json::to_value(patches).unwrap(), expected);
 }
 
-/// Who has an older page is brought up by what is renewed for the keys that were changed since.
 #[test]
-fn a_page_from_before_some_changes_becomes_the_page_after_them() {
-    let limits = share_model::Limits::DEFAULT;
-    let mut document = document(&[
-        ("session", json!({"title": "old"})),
-        ("message/a", json!({"role": "user", "time": {"created": 1}})),
-        ("message/b", json!({"role": "user", "time": {"created": 2}})),
+fn what_a_page_still_has_of_a_key_that_is_gone_is_taken_off() {
+    let document = document(&[
+        ("message/a", json!({"role": "user"})),
         ("part/a/1", text("one")),
-        ("part/a/2", text("two")),
+        ("part/a/2", json!({"type": "step-start"})),
     ]);
-    let mut dom = Dom::of(&View::new(&document, ViewLimits::DEFAULT));
-    let changes = [
-        put("session", &json!({"title": "new"})),
-        put("part/a/1", &text("other")),
-        put("part/a/3", &text("three")),
-        put("message/c", &json!({"role": "assistant", "cost": 1})),
-        put("part/c/1", &text("first")),
-        put(
-            "message/a",
-            &json!({"role": "user", "time": {"created": 3}, "cost": 2}),
-        ),
-    ];
-    for change in &changes {
-        document.apply(change, &limits).unwrap();
-    }
-    for key in ["part/a/2", "message/b"] {
-        let remove = share_model::Mutation::Remove { key: key.into() };
-        document.apply(&remove, &limits).unwrap();
-    }
     let view = View::new(&document, ViewLimits::DEFAULT);
-    let keys = changes.iter().map(share_model::Mutation::key);
-    for key in keys.chain(["part/a/2", "message/b"]) {
-        dom.apply_where_there(&view.renewed(key));
+    let gone = |key| {
+        view.gone(key).map(|patch| match patch {
+            Patch::Remove { remove } => remove,
+            other => panic!("{other:?}"),
+        })
+    };
+    for (key, expected) in [
+        ("message/a", None),
+        ("part/a/1", None),
+        ("part/a/2", Some("p-a.2")),
+        ("part/b/1", Some("p-b.1")),
+        ("message/b", Some("m-b")),
+        ("session", None),
+        ("session_diff", None),
+        ("todo/1", None),
+    ] {
+        assert_eq!(gone(key).as_deref(), expected, "{key}");
     }
-    assert_eq!(dom, Dom::of(&view));
 }

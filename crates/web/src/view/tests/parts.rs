@@ -22,12 +22,12 @@ fn a_session_looks_like_this() {
                 "time": {"created": 1_795_196_063_366_u64, "updated": 1_795_196_066_974_u64},
             }),
         ),
-        ("model/fake/fake-1", json!({"name": "Fake One"})),
+        ("model/fake/fa%2Fke-1", json!({"name": "Fake One"})),
         (
             "message/msg_1",
             json!({
                 "role": "user", "time": {"created": 1_795_196_063_449_u64}, "agent": "build",
-                "model": {"providerID": "fake", "modelID": "fake-1"},
+                "model": {"providerID": "fake", "modelID": "fa/ke-1"},
                 "summary": {"diffs": [{"file": "a.md", "additions": 2, "deletions": 1, "status": "modified",
                     "patch": "Index: a.md\n=====\n--- a.md\n+++ a.md\n@@ -1,2 +1,3 @@\n same\n--- gone\n+new\n+new\n"}]},
             }),
@@ -44,7 +44,7 @@ fn a_session_looks_like_this() {
             "message/msg_2",
             json!({
                 "role": "assistant", "time": {"created": 1_795_196_064_000_u64, "completed": 1_795_196_190_500_u64},
-                "modelID": "fake-1", "providerID": "fake", "cost": 0.0021,
+                "modelID": "fa/ke-1", "providerID": "fake", "cost": 0.0021,
                 "tokens": {"input": 8649, "output": 50},
                 "error": {"name": "APIError", "data": {"message": "overloaded"}},
             }),
