@@ -81,6 +81,8 @@ export class Share {
     let [said, log] = ["", ""];
     child.stdout.on("data", (bytes) => (said += bytes));
     child.stderr.on("data", (bytes) => (log += bytes));
+    // A command that reads nothing may be gone before it is given something.
+    child.stdin.on("error", () => {});
     child.stdin.end(input);
     await new Promise((resolve) => child.once("close", resolve));
     if (!allowed.includes(child.exitCode)) throw new Error(`\`share ${args[0]}\` ended with ${child.exitCode}: ${log.slice(-1000)}`);
@@ -128,6 +130,8 @@ export class Share {
 class Pushing {
   constructor(child) {
     this.child = child;
+    // That it ended early is told by its exit code.
+    child.stdin.on("error", () => {});
   }
 
   items(...items) {

@@ -23,6 +23,15 @@ const STATUS = { connecting: "connecting…", live: "live", away: "away, trying 
 const ENDED = "This session is not shared any more.";
 const THEMES = ["auto", "light", "dark"];
 
+/** What is kept for the next page; nothing where the browser lets nothing be kept. */
+function kept() {
+  try {
+    return localStorage;
+  } catch {
+    return {};
+  }
+}
+
 function themed(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
@@ -178,7 +187,7 @@ class Page {
   #build() {
     const theme = button("", "light or dark", () => {
       const next = THEMES[(THEMES.indexOf(theme.dataset.theme) + 1) % THEMES.length];
-      localStorage.theme = next;
+      kept().theme = next;
       show(next);
     });
     const show = (name) => {
@@ -186,7 +195,7 @@ class Page {
       theme.textContent = `◐ ${name}`;
       themed(name);
     };
-    show(THEMES.includes(localStorage.theme) ? localStorage.theme : "auto");
+    show(THEMES.includes(kept().theme) ? kept().theme : "auto");
     this.#speed.append(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === this.#replay.speed)));
     const buttons = element("div", { id: "buttons" }, this.#news, this.#follow, this.#fold, this.#toggle, theme,
       button("?", "keys", () => this.#help.showModal()));

@@ -22,33 +22,35 @@ function say(words) {
   document.body.replaceChildren(notice);
 }
 
-/** Opens the ref: a new token, and the page. */
-async function open() {
+/** Sends the ref, for a new token and the page. */
+async function open(signal) {
   const response = await fetch(OPEN, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ref }),
     cache: "no-store",
+    signal,
   });
   const answer = await response.json();
-  if (!response.ok) sessionStorage.removeItem(KEPT);
-  if (!response.ok) throw new Error(answer.hint ? `${answer.error}: ${answer.hint}` : answer.error);
-  token = answer.token;
-  sessionStorage.setItem(KEPT, ref);
-  return answer;
+  if (response.ok) {
+    token = answer.token;
+    sessionStorage.setItem(KEPT, ref);
+  }
+  return { response, answer };
 }
 
-/** Asks with the token; one that has ended is replaced once. */
+/** Asks with the token; one that has ended is replaced once, if the ref still opens the share. */
 async function fetchWithToken(url, signal) {
   const ask = () => fetch(url, { signal, cache: "no-store", headers: { authorization: `Bearer ${token}` } });
-  const response = await ask();
-  if (response.status !== 401) return response;
-  await open();
-  return ask();
+  const first = await ask();
+  if (first.status !== 401) return first;
+  const { response } = await open(signal);
+  return response.ok ? ask() : response;
 }
 
 /** Puts the page that was given in place of this one, without running anything in it. */
-async function show(html) {
+async function show({ response, answer: { html, error, hint } }) {
+  if (!response.ok) return say(hint ? `${error}: ${hint}` : error);
   const page = new DOMParser().parseFromString(html, "text/html");
   document.title = page.title;
   for (const { name, value } of page.body.attributes) document.body.setAttribute(name, value);
@@ -60,4 +62,4 @@ async function show(html) {
 }
 
 if (!ref) say("The address of a private share ends with its ref, after a `#`.");
-else open().then(({ html }) => show(html), (error) => say(error.message));
+else open().then(show).catch((error) => say(error.message));

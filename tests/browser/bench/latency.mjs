@@ -19,7 +19,7 @@ export async function latency(stage) {
     const look = () => {
       const at = performance.timeOrigin + performance.now();
       const last = [...document.querySelectorAll(".part.text")].slice(-2).map((part) => part.textContent.slice(-2000)).join(" ");
-      for (const [, number, tenths] of last.matchAll(/n(\d+)t(\d+)\s/g)) {
+      for (const [, number, tenths] of last.matchAll(/n(\d+)t(\d+)/g)) {
         if (Number(number) in window.delays) continue;
         window.delays[number] = at - Number(tenths) / 10;
       }
@@ -29,7 +29,7 @@ export async function latency(stage) {
   const writer = share.pushing();
   const count = await stream(writer, SECONDS);
   await writer.end();
-  await until(() => page.evaluate((last) => last in window.delays, count - 2), "last token but one");
+  await until(() => page.evaluate((last) => last in window.delays, count - 1), "last token");
   const delays = await page.evaluate(() => window.delays.filter((delay) => delay !== null));
   return { "from before the enqueue to the DOM": spread(delays), "tokens seen": `${delays.length} of ${count}` };
 }

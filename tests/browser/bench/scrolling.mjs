@@ -10,9 +10,9 @@ const SECONDS = 10;
 const STEP_PX = 700;
 
 function part(number, of) {
-  const words = `Part ${number}: ${"some words of an answer ".repeat(1 + (number % 9))}\n\n- one\n- two\n\n\`code ${number}\``;
+  const words = `Part ${number}: ${"some words of an answer ".repeat(1 + (number % 5))}\n\n- one\n- two\n\n\`code ${number}\``;
   if (number % 3) return text(number, words, of);
-  return tool(number, { status: "completed", input: { command: `step ${number}` }, output: `${"line\n".repeat(20)}`, title: `step ${number}` }, of);
+  return tool(number, { status: "completed", input: { command: `step ${number}` }, output: `${"line\n".repeat(6)}`, title: `step ${number}` }, of);
 }
 
 export async function scrolling(stage) {

@@ -55,6 +55,18 @@ async function a_revoked_grant_blanks_the_page(stage) {
   return "after a restart, which no token outlives";
 }
 
+async function a_grant_that_ended_while_the_page_was_away_blanks_it(stage) {
+  const { server, share, reader, page } = await opened(stage);
+  await page.context().setOffline(true);
+  await server.stop("SIGKILL");
+  await until(() => page.evaluate(() => document.querySelector("#connection").dataset.state !== "live"), "page without a server");
+  await server.start();
+  await share.revoke(reader.grant);
+  await page.context().setOffline(false);
+  await until(async () => !(await shown(page)).includes(WORD), "blank page", 5_000);
+  return "its ref opens nothing any more";
+}
+
 export const CASES = [
   {
     play: a_secret_is_in_no_address_and_in_no_header,
@@ -62,6 +74,10 @@ export const CASES = [
       { file: "**/private.js", from: "fetch(OPEN,", to: "fetch(OPEN + '?ref=' + encodeURIComponent(ref)," },
       { file: "**/private.js", from: 'headers: { "content-type": "application/json" }', to: 'headers: { "content-type": "application/json", "x-ref": ref }' },
     ],
+  },
+  {
+    play: a_grant_that_ended_while_the_page_was_away_blanks_it,
+    faults: [{ file: "**/private.js", from: "return response.ok ? ask() : response;", to: "return ask();" }],
   },
   {
     play: a_revoked_grant_blanks_the_page,
