@@ -19,8 +19,8 @@ mod hangup;
 mod hosts;
 mod items;
 mod limits;
-mod local;
 mod live;
+mod local;
 mod owner;
 mod private;
 mod public;
@@ -40,8 +40,8 @@ pub use backend::{Asker, Backend, BackendError, CreatedShare, Data, Governed};
 pub use face::{Face, FaceOptions};
 pub use hosts::{Hosts, PublicUrlError};
 pub use limits::WebLimits;
-pub use local::{Drained, Local, LocalEvent, PluginCall, RefusedEvent, Taken, WantedPart};
 pub use live::LiveLimits;
+pub use local::{Drained, Local, LocalEvent, PluginCall, RefusedEvent, Taken, WantedPart};
 pub use reader::{
     End, Followed, Following, Opened, Proof, Readable, Reader, Replayed, Seen, Standing,
 };
