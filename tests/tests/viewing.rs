@@ -56,8 +56,8 @@ struct Page {
     id: String,
     cursor: u64,
     parts: BTreeSet<String>,
-    connections: usize,
-    resets: usize,
+    connections: u64,
+    resets: u64,
 }
 
 impl Page {
@@ -188,7 +188,7 @@ async fn pages_show_each_part_once_although_the_server_is_killed_again_and_again
         let (synced, ()) = tokio::join!(sync, killed);
         assert!(synced.unwrap().status.is_success());
     }
-    let mut least_resets = usize::MAX;
+    let mut least_resets = u64::MAX;
     for page in viewing {
         let page = page.await.unwrap();
         assert_eq!(page.cursor, 1 + u64::try_from(PARTS).unwrap());

@@ -1,4 +1,4 @@
-//! Figures, to be looked at: `cargo test --release -p share-web speed -- --ignored --nocapture`.
+//! Figures, to be looked at: `SHARE_FIGURES=1 cargo test --release -p share-web speed -- --nocapture`.
 
 use std::time::Instant;
 
@@ -16,8 +16,11 @@ fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-#[ignore = "figures"]
 fn speed_of_views() {
+    // They say something only of a release build on a machine at rest.
+    if std::env::var_os("SHARE_FIGURES").is_none() {
+        return;
+    }
     let mut long = Document::default();
     for op in super::recordings::ops("long") {
         long.apply(&op, &Limits::DEFAULT).unwrap();
@@ -37,7 +40,7 @@ fn speed_of_views() {
     let whole = timed("long: whole", || view.whole());
     println!("long: {} patches", whole.len());
 
-    let words = "Some *words* of an answer, with `code` and a [link](https://a.b).\n\n- a\n- b\n";
+    let words = "Some *words* of an answer, with `code` and a [link](https://a.b).\n\n- a\n- b\n\nAnd so on.\n\n";
     let many = with_parts(&vec![text(words); 20_000]);
     let view = timed("20,000 parts: view", || {
         View::new(&many, ViewLimits::DEFAULT)
