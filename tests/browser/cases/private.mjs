@@ -82,8 +82,8 @@ export const CASES = [
   {
     play: a_revoked_grant_blanks_the_page,
     faults: [
-      { file: "**/private.js", from: "response.status !== 401", to: "true" },
-      { file: "**/live.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;' },
+      { file: "**/private.js", from: "first.status !== 401", to: "true" },
+      { file: "**/live.js", from: 'if (type === "end") this.end(data.words);', to: 'if (type === "end") return;', also: { file: "**/live.js", from: "error.isFinal", to: "false" } },
     ],
   },
 ];
