@@ -20,6 +20,8 @@ export class Live {
   cursor;
   /** While true the page shows something else, and what comes is left to be asked for again. */
   isHeld = false;
+  /** The page has earlier messages, which nothing happens to but their end. */
+  isStill = false;
   #failures = 0;
   #connection = new AbortController();
   #hurry = new AbortController();
@@ -84,7 +86,7 @@ export class Live {
     if (type === "end") this.end(data.words);
     else if (type === "viewers") this.page.viewers(data.count);
     else if ((type === "view" || type === "reset") && !this.isHeld) {
-      this.page.news(data.patches, type === "reset");
+      if (!this.isStill) this.page.news(data.patches, type === "reset");
       if (id) this.cursor = id;
     }
   }

@@ -71,30 +71,25 @@ class Page {
 
   /** @param {Access} access */
   constructor(access) {
-    const { live, replay, history, cursor, lastAt } = document.body.dataset;
+    const { live, still, replay, history, cursor, lastAt } = document.body.dataset;
     const from = history && cursor ? `${history}:${cursor}` : null;
-    this.#live = new Live(access, live, from, this);
+    this.#live = new Live(access, live ?? still, from, this);
+    this.#live.isStill = !live;
     this.#replay = new Replay(access, replay, this);
     this.#build();
     this.#listen();
     const isNew = Date.now() - Number(lastAt) < NEW_MS;
     this.#reading.follow(Boolean(live) && isNew && !this.#wanted);
     this.#reveal();
-    if (live) this.#live.run();
-    else this.#showStill();
+    this.#follow.hidden = !live;
+    this.#live.run();
     this.#toggle.hidden = !replay;
-  }
-
-  /** A page of earlier messages, which nothing happens to. */
-  #showStill() {
-    this.status("still");
-    this.#follow.hidden = true;
   }
 
   // Told by the live stream.
 
   status(name) {
-    this.#connection.textContent = this.#held ? "replay" : STATUS[name];
+    this.#connection.textContent = this.#held ? "replay" : this.#live.isStill && name === "live" ? STATUS.still : STATUS[name];
     this.#connection.dataset.state = name;
   }
 

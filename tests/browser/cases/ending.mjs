@@ -1,7 +1,7 @@
 // When a share's public address or a grant ends, nothing of it stays on a page.
 
 import { check } from "../content.mjs";
-import { SMALL, put } from "../session.mjs";
+import { SMALL, message, put, session, text } from "../session.mjs";
 import { until } from "../waiting.mjs";
 import { isLive } from "./live.mjs";
 
@@ -55,6 +55,28 @@ async function what_ended_while_the_page_was_away_is_blank_when_it_is_back(stage
   return "the stream answers 404";
 }
 
+async function an_earlier_page_of_a_long_session_is_blank_too(stage) {
+  const share = await (await stage.server()).share("Long, and soon gone");
+  const long = "word after word ".repeat(3_900);
+  const numbers = Array.from({ length: 150 }, (_, index) => index + 1);
+  await share.append(...[session("Long"), ...numbers.flatMap((of) => [message(of), text(of, `${WORD} number ${of}. ${long}`, of)])].map(put));
+  const [page, newest] = [await stage.page(), await stage.page()];
+  for (const one of [page, newest]) {
+    await one.goto(share.url);
+    await isLive(one);
+  }
+  await page.getByRole("link", { name: "Earlier messages" }).click();
+  await page.getByText("earlier messages", { exact: true }).waitFor();
+  await page.getByText(`${WORD} number 1.`).waitFor();
+  const before = await shown(page);
+  await share.append(put(message(151)), put(text(151, "What comes later", 151)));
+  await newest.getByText("What comes later").waitFor();
+  check((await shown(page)) === before, "a page of earlier messages has changed");
+  await share.unpublish();
+  await isBlank(page);
+  return "no patch, and then the end";
+}
+
 export const CASES = [
   {
     play: an_unpublished_page_is_blank_at_once,
@@ -65,5 +87,12 @@ export const CASES = [
   {
     play: what_ended_while_the_page_was_away_is_blank_when_it_is_back,
     faults: [{ file: "**/live.js", from: "error.isFinal", to: "false" }],
+  },
+  {
+    play: an_earlier_page_of_a_long_session_is_blank_too,
+    faults: [
+      { file: "**/page.js", from: "live ?? still", to: "live ?? '/healthz'" },
+      { file: "**/live.js", from: "if (!this.isStill) ", to: "" },
+    ],
   },
 ];

@@ -98,7 +98,8 @@ fn changes(html: &mut String, session: &Value) {
     html.extend([
         " <span class=\"changes\">",
         &count(files),
-        " files, <span class=\"add\">+",
+        if files > 1.0 { " files" } else { " file" },
+        ", <span class=\"add\">+",
     ]);
     html.extend([
         &lines("/summary/additions"),

@@ -68,12 +68,8 @@ impl View {
         let earlier = first.filter(|first| self.messages.before(first).is_some());
         let earlier = earlier.map(|(_, id)| &**id);
         let later = last.and_then(|last| self.messages.after(last));
-        let mut frame = frame.clone();
-        // What comes live goes behind the newest message.
-        frame.live = frame.live.filter(|_| later.is_none());
-
         let mut html = begun(&self.title, frame.head);
-        frame.push_body(&mut html, earlier.is_none() && later.is_none());
+        frame.push_body(&mut html, earlier.is_none(), later.is_none());
         html.push_str("<header id=\"top\"><h1 id=\"title\" dir=\"auto\">");
         push_plain(&mut html, &self.title);
         html.extend(["</h1><p id=\"facts\">", &self.facts, "</p>"]);
@@ -155,7 +151,9 @@ impl Frame<'_> {
     }
 
     /// Appends the body's start; not all messages are on each page.
-    fn push_body(&self, html: &mut String, is_whole: bool) {
+    /// What comes live goes behind the newest message: a page that ends before it only learns there that
+    /// it may be shown no longer.
+    fn push_body(&self, html: &mut String, is_first: bool, is_last: bool) {
         let first_at = self.first_at.map(|at| at.get().to_string());
         let last_at = self.last_at.map(|at| at.get().to_string());
         let cursor = self.cursor.to_string();
@@ -164,8 +162,12 @@ impl Frame<'_> {
             ("kind", Some(self.kind)),
             ("history", Some(self.history)),
             ("cursor", Some(cursor.as_str())),
-            ("whole", Some(if is_whole { "yes" } else { "no" })),
-            ("live", self.live),
+            (
+                "whole",
+                Some(if is_first && is_last { "yes" } else { "no" }),
+            ),
+            ("live", self.live.filter(|_| is_last)),
+            ("still", self.live.filter(|_| !is_last)),
             ("replay", self.replay),
             ("first-at", first_at.as_deref()),
             ("last-at", last_at.as_deref()),
