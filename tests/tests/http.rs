@@ -3,44 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use share_faults::{Child, KillCount};
+use share_faults::KillCount;
 use share_model::Limits;
 use share_model::seam::{Clock as _, Entropy as _, SeededEntropy, SystemClock, SystemEntropy};
 use share_opencode::{Item, Recording, RequestKind, compare, expected};
-use share_tests::{OpencodePlayer, PlayedShare, share_binary};
-use tempfile::TempDir;
+use share_tests::{OpencodePlayer, PlayedShare, Served, share_binary};
 
 /// For whatever comes about in the end.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-struct Served {
-    child: Child,
-    http: SocketAddr,
-}
-
-/// Serves HTTP at the address; a new server goes on with the same data.
-async fn serve(folder: &TempDir, http: &str, kills: &KillCount) -> Served {
-    let mut command = Command::new(share_binary());
-    command
-        .args(["serve", "--data", "data", "--listen", "127.0.0.1:0"])
-        .args(["--http", http])
-        .current_dir(folder.path())
-        .env_clear()
-        .env("HOME", folder.path())
-        .stdin(Stdio::null());
-    let mut child = Child::start(command, kills).unwrap();
-    let is_ready = |line: &str| line.starts_with("http on ");
-    let line = child.wait_for_line(is_ready, PATIENCE).await.unwrap();
-    let http = line.trim().strip_prefix("http on http://").unwrap();
-    let http = http.parse().unwrap();
-    Served { child, http }
-}
 
 fn player(served: &Served) -> OpencodePlayer {
     OpencodePlayer::new(served.http).patient(PATIENCE)
@@ -88,7 +63,7 @@ async fn a_server_that_is_killed_in_the_middle_of_syncs_says_what_it_was_told() 
     let chance = SeededEntropy::new(seed);
     let folder = tempfile::tempdir().unwrap();
     let kills = KillCount::default();
-    let mut served = serve(&folder, "127.0.0.1:0", &kills).await;
+    let mut served = Served::start(&folder, "127.0.0.1:0", &kills).await;
     let address = served.http.to_string();
     for name in ["small", "restart", "revert"] {
         let (syncs, last) = syncs(name);
@@ -104,7 +79,7 @@ async fn a_server_that_is_killed_in_the_middle_of_syncs_says_what_it_was_told() 
                     .sleep(Duration::from_millis(chance.below(30)))
                     .await;
                 served.child.sigkill().await.unwrap();
-                served = serve(&folder, &address, &kills).await;
+                served = Served::start(&folder, &address, &kills).await;
             };
             let (synced, ()) = tokio::join!(sync, killed);
             let synced = synced.unwrap();
@@ -113,7 +88,7 @@ async fn a_server_that_is_killed_in_the_middle_of_syncs_says_what_it_was_told() 
         assert_says(&player(&served), &share, &last).await;
         // Once more, after a restart in order.
         served.child.sigterm_and_wait(PATIENCE).await.unwrap();
-        served = serve(&folder, &address, &kills).await;
+        served = Served::start(&folder, &address, &kills).await;
         assert_says(&player(&served), &share, &last).await;
         let deleted = player(&served).delete(&share).await.unwrap();
         assert!(deleted.status.is_success(), "{deleted:?}");
@@ -129,7 +104,7 @@ async fn a_server_that_is_killed_in_the_middle_of_syncs_says_what_it_was_told() 
 async fn http_is_served_where_it_is_told_and_not_at_all_if_it_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let kills = KillCount::default();
-    let served = serve(&folder, "127.0.0.1:0", &kills).await;
+    let served = Served::start(&folder, "127.0.0.1:0", &kills).await;
     let share = player(&served).create("ses_1").await.unwrap();
     let url = format!("http://{}/share/{}", served.http, share.id);
     assert_eq!(share.url, url);

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,11 +12,10 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use share_faults::{Child, KillCount};
+use share_faults::KillCount;
 use share_model::seam::{Clock as _, Entropy as _, SeededEntropy, SystemClock, SystemEntropy};
 use share_opencode::Item;
-use share_tests::{OpencodePlayer, share_binary};
-use tempfile::TempDir;
+use share_tests::{OpencodePlayer, Served};
 use tokio::net::TcpStream;
 
 /// For whatever comes about in the end.
@@ -26,28 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(20);
 const VIEWERS: usize = 5;
 const PARTS: usize = 120;
-
-struct Served {
-    child: Child,
-    http: SocketAddr,
-}
-
-async fn serve(folder: &TempDir, http: &str, kills: &KillCount) -> Served {
-    let mut command = Command::new(share_binary());
-    command
-        .args(["serve", "--data", "data", "--listen", "127.0.0.1:0"])
-        .args(["--http", http])
-        .current_dir(folder.path())
-        .env_clear()
-        .env("HOME", folder.path())
-        .stdin(Stdio::null());
-    let mut child = Child::start(command, kills).unwrap();
-    let is_ready = |line: &str| line.starts_with("http on ");
-    let line = child.wait_for_line(is_ready, PATIENCE).await.unwrap();
-    let http = line.trim().strip_prefix("http on http://").unwrap();
-    let http = http.parse().unwrap();
-    Served { child, http }
-}
 
 /// What a page shows, as its viewer was told.
 #[derive(Debug, Default)]
@@ -153,7 +129,7 @@ async fn pages_show_each_part_once_although_the_server_is_killed_again_and_again
     let chance = SeededEntropy::new(seed);
     let folder = tempfile::tempdir().unwrap();
     let kills = KillCount::default();
-    let mut served = serve(&folder, "127.0.0.1:0", &kills).await;
+    let mut served = Served::start(&folder, "127.0.0.1:0", &kills).await;
     let http = served.http;
     let player = OpencodePlayer::new(http).patient(PATIENCE);
     let share = player.create("ses_1").await.unwrap();
@@ -182,7 +158,7 @@ async fn pages_show_each_part_once_although_the_server_is_killed_again_and_again
                     .sleep(Duration::from_millis(chance.below(10)))
                     .await;
                 served.child.sigkill().await.unwrap();
-                served = serve(&folder, &http.to_string(), &kills).await;
+                served = Served::start(&folder, &http.to_string(), &kills).await;
             }
         };
         let (synced, ()) = tokio::join!(sync, killed);
