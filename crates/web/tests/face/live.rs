@@ -417,6 +417,7 @@ async fn a_stream_says_that_it_lives_and_ends_when_the_face_drains() {
     let last = tokio::time::timeout(Duration::from_secs(30), live.event()).await;
     let last = last.expect("a stream ends when the face drains");
     assert_eq!(last, None, "no end is told: the browser comes back");
+    drop(live);
     scene.serving.await.unwrap();
 }
 
