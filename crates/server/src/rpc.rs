@@ -26,6 +26,7 @@ mod refused;
 mod session;
 mod snapshot;
 mod subscription;
+mod turnstile;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub(crate) use posted::{PostedError, answer_posted};
 pub(crate) use publishing::publish;
 pub(crate) use reading::Reading;
 pub(crate) use redeems::{Asking, RedeemRates};
+pub(crate) use turnstile::Turnstile;
 
 /// Bounds of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

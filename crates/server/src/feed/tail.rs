@@ -71,9 +71,9 @@ impl Tail {
         self.allowed = self.behind().saturating_add(self.limits.lag_ops_max);
     }
 
-    /// How many tails the share's log has, this one among them.
-    pub(crate) fn readers(&self) -> usize {
-        self.feed.readers()
+    /// Whether something is durable that was not seen.
+    pub(crate) fn has_more(&self) -> bool {
+        self.behind() > 0
     }
 
     /// Up to where the log was seen.

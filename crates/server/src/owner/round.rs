@@ -17,7 +17,7 @@ type Calls = Vec<Box<dyn Waiting>>;
 
 /// How a round went.
 enum Round {
-    /// So many of the calls were answered, from the first.
+    /// So many of the calls, from the first, are to be answered now.
     Answered(usize),
     /// The state is another one than it was thought: run them again.
     Again,
@@ -75,7 +75,7 @@ impl Owner {
 
     async fn round(&mut self, calls: &mut Calls) -> Result<Round, Fault> {
         let expected = self.share.version();
-        let (ran, records) = self.run_calls(calls).await?;
+        let (mut ran, records) = self.run_calls(calls).await?;
         if records.is_empty() {
             // Whatever was answered, was seen in a state that is durable.
             self.share.appenders.keep();
@@ -86,7 +86,6 @@ impl Owner {
             ops.extend(records.iter().flat_map(Record::logged));
         }
         let ends = records.iter().any(|record| record.change.ends_authority());
-        let mut ran = ran;
         let is_early = match ends {
             true => planted!("revoke-acked-before-durable"),
             false => records.iter().any(Record::has_logged) && planted!("ack-before-commit"),
@@ -116,8 +115,10 @@ impl Owner {
                 if ends && !planted!("subscriptions-not-cut") {
                     self.cut();
                 }
+                // Before all readers are woken: whoever appends next need not wait for them.
+                self.answer(calls.drain(..ran));
                 self.show(ops);
-                Ok(Round::Answered(ran))
+                Ok(Round::Answered(0))
             }
             Some(CommitOutcome::Conflict { actual }) => {
                 info!(share = %self.share.id, %expected, %actual, "commit conflicts, running again");

@@ -20,6 +20,7 @@ use super::deadlines::Deadlines;
 use super::patience::{Trust, Unwanted};
 use super::quota::{Held, Quota};
 use super::redeems::{Redeems, Try};
+use super::turnstile::Turnstile;
 use crate::fault::Fault;
 use crate::server::Io;
 
@@ -35,6 +36,8 @@ pub(super) struct Connection {
     pub(super) snapshots: Rc<Quota>,
     /// Where methods with large answers wait for each other.
     pub(super) answers: AnswerGate,
+    /// Where the deliveries of the thread's connections wait for each other.
+    pub(super) turnstile: Rc<Turnstile>,
     /// What the peer has proven.
     trust: Trust,
     redeems: Redeems,
@@ -45,7 +48,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(door: Door, answers: AnswerGate, trust: Trust) -> Rc<Self> {
+    fn new(
+        door: Door,
+        (answers, turnstile): (AnswerGate, Rc<Turnstile>),
+        trust: Trust,
+    ) -> Rc<Self> {
         let limits = &door.limits;
         Rc::new(Self {
             calls: Quota::new("calls in flight of a connection", limits.calls_max),
@@ -56,6 +63,7 @@ impl Connection {
             tasks: TaskTracker::new(),
             over: CancellationToken::new(),
             answers,
+            turnstile,
             redeems: Redeems::new(&door.redeem_rates, limits.redeems_unproven_max),
             trust,
             door,
@@ -111,16 +119,21 @@ enum Left {
     Unwanted(Unwanted),
 }
 
-/// Serves a connection until the other side leaves, nothing is to be expected of it, or the server
+/// Serves a connection, one of those of `turnstile`'s thread, until the other side leaves, nothing is to be expected of it, or the server
 /// drains.
-pub(crate) async fn serve_connection(io: Box<dyn Io>, door: Door, trust: Trust) {
+pub(crate) async fn serve_connection(
+    io: Box<dyn Io>,
+    door: Door,
+    turnstile: Rc<Turnstile>,
+    trust: Trust,
+) {
     let mut drain = door.drain.clone();
     let drain_deadline = door.limits.drain_deadline;
     let limits = door.limits.network.clone();
     let budget = Arc::clone(&door.budget);
     let network = VatNetwork::new(io, Side::Server, limits, budget, trust.standing.clone());
     let ended = network.ended();
-    let connection = Connection::new(door, network.answers(), trust);
+    let connection = Connection::new(door, (network.answers(), turnstile), trust);
     let client: bootstrap::Client = capnp_rpc::new_client(Bootstrap::new(Rc::clone(&connection)));
     let system = RpcSystem::new(Box::new(network), Some(client.client));
     let disconnector = system.get_disconnector();

@@ -4,6 +4,7 @@
 //! and goes on when the reader's flow control lets it. It ends when its authority does, when the
 //! server drains, or when the reader does not answer in time.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use capnp::Error;
@@ -16,28 +17,23 @@ use tracing::{debug, info};
 use super::Door;
 use super::page::Page;
 use super::reading::Reading;
+use super::turnstile::Turnstile;
 use crate::fault::{Fault, Reaction};
 use crate::feed::{Step, Tail};
 use crate::owner::{Outcome, Progress, Registration, Start, Subscribed};
 
-/// About what it costs to send something to one reader, whatever it is.
-const PUSH_COST: Duration = Duration::from_micros(20);
-/// How long a reader waits at most for what is gathered for it.
-const PACE_MAX: Duration = Duration::from_millis(20);
-
-/// How long after a push the next one may come, so that all readers of a share together leave its
-/// writers about half of a thread: ops that come meanwhile go in one push. Nothing for few readers.
-fn pace(readers: usize) -> Option<Duration> {
-    let readers = u32::try_from(readers).unwrap_or(u32::MAX);
-    let pace = PUSH_COST.saturating_mul(readers).min(PACE_MAX);
-    // Timers have whole milliseconds.
-    (pace >= Duration::from_millis(1)).then_some(pace)
+/// Where a pump waits for others before it makes something to be sent.
+pub(super) struct Around {
+    /// Of its connection.
+    pub(super) answers: AnswerGate,
+    /// Of its thread.
+    pub(super) turnstile: Rc<Turnstile>,
 }
 
 /// Delivers to a sink.
 pub(super) struct Pump {
     door: Door,
-    answers: AnswerGate,
+    around: Around,
     reading: Reading,
     sink: sink::Client,
     tail: Tail,
@@ -63,7 +59,7 @@ impl From<Fault> for End {
 
 impl Pump {
     pub(super) fn new(
-        (door, answers): (Door, AnswerGate),
+        (door, around): (Door, Around),
         reading: Reading,
         sink: sink::Client,
         subscribed: Subscribed,
@@ -78,7 +74,7 @@ impl Pump {
             start: subscribed.start,
             registration: subscribed.registration,
             door,
-            answers,
+            around,
             reading,
             sink,
         }
@@ -88,7 +84,7 @@ impl Pump {
     pub(super) async fn run(self) {
         let Self {
             door,
-            answers,
+            around,
             reading,
             sink,
             tail,
@@ -99,7 +95,7 @@ impl Pump {
         let mut drain = door.drain.clone();
         let mut delivery = Delivery {
             door: &door,
-            answers: &answers,
+            around: &around,
             reading: &reading,
             sink: &sink,
             tail,
@@ -136,7 +132,7 @@ impl Pump {
 /// A delivery that runs.
 struct Delivery<'a> {
     door: &'a Door,
-    answers: &'a AnswerGate,
+    around: &'a Around,
     reading: &'a Reading,
     sink: &'a sink::Client,
     tail: Tail,
@@ -159,6 +155,9 @@ impl Delivery<'_> {
         }
         let mut is_live = false;
         loop {
+            if self.tail.has_more() {
+                self.around.turnstile.pass().await;
+            }
             let turn = self.turn().await?;
             match self.tail.step().await? {
                 Step::Ops(ops) => {
@@ -174,7 +173,7 @@ impl Delivery<'_> {
                     drop(ops);
                     let sent = request.send();
                     drop(turn);
-                    self.paced(self.sent(sent)).await?;
+                    self.sent(sent).await?;
                 }
                 Step::CaughtUp => {
                     drop(turn);
@@ -232,7 +231,8 @@ impl Delivery<'_> {
     /// What is sent is kept until the reader takes it: its connection has one such piece made at a
     /// time, and none while much waits.
     async fn turn(&self) -> Result<Turn, End> {
-        self.sent(async { Ok(self.answers.turn().await) }).await
+        self.sent(async { Ok(self.around.answers.turn().await) })
+            .await
     }
 
     async fn live(&self) -> Result<(), End> {
@@ -243,14 +243,6 @@ impl Delivery<'_> {
         };
         wire::write_log_position(&position, request.get().init_position());
         self.sent(request.send().promise).await.map(drop)
-    }
-
-    /// Waits for what was sent, and no less than it takes until more may be.
-    async fn paced<T>(&self, sent: impl Future<Output = T>) -> T {
-        match pace(self.tail.readers()) {
-            Some(pace) => tokio::join!(sent, self.door.seams.clock.sleep(pace)).0,
-            None => sent.await,
-        }
     }
 
     async fn sent<T>(&self, sent: impl Future<Output = Result<T, Error>>) -> Result<T, End> {
@@ -280,19 +272,5 @@ fn unavailable(fault: &Fault, retry_after: Duration) -> Refusal {
     Refusal {
         retry_after_ms: Some(u32::try_from(again.as_millis()).unwrap_or(u32::MAX)),
         ..Refusal::new(RefusalCode::Frozen, fault.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_readers_wait_for_nothing_and_many_not_for_long() {
-        assert_eq!(pace(1), None);
-        assert_eq!(pace(49), None);
-        assert_eq!(pace(100), Some(Duration::from_millis(2)));
-        assert_eq!(pace(4096), Some(PACE_MAX));
-        assert_eq!(pace(usize::MAX), Some(PACE_MAX));
     }
 }

@@ -18,7 +18,7 @@ use super::arriving::Arriving;
 use super::connection::Connection;
 use super::exception::{exception, malformed};
 use super::posted::claim_of;
-use super::pump::Pump;
+use super::pump::{Around, Pump};
 use super::quota::Held;
 use super::reading::Reading;
 use super::refused::Refused;
@@ -147,11 +147,12 @@ impl Session {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let position = subscribed.position;
-        let connection = (
-            self.connection.door.clone(),
-            self.connection.answers.clone(),
-        );
-        let pump = Pump::new(connection, reading, sink, subscribed);
+        let around = Around {
+            answers: self.connection.answers.clone(),
+            turnstile: Rc::clone(&self.connection.turnstile),
+        };
+        let door = self.connection.door.clone();
+        let pump = Pump::new((door, around), reading, sink, subscribed);
         let pumping = async move {
             let _held = held;
             pump.run().await;

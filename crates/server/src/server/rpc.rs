@@ -1,5 +1,6 @@
 //! Serving RPC: connections on their way to the thread that calls are made on.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -10,7 +11,7 @@ use super::accept::{Accepted, HEARING};
 use super::listener::{Io, Reach, Transport};
 use super::opening::Opening;
 use super::report;
-use crate::rpc::{Door, Trust, serve_connection};
+use crate::rpc::{Door, Trust, Turnstile, serve_connection};
 
 /// Serves the connections of one RPC thread.
 pub(super) async fn serve_connections(
@@ -19,6 +20,7 @@ pub(super) async fn serve_connections(
     mut incoming: mpsc::Receiver<Accepted>,
 ) {
     let mut connections = JoinSet::new();
+    let turnstile = Turnstile::new();
     loop {
         tokio::select! {
             biased;
@@ -29,7 +31,8 @@ pub(super) async fn serve_connections(
                 };
                 let span = info_span!("conn", conn = accepted.number, peer = accepted.peer);
                 let (door, opening) = (door.clone(), opening.clone());
-                connections.spawn_local(serve(accepted, opening, door).instrument(span));
+                let serving = serve(accepted, opening, (door, Rc::clone(&turnstile)));
+                connections.spawn_local(serving.instrument(span));
             }
         }
     }
@@ -39,7 +42,7 @@ pub(super) async fn serve_connections(
 }
 
 /// Serves one connection to its end.
-async fn serve(accepted: Accepted, opening: Opening, door: Door) {
+async fn serve(accepted: Accepted, opening: Opening, (door, turnstile): (Door, Rc<Turnstile>)) {
     let Accepted {
         transport,
         reach,
@@ -70,7 +73,7 @@ async fn serve(accepted: Accepted, opening: Opening, door: Door) {
             opened = opened(transport, reach, &opening, &door) => opened,
         };
         if let Some(io) = opened {
-            serve_connection(io, door, trust.clone()).await;
+            serve_connection(io, door, turnstile, trust.clone()).await;
         }
     };
     tokio::select! {

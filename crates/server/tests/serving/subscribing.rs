@@ -235,6 +235,43 @@ fn a_reader_that_does_not_answer_is_given_up() {
 }
 
 #[test]
+fn a_writer_goes_on_while_many_readers_wait_for_their_turn() {
+    const READERS: usize = 128;
+    simulated(async || {
+        let world = World::start().await;
+        let client = world.connect().await;
+        let share_ref = client.owner_ref(1).await;
+        let mut lane = Lane::new(1);
+        let (writer, claimed) = client.session(&share_ref).claim(&lane.claim());
+        claimed.await.unwrap().unwrap();
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            let client = world.connect().await;
+            let (reader, sink) = Reader::at(0);
+            let session = client.session(&share_ref);
+            let subscribed = session.subscribe(&beginning(), sink).await.unwrap();
+            readers.push((subscribed.unwrap(), reader, client));
+        }
+        for (_, reader, _) in &readers {
+            reader.until("live", |seen| !seen.live.is_empty()).await;
+        }
+        writer.append(&lane.puts(&["a"])).await.unwrap().unwrap();
+        writer.append(&lane.puts(&["a"])).await.unwrap().unwrap();
+        let served = readers.iter().filter(|reader| reader.1.seen().cursor > 0);
+        let served = served.count();
+        assert!(
+            served < READERS,
+            "all had the first op before the second was acked"
+        );
+        for (_, reader, _) in &readers {
+            reader.until("all ops", |seen| seen.cursor == 2).await;
+        }
+        drop(readers);
+        world.end().await;
+    });
+}
+
+#[test]
 fn a_dropped_subscription_ends() {
     simulated(async || {
         let world = World::start().await;
