@@ -12,6 +12,7 @@ use crate::report::Machine;
 use crate::scenario::Scenario;
 use crate::subject::Subject;
 use crate::table::table;
+use crate::usage;
 
 /// How a run goes.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,11 @@ pub(crate) struct Args {
     /// Where the files go: the disk that is measured
     #[arg(long, default_value = "target")]
     folder: PathBuf,
+    /// GiB of memory that are written once before anything is measured. In a virtual machine the host
+    /// gives a page at its first write, which takes longer than what is written there: until all pages
+    /// were had once, whoever writes new files is slower
+    #[arg(long, default_value_t = 0)]
+    touch_gib: u32,
 }
 
 /// Runs all of it, and prints the table; false if something failed, which was said.
@@ -50,6 +56,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, BenchError> {
         disk: args.folder.clone(),
     };
     std::fs::create_dir_all(&bench.disk)?;
+    usage::touch_memory(args.touch_gib)?;
     let subjects = installed(&args.subjects)?;
     let pairs = args
         .pairs

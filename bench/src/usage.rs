@@ -1,5 +1,6 @@
 //! What a process has used of the machine, where the system says it.
 
+use std::io;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -33,13 +34,32 @@ pub(crate) fn memory_kib(pid: u32, name: &str) -> Option<u64> {
     value.trim().trim_end_matches(" kB").parse().ok()
 }
 
+/// Writes so many GiB of memory, and gives them back.
+///
+/// # Errors
+///
+/// If there are not as many.
+pub(crate) fn touch_memory(gib: u32) -> io::Result<()> {
+    const GIB: usize = 1 << 30;
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..gib {
+        let mut piece = Vec::new();
+        piece.try_reserve_exact(GIB).map_err(io::Error::other)?;
+        // Zeros might not be written at all.
+        piece.resize(GIB, 1);
+        pieces.push(piece);
+    }
+    drop(std::hint::black_box(pieces));
+    Ok(())
+}
+
 /// Lets this process, and those that it starts, have as many files open as it may at all: each
 /// connection is one.
 ///
 /// # Errors
 ///
 /// As the system refuses.
-pub(crate) fn raise_files() -> std::io::Result<()> {
+pub(crate) fn raise_files() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
