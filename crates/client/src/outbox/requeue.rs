@@ -13,6 +13,7 @@ use super::lanes::{self, Lane};
 use super::members::{self, Member};
 use super::ops::{self, Group};
 use super::outcome::{Failure, Outcome};
+use super::own_way;
 use super::progress::{self, Reopened, RowState};
 
 /// The lane that takes the place of another.
@@ -33,6 +34,7 @@ pub(super) fn unsettled(
     lane: &Lane,
     new: &NewLane<'_>,
 ) -> Result<u64, OutboxError> {
+    own_way::write_out_unsettled(db, lane.number)?;
     leave(db, lane, new, |held| !held.state.is_final())
 }
 
@@ -46,6 +48,10 @@ pub(super) fn everything(
     lane: &Lane,
     new: &NewLane<'_>,
 ) -> Result<u64, OutboxError> {
+    own_way::write_out_unsettled(db, lane.number)?;
+    for lane in lanes::of_share(db, lane.share)? {
+        own_way::write_out_from(db, lane.number, Seq::ZERO)?;
+    }
     leave(db, lane, new, |_| true)
 }
 
@@ -69,6 +75,8 @@ fn leave(
         move_all(db, from, &mut to, &members)?;
     }
     lanes::set_tail(db, to.number, (to.next_seq, to.chain))?;
+    // Each of them has a row of its own.
+    lanes::set_cut(db, to.number, to.last_seq())?;
     lanes::delete_empty(db, lane.share)?;
     Ok(moved)
 }
