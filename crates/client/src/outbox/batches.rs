@@ -5,8 +5,8 @@ use share_model::{Batch, BatchId, Cursor, Entry, EntryBody, Seq, UnixMs};
 
 use super::error::OutboxError;
 use super::members;
-use super::outcome::Outcome;
 use super::ops;
+use super::outcome::Outcome;
 use super::own_way;
 use super::progress::{self, RowState};
 use super::sql::{bytes, count, int, seq};
@@ -216,11 +216,7 @@ pub(crate) fn set_applied(
     db.prepare_cached(
         "UPDATE batch SET answered = 1, settled_at = ?2, outcomes = ?3 WHERE number = ?1",
     )?
-    .execute(params![
-        number,
-        int(now.get()),
-        standing::encode(outcomes)?
-    ])?;
+    .execute(params![number, int(now.get()), standing::encode(outcomes)?])?;
     Ok(())
 }
 

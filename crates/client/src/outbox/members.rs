@@ -405,6 +405,12 @@ pub(crate) struct Settled {
     pub(crate) entry_bytes: u64,
 }
 
+/// Of whole batches. In this order of the tables nothing has to be sorted: no two have a seq in common.
+pub(super) const SETTLED_OF_WHOLE: &str = "SELECT op.seq, 1, settled_at, chain, length(entry) FROM batch \
+     CROSS JOIN op ON op.lane = batch.lane AND op.seq BETWEEN first_seq AND last_seq \
+     WHERE batch.lane = ?1 AND whole = 1 AND answered = 1 AND op.seq <= ?2 \
+     ORDER BY last_seq, op.seq LIMIT ?3";
+
 /// Up to `limit` settled ops from the oldest, not beyond `last`.
 pub(crate) fn settled(
     db: &Connection,
@@ -415,13 +421,8 @@ pub(crate) fn settled(
     let own = "SELECT seq, state = 10, settled_at, chain, length(entry) FROM progress \
          JOIN op USING (lane, seq) WHERE lane = ?1 AND seq <= ?2 \
          AND (state = 10 OR state > 10 AND resolution IS NOT NULL) ORDER BY seq LIMIT ?3";
-    // In this order of the tables nothing has to be sorted: no two whole batches have a seq in common.
-    let of_whole = "SELECT op.seq, 1, settled_at, chain, length(entry) FROM batch \
-         CROSS JOIN op ON op.lane = batch.lane AND op.seq BETWEEN first_seq AND last_seq \
-         WHERE batch.lane = ?1 AND whole = 1 AND answered = 1 AND op.seq <= ?2 \
-         ORDER BY last_seq, op.seq LIMIT ?3";
     let mut settled = settled_by(db, own, (lane, last, limit))?;
-    settled.extend(settled_by(db, of_whole, (lane, last, limit))?);
+    settled.extend(settled_by(db, SETTLED_OF_WHOLE, (lane, last, limit))?);
     settled.sort_unstable_by_key(|settled| settled.seq);
     settled.truncate(limit as usize);
     Ok(settled)

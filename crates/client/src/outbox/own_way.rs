@@ -32,9 +32,8 @@ pub(super) fn write_out(
     )?
     .execute(params![batch.number, first, last])?;
     if let Some(outcomes) = batches::outcomes(db, batch.number)? {
-        let mut held = db.prepare_cached(
-            "SELECT seq FROM progress WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3",
-        )?;
+        let mut held = db
+            .prepare_cached("SELECT seq FROM progress WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3")?;
         let mut held = held.query(params![lane, first, last])?;
         let mut seqs = Vec::new();
         while let Some(row) = held.next()? {
@@ -97,3 +96,6 @@ pub(super) fn write_out_repeated(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

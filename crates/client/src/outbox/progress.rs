@@ -73,22 +73,20 @@ impl RowState {
     }
 }
 
+pub(super) const FIRST_UNSETTLED: &str = "SELECT min(seq) FROM (\
+     SELECT min(seq) AS seq FROM progress WHERE lane = ?1 AND state < 10 \
+     UNION ALL SELECT min(first_seq) FROM batch WHERE lane = ?1 AND answered = 0 AND whole = 1 \
+     UNION ALL SELECT cut_through + 1 FROM lane WHERE number = ?1 AND cut_through + 1 < next_seq)";
+
 /// The first op without a final outcome.
 pub(crate) fn first_unsettled(db: &Connection, lane: i64) -> Result<Option<Seq>, OutboxError> {
-    db.prepare_cached(
-        "SELECT min(seq) FROM (\
-         SELECT min(seq) AS seq FROM progress WHERE lane = ?1 AND state < 10 \
-         UNION ALL SELECT min(first_seq) FROM batch \
-         WHERE lane = ?1 AND answered = 0 AND whole = 1 \
-         UNION ALL SELECT cut_through + 1 FROM lane \
-         WHERE number = ?1 AND cut_through + 1 < next_seq)",
-    )?
-    .query_row([lane], |row| {
-        Ok(match row.get::<_, Option<i64>>(0)? {
-            None => Ok(None),
-            Some(_) => seq(row, 0).map(Some),
-        })
-    })?
+    db.prepare_cached(FIRST_UNSETTLED)?
+        .query_row([lane], |row| {
+            Ok(match row.get::<_, Option<i64>>(0)? {
+                None => Ok(None),
+                Some(_) => seq(row, 0).map(Some),
+            })
+        })?
 }
 
 /// The first op that is in no batch and has a row of its own. What is in one stands in the index only,

@@ -66,10 +66,10 @@ pub(crate) fn record(
         Some(applied) => record_applied(db, &mut lane, (&batch, &applied), times.0)?,
         None => {
             own_way::write_out(db, lane.number, &batch)?;
+            batches::set_answered(db, batch.number)?;
             record_each(db, &mut lane, (&batch, outcomes), times)?
         }
     };
-    batches::set_answered(db, batch.number)?;
     lane.answered_through = lane.answered_through.max(batch.ends.1);
     let reached = outcomes.iter().filter_map(OpOutcome::cursor).max();
     lane.cursor = lane.cursor.max(reached.unwrap_or_default());
@@ -119,6 +119,7 @@ fn record_applied(
         for (op, outcome) in applied {
             applying.write(op.seq, outcome)?;
         }
+        batches::set_answered(db, batch.number)?;
     }
     let mut recorded = Recorded::default();
     for (op, outcome) in applied {

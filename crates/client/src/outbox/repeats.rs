@@ -10,8 +10,8 @@
 use rusqlite::Connection;
 use share_model::{Limits, Seq, UnixMs, planted};
 
-use super::error::OutboxError;
 use super::batches;
+use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::members::{self, Member};
 use super::own_way;
@@ -80,8 +80,10 @@ pub(super) fn told_before_claim(
     let between = (lowest, lane.settled_through);
     let ended = members::ended_by_a_repeat(db, lane.number, between)?;
     let own = ended.first().map(|first| first.seq);
-    let whole = batches::whole_repeated(db, lane.number, between)?;
-    let of_whole = whole.first().map(|batch| batch.ends.0.max(lowest));
+    // Of a whole batch the first ops may be gone, which a person can't have left behind.
+    let held = lowest.max(lane.pruned_through.next());
+    let whole = batches::whole_repeated(db, lane.number, (held, lane.settled_through))?;
+    let of_whole = whole.first().map(|batch| batch.ends.0.max(held));
     let first = own.into_iter().chain(of_whole).min();
     Ok(first.map_or(lane.settled_through, |first| Seq::new(first.get() - 1)))
 }

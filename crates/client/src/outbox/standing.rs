@@ -121,3 +121,57 @@ pub(super) fn outcome_in(bytes: &[u8], mut index: u64) -> Result<Outcome, Outbox
     }
     Err(OutboxError::Unreadable { what })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(cursor: u64) -> Outcome {
+        Outcome::Applied(Cursor::new(cursor))
+    }
+
+    fn duplicate(cursor: u64) -> Outcome {
+        Outcome::Duplicate(Cursor::new(cursor))
+    }
+
+    /// The bytes by hand: what outboxes hold.
+    #[test]
+    fn outcomes_that_count_up_take_the_room_of_one() {
+        let outcomes: Vec<_> = (7..107).map(applied).collect();
+        let bytes = encode(&outcomes).unwrap();
+        assert_eq!(bytes, [1, 1, 100, 0, 7]);
+        for (index, outcome) in (0..).zip(&outcomes) {
+            assert_eq!(outcome_in(&bytes, index).unwrap(), *outcome);
+        }
+        let beyond = outcome_in(&bytes, 100);
+        assert!(matches!(beyond, Err(OutboxError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn each_outcome_of_a_whole_batch_reads_back_as_it_was() {
+        let outcomes = [
+            applied(3),
+            applied(4),
+            duplicate(5),
+            duplicate(6),
+            duplicate(2),
+            applied(3),
+            applied(u64::MAX),
+            applied(0),
+        ];
+        let bytes = encode(&outcomes).unwrap();
+        for (index, outcome) in (0..).zip(&outcomes) {
+            assert_eq!(outcome_in(&bytes, index).unwrap(), *outcome);
+        }
+    }
+
+    #[test]
+    fn another_format_is_refused() {
+        let mut bytes = encode(&[applied(3)]).unwrap();
+        bytes[0] = 2;
+        for bytes in [&bytes[..], &[]] {
+            let refused = outcome_in(bytes, 0);
+            assert!(matches!(refused, Err(OutboxError::Unreadable { .. })));
+        }
+    }
+}
