@@ -49,11 +49,17 @@ pub(super) fn write_out(
     batches::set_not_whole(db, batch.number)
 }
 
-/// Writes the ops of the lane out that have no outcome.
-pub(super) fn write_out_unsettled(db: &Connection, lane: i64) -> Result<(), OutboxError> {
+/// Writes the ops of the lane out that are in a batch without an answer.
+pub(super) fn write_out_open(db: &Connection, lane: i64) -> Result<(), OutboxError> {
     for batch in batches::open(db, lane)? {
         write_out(db, lane, &batch)?;
     }
+    Ok(())
+}
+
+/// Writes the ops of the lane out that have no outcome.
+pub(super) fn write_out_unsettled(db: &Connection, lane: i64) -> Result<(), OutboxError> {
+    write_out_open(db, lane)?;
     let uncut = lanes::uncut(db, lane)?;
     write_out_queued(db, lane, uncut.last)
 }
