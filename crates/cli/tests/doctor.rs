@@ -26,8 +26,14 @@ fn with_ops() -> Place {
     place
 }
 
+/// Changes the outbox, each op of which has a row of its own then, as what goes its own way has.
 fn change(place: &Place, sql: &str) {
     let db = Connection::open(place.outbox()).expect("the outbox opens");
+    db.execute_batch(
+        "INSERT OR IGNORE INTO progress (lane, seq, state) SELECT lane, seq, 1 FROM op;
+         UPDATE lane SET cut_through = next_seq - 1",
+    )
+    .expect("the ops get rows");
     db.execute_batch(sql).expect("the outbox is changed");
 }
 

@@ -49,6 +49,15 @@ fn with_dead_letters() -> (Place, running::Serving) {
 /// As if it could not be told any more whether the op was applied.
 fn put_in_doubt(place: &Place, op: &str) {
     let db = Connection::open(place.outbox()).expect("the outbox opens");
+    // Each op gets a row of its own, as what goes its own way has.
+    db.execute_batch(
+        "INSERT OR IGNORE INTO progress (lane, seq, state, batch, attempts, outcome, settled_at) \
+         SELECT lane, seq, state, batch, attempts, iif(state = 10, x'010001', NULL), settled_at \
+         FROM standing;
+         UPDATE batch SET whole = 0;
+         UPDATE lane SET cut_through = next_seq - 1",
+    )
+    .expect("the ops get rows");
     let sql = format!(
         "UPDATE progress SET state = 12, outcome = x'0103', error = 'can''t be told' WHERE seq = \
          (SELECT seq FROM op WHERE hex(op_id) = upper('{op}'))"

@@ -6,9 +6,10 @@ use share_model::{BatchId, Entry, Limits, Seq, planted};
 
 use super::batches::{self, Kind, StoredBatch};
 use super::error::OutboxError;
-use super::lanes::Lane;
+use super::lanes::{self, Lane, Uncut};
 use super::members::{self, Fresh, Member};
 use super::ops::Group;
+use super::own_way;
 use super::progress::{self, RowState};
 
 /// How large a batch may be.
@@ -70,7 +71,8 @@ impl Cutter<'_> {
         if rows.is_empty() {
             rows = members::rejected_due(db, lane, now, self.size.ops_max)?;
         }
-        let cut = self.store(db, lane, &rows)?;
+        let uncut = lanes::uncut(db, lane.number)?;
+        let cut = self.store(db, (lane, uncut), &rows)?;
         Ok(cut.map(|(batch, _)| batch))
     }
 
@@ -80,14 +82,17 @@ impl Cutter<'_> {
         db: &Connection,
         lane: &Lane,
     ) -> Result<Queued, OutboxError> {
-        let Some(first) = progress::first_queued(db, lane.number)? else {
-            return Ok(Queued::Nothing);
+        let uncut = lanes::uncut(db, lane.number)?;
+        let first = match progress::first_queued(db, lane.number)? {
+            Some(first) => first,
+            None if uncut.cut_through < uncut.last => uncut.cut_through.next(),
+            None => return Ok(Queued::Nothing),
         };
         let has_room = |last| !self.sends || window_has_room(lane, &self.limits, last);
         if !has_room(first) {
             return Ok(Queued::NoRoom);
         }
-        let queued = members::queued(db, lane.number, first, self.size)?;
+        let queued = members::queued(db, lane.number, (first, uncut), self.size)?;
         let (rows, mut entries): (Vec<_>, Vec<_>) = queued.into_iter().unzip();
         // They were taken in seq order, from the first on.
         entries.truncate(run(&rows, self.size));
@@ -95,7 +100,7 @@ impl Cutter<'_> {
         if last.is_some_and(|last| !has_room(last.seq)) {
             return Ok(Queued::NoRoom);
         }
-        let Some((batch, is_sent)) = self.store(db, lane, &rows)? else {
+        let Some((batch, is_sent)) = self.store(db, (lane, uncut), &rows)? else {
             return Ok(Queued::Nothing);
         };
         let sent = is_sent.then(|| {
@@ -109,7 +114,7 @@ impl Cutter<'_> {
     fn store(
         &self,
         db: &Connection,
-        lane: &Lane,
+        (lane, uncut): (&Lane, Uncut),
         rows: &[Member],
     ) -> Result<Option<(StoredBatch, bool)>, OutboxError> {
         let Some(first) = rows.first() else {
@@ -121,28 +126,39 @@ impl Cutter<'_> {
             None => &rows[..run(rows, self.size)],
         };
         let last = members.last().map_or(first.seq, |member| member.seq);
+        let kind = match first.give_up {
+            true => Kind::Abandon,
+            false => Kind::Apply,
+        };
+        let is_sent = self.sends
+            && group.is_none()
+            && first.state == RowState::Queued
+            && kind == Kind::Apply
+            && window_has_room(lane, &self.limits, last);
+        // None of these has a row of its own, and none lies between them.
+        let whole = first.seq > uncut.cut_through;
         let batch = StoredBatch {
             number: 0,
             id: BatchId::new(self.clock, self.entropy),
-            kind: if first.give_up {
-                Kind::Abandon
-            } else {
-                Kind::Apply
-            },
+            kind,
             atomic: group.is_some(),
             expected_cursor: group.and_then(|group| group.expected_cursor),
             ends: (first.seq, last),
+            whole,
+            attempts: u32::from(whole && is_sent),
         };
         let batch = batches::insert(db, lane.number, batch)?;
+        if whole {
+            lanes::set_cut(db, lane.number, last)?;
+            return Ok(Some((batch, is_sent)));
+        }
+        own_way::write_out_queued(db, lane.number, last)?;
         if group.is_some() || first.state != RowState::Queued {
             for member in members {
                 progress::reserve(db, lane.number, member.seq, batch.number)?;
             }
             return Ok(Some((batch, false)));
         }
-        let is_sent = self.sends
-            && batch.kind == Kind::Apply
-            && window_has_room(lane, &self.limits, batch.ends.1);
         // They were taken in seq order: what is queued between the ends is a member.
         if is_sent {
             progress::send_queued(db, lane.number, batch.number, batch.ends)?;

@@ -121,7 +121,7 @@ fn read(db: &Connection, lane: &Lane, row: Row) -> Result<OpDetails, OutboxError
     }
     let times = db
         .prepare_cached(
-            "SELECT settled_at, resolved_at FROM progress WHERE lane = ?1 AND seq = ?2",
+            "SELECT settled_at, resolved_at FROM standing WHERE lane = ?1 AND seq = ?2",
         )?
         .query_row(params![lane.number, super::sql::int(at.get())], |row| {
             Ok((time(row, 0), time(row, 1)))

@@ -12,7 +12,6 @@ use super::admission::{check_group, check_op, ends};
 use super::error::OutboxError;
 use super::lanes::{self, Place, Tail};
 use super::ops::{self, Group, NewRow};
-use super::progress;
 use super::stop::ends_with_a_ref;
 
 /// An op to enqueue.
@@ -147,7 +146,6 @@ pub(super) fn enqueue_for(
     }
     for row in &rows {
         ops::insert(db, lane.number, row)?;
-        progress::insert(db, lane.number, row.entry.seq)?;
     }
     lanes::set_tail(db, lane.number, (lane.next_seq, lane.chain))?;
     let outbox = lane.outbox;

@@ -52,6 +52,9 @@ pub(crate) struct Lane {
     /// The highest of the share that its server answered with: it has got that far. Falls only when
     /// the server goes back in time.
     pub(crate) cursor: Cursor,
+    /// As it was when this was read: every op up to here was cut into a batch, or has a row of its own;
+    /// those above are queued.
+    pub(crate) cut_through: Seq,
 }
 
 impl Lane {
@@ -67,8 +70,8 @@ impl Lane {
 
 const COLUMNS: &str = "number, share, ref, ref_number, outbox_key, incarnation, nonce, history, \
     next_seq, chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
-    settled_bytes, limits, stop_code, stop_message, stopped_at, left_at, \
-    cursor";
+    settled_bytes, told_limits, stop_code, stop_message, stopped_at, left_at, \
+    cursor, cut_through";
 
 fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
     let reference: String = row.get(2)?;
@@ -104,6 +107,7 @@ fn read(row: &Row<'_>) -> Result<Lane, OutboxError> {
         stop,
         left_at: time(row, 20)?,
         cursor: Cursor::new(count(row, 21)?),
+        cut_through: seq(row, 22)?,
     })
 }
 
@@ -134,7 +138,7 @@ pub(crate) struct Tail {
 /// The end of the share's own lane.
 pub(crate) fn tail(db: &Connection, share: ShareId) -> Result<Tail, OutboxError> {
     db.prepare_cached(
-        "SELECT number, outbox_key, next_seq, chain, limits, stop_code FROM lane \
+        "SELECT number, outbox_key, next_seq, chain, told_limits, stop_code FROM lane \
          WHERE share = ?1 AND left_at IS NULL",
     )?
     .query_row([share.to_bytes()], |row| Ok(read_tail(row)))
@@ -218,8 +222,11 @@ fn collect(
 pub(crate) fn replayable(db: &Connection) -> Result<Vec<ShareId>, OutboxError> {
     shares(
         db,
-        "SELECT share FROM lane WHERE left_at IS NULL AND stop_code IS NULL AND EXISTS \
-         (SELECT 1 FROM progress WHERE progress.lane = lane.number AND state < 10) ORDER BY number",
+        "SELECT share FROM lane WHERE left_at IS NULL AND stop_code IS NULL AND (\
+         cut_through + 1 < next_seq \
+         OR EXISTS (SELECT 1 FROM batch WHERE batch.lane = lane.number AND answered = 0 \
+         AND whole = 1) OR EXISTS (SELECT 1 FROM progress WHERE progress.lane = lane.number AND state < 10)) \
+         ORDER BY number",
     )
 }
 
@@ -288,8 +295,8 @@ pub(crate) fn replace(
     db.prepare_cached(
         "INSERT INTO lane (share, ref, ref_number, outbox_key, incarnation, history, next_seq, \
          chain, settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
-         settled_bytes, limits, cursor) \
-         SELECT share, ref, ref_number, ?2, 0, ?3, 1, ?4, 0, 0, 0, ?4, 0, 0, limits, ?5 \
+         settled_bytes, told_limits, cursor) \
+         SELECT share, ref, ref_number, ?2, 0, ?3, 1, ?4, 0, 0, 0, ?4, 0, 0, told_limits, ?5 \
          FROM lane WHERE number = ?1",
     )?
     .execute(params![
@@ -342,11 +349,38 @@ pub(crate) fn set_tail(
     Ok(())
 }
 
+/// The end of a lane that was cut into no batch yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uncut {
+    /// What lies above.
+    pub(crate) cut_through: Seq,
+    /// The last seq given.
+    pub(crate) last: Seq,
+}
+
+/// What was cut into no batch yet, as it is now.
+pub(crate) fn uncut(db: &Connection, lane: i64) -> Result<Uncut, OutboxError> {
+    db.prepare_cached("SELECT cut_through, next_seq - 1 FROM lane WHERE number = ?1")?
+        .query_row([lane], |row| {
+            Ok(seq(row, 0).and_then(|cut_through| {
+                let last = seq(row, 1)?;
+                Ok(Uncut { cut_through, last })
+            }))
+        })?
+}
+
+/// Every op up to `through` was cut into a batch, or has a row of its own.
+pub(crate) fn set_cut(db: &Connection, lane: i64, through: Seq) -> Result<(), OutboxError> {
+    db.prepare_cached("UPDATE lane SET cut_through = ?2 WHERE number = ?1")?
+        .execute(params![lane, int(through.get())])?;
+    Ok(())
+}
+
 /// A planted bug: the next seq is that behind the last op that waits, whatever has ended above.
 pub(crate) fn count_pending_only(db: &Connection) -> Result<(), OutboxError> {
     for lane in all(db)? {
         let pending: i64 = db.query_row(
-            "SELECT coalesce(max(seq), 0) FROM progress WHERE lane = ?1 AND state < 10",
+            "SELECT coalesce(max(seq), 0) FROM standing WHERE lane = ?1 AND state < 10",
             [lane.number],
             |row| row.get(0),
         )?;
@@ -355,7 +389,11 @@ pub(crate) fn count_pending_only(db: &Connection) -> Result<(), OutboxError> {
         db.execute("DELETE FROM op WHERE lane = ?1 AND seq > ?2", key)?;
         db.execute("DELETE FROM progress WHERE lane = ?1 AND seq > ?2", key)?;
         db.execute(
-            "UPDATE lane SET next_seq = ?2 + 1, chain = coalesce((SELECT chain FROM op \
+            "DELETE FROM batch WHERE lane = ?1 AND whole = 1 AND last_seq > ?2",
+            key,
+        )?;
+        db.execute(
+            "UPDATE lane SET next_seq = ?2 + 1, cut_through = min(cut_through, ?2), chain = coalesce((SELECT chain FROM op \
              WHERE lane = ?1 AND seq = ?2), pruned_chain) WHERE number = ?1",
             key,
         )?;
@@ -405,7 +443,7 @@ pub(crate) fn set_limits(db: &Connection, lane: &Lane, limits: &Limits) -> Resul
     let bytes = postcard::to_stdvec(limits).map_err(|_| OutboxError::Unreadable {
         what: "limits that were just told",
     })?;
-    db.prepare_cached("UPDATE lane SET limits = ?2 WHERE number = ?1")?
+    db.prepare_cached("UPDATE lane SET told_limits = ?2 WHERE number = ?1")?
         .execute(params![lane.number, bytes])?;
     Ok(())
 }

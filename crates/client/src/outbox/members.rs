@@ -1,4 +1,4 @@
-//! Tables `progress` and `op` read together: ops as the cutter and the recorder see them.
+//! Ops as the cutter and the recorder see them: what they are, and where they stand.
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{Connection, Row, Rows, params};
@@ -6,11 +6,12 @@ use share_model::{Chain, Cursor, Entry, OpId, Seq, UnixMs};
 
 use super::cut::Size;
 use super::error::OutboxError;
-use super::lanes::Lane;
+use super::lanes::{Lane, Uncut};
 use super::ops::{Group, entry_in};
 use super::outcome::{self, Outcome};
 use super::progress::RowState;
 use super::sql::{bytes, chain, count, int, seq, time};
+use super::standing;
 
 /// An op as the cutter and the recorder see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,28 @@ impl Fresh {
     }
 }
 
-/// The op whose progress and the rest of which stand in two rows, the rest from column `at` on.
-fn read(progress: &Row<'_>, (op, at): (&Row<'_>, usize)) -> Result<Member, OutboxError> {
-    let group = match op.get::<_, Option<i64>>(at + 1)? {
+/// An op that was in no batch yet and has no row of its own, which stands from column `at` on.
+fn read_queued(op: &Row<'_>, at: usize) -> Result<Member, OutboxError> {
+    Ok(Member {
+        seq: seq(op, 0)?,
+        op_id: OpId::from_bytes(bytes(op, at)?),
+        state: RowState::Queued,
+        give_up: false,
+        alone: false,
+        attempts: 0,
+        rejections: 0,
+        first_rejected_at: None,
+        outcome: None,
+        mutation_bytes: count(op, at + 4)?,
+        entry_bytes: count(op, at + 5)?,
+        group: group(op, at)?,
+        resolved: false,
+        fed: false,
+    })
+}
+
+fn group(op: &Row<'_>, at: usize) -> Result<Option<Group>, OutboxError> {
+    Ok(match op.get::<_, Option<i64>>(at + 1)? {
         None => None,
         Some(_) => Some(Group {
             first: seq(op, at + 1)?,
@@ -68,23 +88,23 @@ fn read(progress: &Row<'_>, (op, at): (&Row<'_>, usize)) -> Result<Member, Outbo
                 Some(_) => Some(Cursor::new(count(op, at + 3)?)),
             },
         }),
-    };
+    })
+}
+
+/// The op whose progress and the rest of which stand in two rows, the rest from column `at` on.
+fn read(progress: &Row<'_>, (op, at): (&Row<'_>, usize)) -> Result<Member, OutboxError> {
     let outcome: Option<Vec<u8>> = progress.get(7)?;
     Ok(Member {
-        seq: seq(progress, 0)?,
-        op_id: OpId::from_bytes(bytes(op, at)?),
+        outcome: outcome.as_deref().map(outcome::decode).transpose()?,
         state: RowState::from_number(progress.get(1)?)?,
         give_up: progress.get(2)?,
         alone: progress.get(3)?,
         attempts: progress.get(4)?,
         rejections: progress.get(5)?,
         first_rejected_at: time(progress, 6)?,
-        outcome: outcome.as_deref().map(outcome::decode).transpose()?,
-        mutation_bytes: count(op, at + 4)?,
-        entry_bytes: count(op, at + 5)?,
-        group,
         resolved: progress.get(8)?,
         fed: progress.get(9)?,
+        ..read_queued(op, at)?
     })
 }
 
@@ -106,23 +126,35 @@ macro_rules! op_columns {
 const PROGRESS_COLUMNS: usize = 10;
 
 macro_rules! select_from {
-    ($table:literal, $rest:literal) => {
+    ($more:literal, $table:literal, $rest:literal) => {
         concat!(
             "SELECT ",
             progress_columns!(),
             ", ",
             op_columns!(),
+            $more,
             " FROM ",
             $table,
-            " JOIN op USING (lane, seq) WHERE lane = ?1 AND ",
+            " WHERE lane = ?1 AND ",
             $rest
         )
     };
 }
 
+// Of all that is held.
 macro_rules! select {
     ($rest:literal) => {
-        select_from!("progress", $rest)
+        select_from!(", run_first, run_outcomes", "standing", $rest)
+    };
+}
+
+/// The columns that give the outcome of an op in a row of `select`.
+const OUTCOME_AT: (usize, usize) = (7, 16);
+
+// Of what has a row of its own.
+macro_rules! select_own {
+    ($rest:literal) => {
+        select_from!("", "progress JOIN op USING (lane, seq)", $rest)
     };
 }
 
@@ -130,7 +162,11 @@ macro_rules! select {
 // settled as well, which is fifty thousand rows for each step of the replay.
 macro_rules! select_unsettled {
     ($rest:literal) => {
-        select_from!("progress INDEXED BY unsettled", $rest)
+        select_from!(
+            "",
+            "progress INDEXED BY unsettled JOIN op USING (lane, seq)",
+            $rest
+        )
     };
 }
 
@@ -165,29 +201,29 @@ macro_rules! select_ops {
 const OP_AT: usize = 1;
 const ENTRY_AT: usize = 7;
 
-/// Reads both tables side by side, as long as `take` wants more.
+/// Reads both tables side by side, as long as `take` wants more; whether it does at the end.
 fn side_by_side(
     mut progress: Rows<'_>,
     mut ops: Rows<'_>,
     mut take: impl FnMut(Member, &Row<'_>) -> Result<bool, OutboxError>,
-) -> Result<(), OutboxError> {
+) -> Result<bool, OutboxError> {
     let mut op_seq = Seq::ZERO;
     while let Some(here) = progress.next()? {
         let wanted = seq(here, 0)?;
         while op_seq < wanted {
             match ops.next()? {
                 Some(op) => op_seq = seq(op, 0)?,
-                None => return Ok(()),
+                None => return Ok(true),
             }
         }
         let op = ops.get().filter(|_| op_seq == wanted);
         if let Some(op) = op
             && !take(read(here, (op, OP_AT))?, op)?
         {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn members(
@@ -209,18 +245,31 @@ fn members(
 pub(crate) fn queued(
     db: &Connection,
     lane: i64,
-    first: Seq,
+    (first, uncut): (Seq, Uncut),
     size: Size,
 ) -> Result<Vec<(Member, Entry)>, OutboxError> {
-    let mut progress = db.prepare_cached(select_progress!("seq >= ?2 AND state = 1"))?;
     let mut ops = db.prepare_cached(select_ops!(", entry", "seq >= ?2"))?;
-    let key = params![lane, int(first.get())];
     let (mut queued, mut bytes) = (Vec::new(), 0_u64);
-    side_by_side(progress.query(key)?, ops.query(key)?, |member, op| {
+    let mut take = |member: Member, op: &Row<'_>| {
         bytes = bytes.saturating_add(member.mutation_bytes);
         queued.push((member, entry_in(op, ENTRY_AT)?));
         Ok(bytes <= size.bytes_max && queued.len() < size.ops_max as usize)
-    })?;
+    };
+    let mut is_more = true;
+    if first <= uncut.cut_through {
+        let mut progress = db.prepare_cached(select_progress!("seq >= ?2 AND state = 1"))?;
+        let key = params![lane, int(first.get())];
+        is_more = side_by_side(progress.query(key)?, ops.query(key)?, &mut take)?;
+    }
+    if is_more {
+        let first = first.max(uncut.cut_through.next());
+        let mut ops = ops.query(params![lane, int(first.get())])?;
+        while let Some(op) = ops.next()? {
+            if !take(read_queued(op, OP_AT)?, op)? {
+                break;
+            }
+        }
+    }
     Ok(queued)
 }
 
@@ -272,15 +321,21 @@ pub(crate) fn between(
     lane: i64,
     (first, last): (Seq, Seq),
 ) -> Result<Vec<Member>, OutboxError> {
-    members(
-        db,
-        select!("seq BETWEEN ?2 AND ?3 ORDER BY seq"),
-        &[&lane, &int(first.get()), &int(last.get())],
-    )
+    let mut statement = db.prepare_cached(select!("seq BETWEEN ?2 AND ?3 ORDER BY seq"))?;
+    let mut rows = statement.query(params![lane, int(first.get()), int(last.get())])?;
+    let mut members = Vec::new();
+    while let Some(row) = rows.next()? {
+        let member = read(row, (row, PROGRESS_COLUMNS))?;
+        members.push(Member {
+            outcome: standing::outcome(row, member.seq, OUTCOME_AT)?,
+            ..member
+        });
+    }
+    Ok(members)
 }
 
-/// The ops with seqs from `first` to `last` that have ended, applied or given up, and were sent more
-/// than once: what the last answer changed may have been a hole before.
+/// The ops with seqs from `first` to `last` that have ended, applied or given up, were sent more than
+/// once, and have a row of their own: what the last answer changed may have been a hole before.
 pub(crate) fn ended_by_a_repeat(
     db: &Connection,
     lane: i64,
@@ -288,12 +343,34 @@ pub(crate) fn ended_by_a_repeat(
 ) -> Result<Vec<Member>, OutboxError> {
     members(
         db,
-        select!("seq BETWEEN ?2 AND ?3 AND state IN (10, 11) AND attempts > 1 ORDER BY seq"),
+        select_own!("seq BETWEEN ?2 AND ?3 AND state IN (10, 11) AND attempts > 1 ORDER BY seq"),
         &[&lane, &int(first.get()), &int(last.get())],
     )
 }
 
-/// The ops whose current batch is `batch`, by seq.
+/// The ops with seqs from `first` to `last`, as far as an answer needs them.
+pub(crate) fn fresh(
+    db: &Connection,
+    lane: i64,
+    (first, last): (Seq, Seq),
+) -> Result<Vec<Fresh>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, op_id, length(entry) FROM op WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3 \
+         ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![lane, int(first.get()), int(last.get())])?;
+    let mut fresh = Vec::new();
+    while let Some(row) = rows.next()? {
+        fresh.push(Fresh {
+            seq: seq(row, 0)?,
+            op_id: OpId::from_bytes(bytes(row, 1)?),
+            entry_bytes: count(row, 2)?,
+        });
+    }
+    Ok(fresh)
+}
+
+/// The ops whose current batch is `batch`, which is not whole, by seq.
 pub(crate) fn of_batch(
     db: &Connection,
     lane: i64,
@@ -328,6 +405,12 @@ pub(crate) struct Settled {
     pub(crate) entry_bytes: u64,
 }
 
+/// Of whole batches. In this order of the tables nothing has to be sorted: no two have a seq in common.
+pub(super) const SETTLED_OF_WHOLE: &str = "SELECT op.seq, 1, settled_at, chain, length(entry) FROM batch \
+     CROSS JOIN op ON op.lane = batch.lane AND op.seq BETWEEN first_seq AND last_seq \
+     WHERE batch.lane = ?1 AND whole = 1 AND answered = 1 AND op.seq <= ?2 \
+     ORDER BY last_seq, op.seq LIMIT ?3";
+
 /// Up to `limit` settled ops from the oldest, not beyond `last`.
 pub(crate) fn settled(
     db: &Connection,
@@ -335,11 +418,22 @@ pub(crate) fn settled(
     last: Seq,
     limit: u32,
 ) -> Result<Vec<Settled>, OutboxError> {
-    let mut statement = db.prepare_cached(
-        "SELECT seq, state = 10, settled_at, chain, length(entry) FROM progress \
+    let own = "SELECT seq, state = 10, settled_at, chain, length(entry) FROM progress \
          JOIN op USING (lane, seq) WHERE lane = ?1 AND seq <= ?2 \
-         AND (state = 10 OR state > 10 AND resolution IS NOT NULL) ORDER BY seq LIMIT ?3",
-    )?;
+         AND (state = 10 OR state > 10 AND resolution IS NOT NULL) ORDER BY seq LIMIT ?3";
+    let mut settled = settled_by(db, own, (lane, last, limit))?;
+    settled.extend(settled_by(db, SETTLED_OF_WHOLE, (lane, last, limit))?);
+    settled.sort_unstable_by_key(|settled| settled.seq);
+    settled.truncate(limit as usize);
+    Ok(settled)
+}
+
+fn settled_by(
+    db: &Connection,
+    sql: &str,
+    (lane, last, limit): (i64, Seq, u32),
+) -> Result<Vec<Settled>, OutboxError> {
+    let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![lane, int(last.get()), limit])?;
     let mut settled = Vec::new();
     while let Some(row) = rows.next()? {

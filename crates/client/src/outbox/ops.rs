@@ -93,6 +93,23 @@ pub(crate) fn entries_of(
     Ok(entries)
 }
 
+/// The entries of the ops with seqs from `first` to `last`.
+pub(crate) fn entries_between(
+    db: &Connection,
+    lane: i64,
+    (first, last): (Seq, Seq),
+) -> Result<Vec<Entry>, OutboxError> {
+    let mut statement = db.prepare_cached(
+        "SELECT entry FROM op WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![lane, int(first.get()), int(last.get())])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(entry_in(row, 0)?);
+    }
+    Ok(entries)
+}
+
 /// The entry in column `at`.
 pub(super) fn entry_in(row: &Row<'_>, at: usize) -> Result<Entry, OutboxError> {
     let bytes = row.get_ref(at)?.as_blob();

@@ -1,4 +1,6 @@
-//! Table `progress`: where each op stands.
+//! Table `progress`: where an op stands that goes its own way. Of most there is no row ([`standing`]).
+//!
+//! [`standing`]: super::standing
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use share_model::{Seq, UnixMs};
@@ -71,9 +73,14 @@ impl RowState {
     }
 }
 
+pub(super) const FIRST_UNSETTLED: &str = "SELECT min(seq) FROM (\
+     SELECT min(seq) AS seq FROM progress WHERE lane = ?1 AND state < 10 \
+     UNION ALL SELECT min(first_seq) FROM batch WHERE lane = ?1 AND answered = 0 AND whole = 1 \
+     UNION ALL SELECT cut_through + 1 FROM lane WHERE number = ?1 AND cut_through + 1 < next_seq)";
+
 /// The first op without a final outcome.
 pub(crate) fn first_unsettled(db: &Connection, lane: i64) -> Result<Option<Seq>, OutboxError> {
-    db.prepare_cached("SELECT min(seq) FROM progress WHERE lane = ?1 AND state < 10")?
+    db.prepare_cached(FIRST_UNSETTLED)?
         .query_row([lane], |row| {
             Ok(match row.get::<_, Option<i64>>(0)? {
                 None => Ok(None),
@@ -82,8 +89,8 @@ pub(crate) fn first_unsettled(db: &Connection, lane: i64) -> Result<Option<Seq>,
         })?
 }
 
-/// The first op that is in no batch yet. What is in one stands in the index only, and is passed over
-/// there.
+/// The first op that is in no batch and has a row of its own. What is in one stands in the index only,
+/// and is passed over there.
 pub(crate) fn first_queued(db: &Connection, lane: i64) -> Result<Option<Seq>, OutboxError> {
     db.prepare_cached(
         "SELECT seq FROM progress INDEXED BY unsettled \
@@ -125,13 +132,6 @@ pub(crate) fn wait_no_longer_than(
         int(latest.get()),
         int(lane.answered_through.get())
     ])?;
-    Ok(())
-}
-
-/// A new op stands at the beginning.
-pub(crate) fn insert(db: &Connection, lane: i64, at: Seq) -> Result<(), OutboxError> {
-    db.prepare_cached("INSERT INTO progress (lane, seq, state) VALUES (?1, ?2, 1)")?
-        .execute(params![lane, int(at.get())])?;
     Ok(())
 }
 
@@ -372,6 +372,8 @@ pub(crate) fn waits_for_others(db: &Connection, lane: i64) -> Result<bool, Outbo
     Ok(db
         .prepare_cached(
             "SELECT count(*) > 0 AND coalesce(min(state = 4 AND fed AND NOT give_up), 0) \
+             AND NOT EXISTS (SELECT 1 FROM batch WHERE lane = ?1 AND answered = 0 AND whole = 1) \
+             AND NOT EXISTS (SELECT 1 FROM lane WHERE number = ?1 AND cut_through + 1 < next_seq) \
              FROM progress INDEXED BY unsettled WHERE lane = ?1 AND state < 10",
         )?
         .query_row([lane], |row| row.get(0))?)

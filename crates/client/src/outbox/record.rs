@@ -11,6 +11,7 @@ use super::lanes::{self, Lane};
 use super::members::{self, Fresh, Member};
 use super::options::RetryPolicy;
 use super::outcome::{Failure, Outcome, OutcomeEvent};
+use super::own_way;
 use super::progress::{self, Answered, Answers, Applying, RowState};
 
 /// How long an op that was applied before its server went back in time is tried again: what it
@@ -61,11 +62,14 @@ pub(crate) fn record(
         });
     };
     let outcomes = &answer.outcomes;
-    let mut recorded = match all_applied(answer, &batch) {
-        Some(fresh) => record_applied(db, &mut lane, (fresh, outcomes), times.0)?,
-        None => record_each(db, &mut lane, (&batch, outcomes), times)?,
+    let mut recorded = match all_applied(db, &lane, answer, &batch)? {
+        Some(applied) => record_applied(db, &mut lane, (&batch, &applied), times.0)?,
+        None => {
+            own_way::write_out(db, lane.number, &batch)?;
+            batches::set_answered(db, batch.number)?;
+            record_each(db, &mut lane, (&batch, outcomes), times)?
+        }
     };
-    batches::set_answered(db, batch.number)?;
     lane.answered_through = lane.answered_through.max(batch.ends.1);
     let reached = outcomes.iter().filter_map(OpOutcome::cursor).max();
     lane.cursor = lane.cursor.max(reached.unwrap_or_default());
@@ -74,37 +78,58 @@ pub(crate) fn record(
     Ok(recorded)
 }
 
-/// The batch's members, if they are known and every one was applied: nothing but that is to be written.
-fn all_applied<'a>(answer: &'a Answer, batch: &StoredBatch) -> Option<&'a [Fresh]> {
-    let is_applied =
-        |outcome: &OpOutcome| matches!(outcome, OpOutcome::Applied(_) | OpOutcome::Duplicate(_));
-    let fresh = answer.fresh.as_deref()?;
-    let are_all = fresh.len() == answer.outcomes.len() && answer.outcomes.iter().all(is_applied);
-    (are_all && batch.kind == Kind::Apply && !batch.atomic).then_some(fresh)
+/// The batch's members and how they ended, if every one was applied and nothing but that is to be
+/// written: of a whole batch in any case, of another one if they are known.
+fn all_applied(
+    db: &Connection,
+    lane: &Lane,
+    answer: &Answer,
+    batch: &StoredBatch,
+) -> Result<Option<Vec<(Fresh, Outcome)>>, OutboxError> {
+    let applied = answer.outcomes.iter().map_while(|outcome| match outcome {
+        OpOutcome::Applied(cursor) => Some(Outcome::Applied(*cursor)),
+        OpOutcome::Duplicate(cursor) => Some(Outcome::Duplicate(*cursor)),
+        _ => None,
+    });
+    let applied: Vec<_> = applied.collect();
+    let are_all = applied.len() == answer.outcomes.len();
+    if !are_all || batch.kind != Kind::Apply || batch.atomic && !batch.whole {
+        return Ok(None);
+    }
+    let fresh = match &answer.fresh {
+        Some(fresh) => fresh.clone(),
+        None if batch.whole => members::fresh(db, lane.number, batch.ends)?,
+        None => return Ok(None),
+    };
+    let is_each = fresh.len() == applied.len();
+    Ok(is_each.then(|| fresh.into_iter().zip(applied).collect()))
 }
 
 fn record_applied(
     db: &Connection,
     lane: &mut Lane,
-    (fresh, outcomes): (&[Fresh], &[OpOutcome]),
+    (batch, applied): (&StoredBatch, &[(Fresh, Outcome)]),
     now: UnixMs,
 ) -> Result<Recorded, OutboxError> {
+    if batch.whole {
+        let outcomes: Vec<_> = applied.iter().map(|(_, outcome)| outcome.clone()).collect();
+        batches::set_applied(db, batch.number, (&outcomes, now))?;
+    } else {
+        let mut applying = Applying::new(db, lane.number, now)?;
+        for (op, outcome) in applied {
+            applying.write(op.seq, outcome)?;
+        }
+        batches::set_answered(db, batch.number)?;
+    }
     let mut recorded = Recorded::default();
-    let mut applying = Applying::new(db, lane.number, now)?;
-    for (op, outcome) in fresh.iter().zip(outcomes) {
-        let outcome = match outcome {
-            OpOutcome::Applied(cursor) => Outcome::Applied(*cursor),
-            OpOutcome::Duplicate(cursor) => Outcome::Duplicate(*cursor),
-            _ => continue,
-        };
-        applying.write(op.seq, &outcome)?;
+    for (op, outcome) in applied {
         lane.settled_ops += 1;
         lane.settled_bytes += op.entry_bytes;
         recorded.ended.push(OutcomeEvent {
             share: lane.share,
             seq: op.seq,
             op_id: op.op_id,
-            outcome,
+            outcome: outcome.clone(),
         });
     }
     Ok(recorded)
@@ -280,6 +305,7 @@ pub(crate) fn all_in_doubt(
     now: UnixMs,
 ) -> Result<Vec<OutcomeEvent>, OutboxError> {
     let mut ended = Vec::new();
+    own_way::write_out_unsettled(db, lane.number)?;
     for batch in batches::open(db, lane.number)? {
         batches::set_answered(db, batch.number)?;
     }

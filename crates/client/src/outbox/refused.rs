@@ -8,6 +8,7 @@ use super::error::OutboxError;
 use super::lanes::Lane;
 use super::members::{self, Member};
 use super::outcome::{Failure, Outcome};
+use super::own_way;
 use super::progress::{self, RowState};
 
 /// Dissolves the refused batch and those that were cut after it: they were pipelined behind it and
@@ -24,6 +25,9 @@ pub(crate) fn dissolve(
     let Some(at) = open.iter().position(|batch| batch.number == number) else {
         return Ok(());
     };
+    for batch in &open[at..] {
+        own_way::write_out(db, lane.number, batch)?;
+    }
     let members = members::of_batch(db, lane.number, number, open[at].ends)?;
     let blamed = blame(&open[at], &members, refusal);
     for member in members.iter().filter(|member| blamed.contains(&member.seq)) {

@@ -10,9 +10,11 @@
 use rusqlite::Connection;
 use share_model::{Limits, Seq, UnixMs, planted};
 
+use super::batches;
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::members::{self, Member};
+use super::own_way;
 use super::progress::{self, Reopened, RowState};
 use super::replan::Standing;
 use super::requeue;
@@ -29,6 +31,7 @@ pub(super) fn ask_again(
         return Ok(());
     }
     let between = (standing.floor.next(), standing.highest);
+    own_way::write_out_repeated(db, lane.number, between)?;
     let ended = members::ended_by_a_repeat(db, lane.number, between)?;
     if ended.is_empty() {
         return Ok(());
@@ -74,8 +77,13 @@ pub(super) fn told_before_claim(
 ) -> Result<Seq, OutboxError> {
     let window = u64::from(limits.window);
     let lowest = Seq::new(lane.answered_through.get().saturating_sub(window)).next();
-    let ended = members::ended_by_a_repeat(db, lane.number, (lowest, lane.settled_through))?;
-    Ok(ended
-        .first()
-        .map_or(lane.settled_through, |first| Seq::new(first.seq.get() - 1)))
+    let between = (lowest, lane.settled_through);
+    let ended = members::ended_by_a_repeat(db, lane.number, between)?;
+    let own = ended.first().map(|first| first.seq);
+    // Of a whole batch the first ops may be gone, which a person can't have left behind.
+    let held = lowest.max(lane.pruned_through.next());
+    let whole = batches::whole_repeated(db, lane.number, (held, lane.settled_through))?;
+    let of_whole = whole.first().map(|batch| batch.ends.0.max(held));
+    let first = own.into_iter().chain(of_whole).min();
+    Ok(first.map_or(lane.settled_through, |first| Seq::new(first.get() - 1)))
 }

@@ -9,6 +9,7 @@ use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::members;
 use super::ops;
+use super::own_way;
 use super::recoveries::{self, LostOps, Recovery};
 use super::repeats;
 use super::requeue::{self, NewLane};
@@ -215,8 +216,10 @@ fn feed_again(
     reason: String,
 ) -> Result<Recovery, OutboxError> {
     let Standing { floor, highest, .. } = *standing;
+    own_way::write_out_from(db, lane.number, floor.next())?;
     batches::delete_open(db, lane.number)?;
-    let held = members::between(db, lane.number, (floor.next(), lane.last_seq()))?;
+    // Those above wait to be sent as it is.
+    let held = members::between(db, lane.number, (floor.next(), lane.cut_through))?;
     let ops = held.iter().filter(|member| member.state.is_final()).count() as u64;
     lane.answered_through = highest;
     lane.cursor = standing.cursor;

@@ -13,6 +13,7 @@ use super::lanes::{self, Lane};
 use super::members::{self, Member};
 use super::ops::{self, Group};
 use super::outcome::{Failure, Outcome};
+use super::own_way;
 use super::progress::{self, Reopened, RowState};
 
 /// The lane that takes the place of another.
@@ -33,6 +34,7 @@ pub(super) fn unsettled(
     lane: &Lane,
     new: &NewLane<'_>,
 ) -> Result<u64, OutboxError> {
+    own_way::write_out_open(db, lane.number)?;
     leave(db, lane, new, |held| !held.state.is_final())
 }
 
@@ -46,6 +48,9 @@ pub(super) fn everything(
     lane: &Lane,
     new: &NewLane<'_>,
 ) -> Result<u64, OutboxError> {
+    for lane in lanes::of_share(db, lane.share)? {
+        own_way::write_out_from(db, lane.number, Seq::ZERO)?;
+    }
     leave(db, lane, new, |_| true)
 }
 
@@ -69,6 +74,7 @@ fn leave(
         move_all(db, from, &mut to, &members)?;
     }
     lanes::set_tail(db, to.number, (to.next_seq, to.chain))?;
+    lanes::set_cut(db, to.number, to.cut_through)?;
     lanes::delete_empty(db, lane.share)?;
     Ok(moved)
 }
@@ -102,6 +108,7 @@ fn move_all(
         }
     }
     from.settled_through = from.last_seq();
+    lanes::set_cut(db, from.number, from.last_seq())?;
     lanes::set_settled(db, &from)
 }
 
@@ -123,6 +130,12 @@ fn move_one(
     to.chain = to.chain.then(fingerprint);
     to.next_seq = entry.seq.next();
     ops::move_to(db, old, (to.number, to.chain, group), &entry)?;
+    if member.seq > from.cut_through {
+        // It was in no batch yet and has no row of its own. Nor have those behind it, which come after
+        // all others: there too they are what is not cut.
+        return Ok(());
+    }
+    to.cut_through = entry.seq;
     let reopened = Reopened {
         give_up: given_up(member),
         fed: member.state == RowState::Settled,

@@ -2,12 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::{delegation, lease, recoveries};
+use super::{delegation, lease, recoveries, standing};
 
 /// `PRAGMA application_id`: the bytes "ShOb". For ever.
 pub(super) const APPLICATION_ID: i32 = 0x5368_4f62;
 /// `PRAGMA user_version` of the tables below; counts up with each migration.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// One row per lane: the share's own lane now, and those that it had before.
 const LANE: &str = "CREATE TABLE lane (
@@ -27,12 +27,13 @@ const LANE: &str = "CREATE TABLE lane (
     pruned_chain BLOB NOT NULL,
     settled_ops INTEGER NOT NULL,
     settled_bytes INTEGER NOT NULL,
-    limits BLOB,
+    told_limits BLOB,
     stop_code TEXT,
     stop_message TEXT,
     stopped_at INTEGER,
     left_at INTEGER,
-    cursor INTEGER NOT NULL DEFAULT 0
+    cursor INTEGER NOT NULL DEFAULT 0,
+    cut_through INTEGER NOT NULL DEFAULT 0
 ) STRICT";
 
 /// A share has one lane that is not left.
@@ -57,7 +58,7 @@ const OP: &str = "CREATE TABLE op (
     UNIQUE (lane, op_id)
 ) STRICT";
 
-/// One row per op: where it stands.
+/// Where an op stands that goes its own way; of the others see [`standing`].
 const PROGRESS: &str = "CREATE TABLE progress (
     lane INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -85,7 +86,9 @@ const UNSETTLED: &str = "CREATE INDEX unsettled ON progress (lane, seq, state) W
 /// Counts what was not applied without looking at what was.
 const NOT_APPLIED: &str = "CREATE INDEX not_applied ON progress (lane, state) WHERE state > 10";
 
-/// One row per stored batch; its members are the ops whose `progress.batch` names it.
+/// One row per stored batch. Its members are every op between its ends if it is whole, else those whose
+/// `progress.batch` names it. Of a whole one, `attempts`, `settled_at` and `outcomes` are those of its
+/// members.
 const BATCH: &str = "CREATE TABLE batch (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     lane INTEGER NOT NULL,
@@ -95,11 +98,22 @@ const BATCH: &str = "CREATE TABLE batch (
     expected_cursor INTEGER,
     first_seq INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
-    answered INTEGER NOT NULL DEFAULT 0
+    answered INTEGER NOT NULL DEFAULT 0,
+    whole INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    settled_at INTEGER,
+    outcomes BLOB
 ) STRICT";
 
 /// Finds the batches without an answer, in the order in which they were cut.
 const OPEN_BATCH: &str = "CREATE INDEX open_batch ON batch (lane, number) WHERE answered = 0";
+
+/// Finds the whole batch that an op lies in. That no two have one end lets them be read in seq order.
+const WHOLE_BATCH: &str =
+    "CREATE UNIQUE INDEX whole_batch ON batch (lane, last_seq) WHERE whole = 1";
+
+/// Finds the others that are to be dropped.
+const OTHER_BATCH: &str = "CREATE INDEX other_batch ON batch (lane, last_seq) WHERE whole = 0";
 
 /// Makes the tables and marks the file as an outbox, in one transaction.
 pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
@@ -117,6 +131,7 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
         db.execute_batch(table)?;
     }
     create_since_2(db)?;
+    create_since_3(db)?;
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
     db.pragma_update(None, "user_version", VERSION)?;
     db.execute_batch("COMMIT")
@@ -130,6 +145,9 @@ pub(super) fn migrate(db: &Connection) -> rusqlite::Result<()> {
     if version == 1 {
         from_1(db)?;
     }
+    if version == 2 {
+        from_2(db)?;
+    }
     // A newer program may have been faster.
     if version < VERSION {
         db.pragma_update(None, "user_version", VERSION)?;
@@ -141,7 +159,7 @@ pub(super) fn migrate(db: &Connection) -> rusqlite::Result<()> {
 fn from_1(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch("ALTER TABLE lane RENAME TO lane_1")?;
     db.execute_batch(LANE)?;
-    db.execute_batch("INSERT INTO lane SELECT *, NULL, 0 FROM lane_1")?;
+    db.execute_batch("INSERT INTO lane SELECT *, NULL, 0, next_seq - 1 FROM lane_1")?;
     db.execute_batch("DROP TABLE lane_1")?;
     // It stood still where this version makes another plan.
     db.execute_batch(
@@ -157,7 +175,38 @@ fn from_1(db: &Connection) -> rusqlite::Result<()> {
     ] {
         db.execute_batch(&format!("ALTER TABLE progress ADD COLUMN {column}"))?;
     }
-    create_since_2(db)
+    create_since_2(db)?;
+    let_batches_be_whole(db)
+}
+
+/// Version 2 had a row in `progress` for every op; these rows stay. A program of version 2 that has the
+/// file open would take what has none for settled: it asks for `limits` before anything else, and finds
+/// nothing of that name any more.
+fn from_2(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(
+        "ALTER TABLE lane RENAME COLUMN limits TO told_limits;
+         ALTER TABLE lane ADD COLUMN cut_through INTEGER NOT NULL DEFAULT 0;
+         UPDATE lane SET cut_through = next_seq - 1",
+    )?;
+    let_batches_be_whole(db)
+}
+
+fn let_batches_be_whole(db: &Connection) -> rusqlite::Result<()> {
+    for column in [
+        "whole INTEGER NOT NULL DEFAULT 0",
+        "attempts INTEGER NOT NULL DEFAULT 0",
+        "settled_at INTEGER",
+        "outcomes BLOB",
+    ] {
+        db.execute_batch(&format!("ALTER TABLE batch ADD COLUMN {column}"))?;
+    }
+    create_since_3(db)
+}
+
+fn create_since_3(db: &Connection) -> rusqlite::Result<()> {
+    [WHOLE_BATCH, OTHER_BATCH, standing::VIEW]
+        .into_iter()
+        .try_for_each(|made| db.execute_batch(made))
 }
 
 fn create_since_2(db: &Connection) -> rusqlite::Result<()> {

@@ -172,8 +172,8 @@ fn mark(db: &Connection, lane: &Lane, cut: Cut) -> Result<Outgoing, OutboxError>
             fresh: Some(fresh),
         });
     }
-    let resent = progress::was_sent(db, lane.number, stored.number, stored.ends)?;
-    progress::mark_sent(db, lane.number, stored.number, stored.ends)?;
+    let resent = batches::was_sent(db, lane.number, stored)?;
+    batches::mark_sent(db, lane.number, stored)?;
     let batch = batches::assemble(db, lane.number, stored)?;
     Ok(Outgoing {
         number: stored.number,

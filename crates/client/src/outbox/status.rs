@@ -7,9 +7,10 @@ use super::entry;
 use super::error::OutboxError;
 use super::lanes::{self, Lane};
 use super::ops;
-use super::outcome::{self, Outcome};
+use super::outcome::Outcome;
 use super::progress::RowState;
 use super::sql::{bytes, bytes_or_null, count, int, seq, time};
+use super::standing;
 use super::stop::Stop;
 
 /// How a share stands in the outbox.
@@ -111,10 +112,17 @@ pub(super) fn shares(db: &Connection) -> Result<Vec<ShareStatus>, OutboxError> {
 }
 
 pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxError> {
-    let (pending, rejected) = db
+    let (own, rejected) = db
         .prepare_cached(
             "SELECT count(*), coalesce(sum(state = 4), 0) FROM progress \
              WHERE lane = ?1 AND state < 10",
+        )?
+        .query_row([lane.number], |row| Ok(pair(row)))??;
+    let (of_whole, queued) = db
+        .prepare_cached(
+            "SELECT (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM batch \
+             WHERE lane = ?1 AND answered = 0 AND whole = 1), \
+             next_seq - 1 - cut_through FROM lane WHERE number = ?1",
         )?
         .query_row([lane.number], |row| Ok(pair(row)))??;
     let (mut settled, mut dead_letters, mut in_doubt) = (0, 0, 0);
@@ -132,7 +140,7 @@ pub(super) fn status(db: &Connection, lane: Lane) -> Result<ShareStatus, OutboxE
     Ok(ShareStatus {
         share: lane.share,
         epoch: lane.reference.epoch,
-        pending,
+        pending: own + of_whole + queued,
         settled,
         in_doubt,
         dead_letters,
@@ -216,6 +224,24 @@ pub(super) fn row_at(db: &Connection, lane: &Lane, at: Seq) -> Result<Option<Row
     Ok(found.pop().filter(|row| row.seq == at))
 }
 
+// A macro, since statements are literals.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, op_id, batch.id, state, standing.attempts, next_attempt_at, error, outcome, \
+             entry, resolution, replacement, enqueued_at, run_first, run_outcomes FROM standing \
+             LEFT JOIN batch ON batch.number = standing.batch \
+             WHERE standing.lane = ?1 AND seq > ?2 AND ",
+            $rest,
+            " ORDER BY seq LIMIT ?4"
+        )
+    };
+}
+
+/// The columns that give the outcome of an op in a row of `select`.
+const OUTCOME_AT: (usize, usize) = (7, 12);
+
+/// Where nothing that was applied is wanted, it is not looked at either.
 fn rows_of(
     db: &Connection,
     lane: &Lane,
@@ -223,15 +249,21 @@ fn rows_of(
     room: usize,
     found: &mut Vec<Row>,
 ) -> Result<(), OutboxError> {
-    let mut statement = db.prepare_cached(
-        "SELECT progress.seq, op.op_id, batch.id, progress.state, progress.attempts, \
-         progress.next_attempt_at, progress.error, progress.outcome, op.entry, \
-         progress.resolution, progress.replacement, op.enqueued_at FROM progress \
-         JOIN op ON op.lane = progress.lane AND op.seq = progress.seq \
-         LEFT JOIN batch ON batch.number = progress.batch \
-         WHERE progress.lane = ?1 AND progress.seq > ?2 AND ((?3 >> progress.state) & 1) \
-         ORDER BY progress.seq LIMIT ?4",
-    )?;
+    let is_settled_wanted = mask >> RowState::Settled.number() & 1 == 1;
+    let sql = match is_settled_wanted {
+        true => select!("((?3 >> state) & 1)"),
+        false => select!(
+            "standing.seq IN (\
+             SELECT seq FROM progress WHERE lane = ?1 AND seq > ?2 AND ((?3 >> state) & 1) \
+             UNION ALL SELECT op.seq FROM batch CROSS JOIN op ON op.lane = batch.lane \
+             AND op.seq BETWEEN first_seq AND last_seq WHERE batch.lane = ?1 AND answered = 0 \
+             AND whole = 1 AND op.seq > ?2 AND ((?3 >> iif(attempts > 0, 3, 2)) & 1) \
+             UNION ALL SELECT seq FROM op WHERE lane = ?1 AND seq > ?2 AND ((?3 >> 1) & 1) \
+             AND seq > (SELECT cut_through FROM lane WHERE number = ?1) \
+             ORDER BY 1 LIMIT ?4)"
+        ),
+    };
+    let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![
         lane.number,
         int(after.get()),
@@ -247,7 +279,6 @@ fn rows_of(
 fn read(lane: &Lane, row: &SqlRow<'_>) -> Result<Row, OutboxError> {
     let seq = seq(row, 0)?;
     let state = RowState::from_number(row.get(3)?)?;
-    let outcome: Option<Vec<u8>> = row.get(7)?;
     let entry: Vec<u8> = row.get(8)?;
     let resolution = match row.get::<_, Option<i64>>(9)? {
         None => None,
@@ -267,9 +298,9 @@ fn read(lane: &Lane, row: &SqlRow<'_>) -> Result<Row, OutboxError> {
         next_attempt_at: time(row, 5)?,
         error: row.get(6)?,
         // Of an op that is tried again it says how it would end.
-        outcome: match outcome.filter(|_| state.is_final()) {
-            Some(bytes) => Some(outcome::decode(&bytes)?),
-            None => None,
+        outcome: match state.is_final() {
+            true => standing::outcome(row, seq, OUTCOME_AT)?,
+            false => None,
         },
         resolution,
         place: RowPosition {

@@ -78,14 +78,14 @@ async fn a_newer_file_is_refused_with_upgrade_and_left_alone() {
     closed(&folder).await;
     Connection::open(folder.path())
         .unwrap()
-        .pragma_update(None, "user_version", 3)
+        .pragma_update(None, "user_version", 4)
         .unwrap();
     let error = refused(&folder.path());
     assert!(matches!(
         error,
         OutboxError::Newer {
-            version: 3,
-            supported: 2,
+            version: 4,
+            supported: 3,
             ..
         }
     ));

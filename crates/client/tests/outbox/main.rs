@@ -11,3 +11,4 @@ mod resolve;
 mod room;
 mod streamed;
 mod version_1;
+mod version_2;

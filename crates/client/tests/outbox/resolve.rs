@@ -41,6 +41,12 @@ fn end(folder: &Folder, seq: u64, outcome: &[u8]) {
         _ => 11,
     };
     let db = Connection::open(folder.path()).unwrap();
+    // Each op gets a row of its own, as what goes its own way has.
+    db.execute_batch(
+        "INSERT OR IGNORE INTO progress (lane, seq, state) SELECT lane, seq, 1 FROM op;
+         UPDATE lane SET cut_through = next_seq - 1",
+    )
+    .unwrap();
     let seq = i64::try_from(seq).unwrap();
     let changed = db.execute(
         "UPDATE progress SET state = ?2, outcome = ?3, error = 'why', settled_at = 7 WHERE seq = ?1",

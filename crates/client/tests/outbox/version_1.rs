@@ -137,9 +137,14 @@ fn entry(seq: u8) -> Vec<u8> {
 
 /// Writes the file, whole in one.
 pub(crate) fn write(path: &Path, lanes: &[LaneOf1]) {
+    write_with(path, TABLES, lanes);
+}
+
+/// Writes it with the tables of a version that has those columns and perhaps more.
+pub(crate) fn write_with(path: &Path, tables: &str, lanes: &[LaneOf1]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let db = Connection::open(path).unwrap();
-    db.execute_batch(TABLES).unwrap();
+    db.execute_batch(tables).unwrap();
     db.execute_batch("BEGIN").unwrap();
     for (number, lane) in (1_u8..).zip(lanes) {
         write_lane(&db, number, lane);
@@ -179,8 +184,10 @@ fn write_lane(db: &Connection, number: u8, lane: &LaneOf1) {
     }
     let settled = lane.rows.iter().filter(|row| row.state == 10).count();
     db.execute(
-        "INSERT INTO lane VALUES (?1, ?2, ?3, 1, ?4, 0, NULL, NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
-         ?11, NULL, ?12, ?13, ?14)",
+        "INSERT INTO lane (number, share, ref, ref_number, outbox_key, incarnation, next_seq, chain, \
+         settled_through, answered_through, pruned_through, pruned_chain, settled_ops, \
+         settled_bytes, stop_code, stop_message, stopped_at) VALUES (?1, ?2, ?3, 1, ?4, 0, ?5, ?6, \
+         ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13, ?14)",
         params![
             number,
             lane.reference.share.to_bytes(),

@@ -59,8 +59,7 @@ pub(super) fn of(
     db.prepare_cached(
         "SELECT coalesce(sum(state < 10), 0), coalesce(sum(state = 10), 0), \
          coalesce(sum(state = 11), 0), coalesce(sum(state = 12), 0), count(*) \
-         FROM delegation_op JOIN op ON op.id = delegation_op.op \
-         JOIN progress ON progress.lane = op.lane AND progress.seq = op.seq \
+         FROM delegation_op JOIN standing ON standing.id = delegation_op.op \
          WHERE delegation = ?1",
     )?
     .query_row([delegation], |row| {
