@@ -36,7 +36,7 @@ pub(super) struct Connection {
     pub(super) snapshots: Rc<Quota>,
     /// Where methods with large answers wait for each other.
     pub(super) answers: AnswerGate,
-    /// Where the deliveries of the thread's connections wait for each other.
+    /// Where the deliveries of the thread's connections let calls go first.
     pub(super) turnstile: Rc<Turnstile>,
     /// What the peer has proven.
     trust: Trust,
@@ -92,6 +92,7 @@ impl Connection {
         if *self.door.drain.borrow() {
             return Err(Fault::Draining);
         }
+        self.turnstile.call_begins();
         self.calls.take()
     }
 

@@ -236,7 +236,7 @@ fn a_reader_that_does_not_answer_is_given_up() {
 
 #[test]
 fn a_writer_goes_on_while_many_readers_wait_for_their_turn() {
-    const READERS: usize = 128;
+    const READERS: usize = 256;
     simulated(async || {
         let world = World::start().await;
         let client = world.connect().await;
