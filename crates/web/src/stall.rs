@@ -30,7 +30,11 @@ pub(crate) struct Stalling<T> {
     clock: Arc<dyn Clock>,
     stall: Duration,
     linger: Duration,
+    /// A write.
     waiting: Waiting,
+    /// The end. Not the same: a server flushes whenever it is woken, also then, and what is flushed at once
+    /// ends the wait of writes.
+    lingering: Waiting,
     /// Nothing more is written.
     is_shut: bool,
     hangup: Hangup,
@@ -62,6 +66,7 @@ impl<T> Stalling<T> {
             stall,
             linger,
             waiting: Waiting::default(),
+            lingering: Waiting::default(),
             is_shut: false,
             hangup,
             came: BytesMut::new(),
@@ -165,7 +170,7 @@ impl<T: AsyncRead + Unpin> Stalling<T> {
     /// Takes what comes, until nothing more does or it has taken long enough.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let begin = || self.clock.sleep(self.linger);
-        let sleep = self.waiting.0.get_or_insert_with(begin);
+        let sleep = self.lingering.0.get_or_insert_with(begin);
         if sleep.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
@@ -177,5 +182,34 @@ impl<T: AsyncRead + Unpin> Stalling<T> {
                 return Poll::Ready(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use share_model::seam::SystemClock;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const LINGER: Duration = Duration::from_secs(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stays_is_waited_for_so_long_however_often_the_stream_is_flushed() {
+        let (io, _peer) = tokio::io::duplex(64);
+        let bounds = (Duration::from_secs(30), LINGER);
+        let mut stream = Stalling::new(io, Arc::new(SystemClock), bounds, Hangup::default());
+        let begin = Instant::now();
+        // As a server does each time that it is woken.
+        let ended = poll_fn(|context| {
+            let mut stream = Pin::new(&mut stream);
+            ready!(stream.as_mut().poll_flush(context))?;
+            stream.poll_shutdown(context)
+        });
+        let ended = tokio::time::timeout(3 * LINGER, ended).await;
+        ended.expect("it ends").unwrap();
+        assert!(begin.elapsed() < 2 * LINGER);
     }
 }

@@ -10,6 +10,7 @@ use crate::following::Growing;
 use crate::scene::Scene;
 use crate::stream::{Event, Live, page_path, told};
 
+const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A share with a message that has begun.
@@ -397,6 +398,7 @@ async fn a_stream_says_that_it_lives_and_ends_when_the_face_drains() {
         limits.live.heartbeat = Duration::from_millis(5);
         // It is not the face that ends it.
         limits.drain_deadline = LONG;
+        limits.linger = SHORT;
     })
     .await;
     let (slug, share) = begun(&scene);
@@ -417,8 +419,10 @@ async fn a_stream_says_that_it_lives_and_ends_when_the_face_drains() {
     let last = tokio::time::timeout(Duration::from_secs(30), live.event()).await;
     let last = last.expect("a stream ends when the face drains");
     assert_eq!(last, None, "no end is told: the browser comes back");
+    // The browser holds its end open.
+    let ended = tokio::time::timeout(Duration::from_secs(10), scene.serving).await;
+    ended.expect("the face waits no longer").unwrap();
     drop(live);
-    scene.serving.await.unwrap();
 }
 
 #[tokio::test]
