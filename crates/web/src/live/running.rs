@@ -63,8 +63,7 @@ impl Running {
                 biased;
                 () = pause.wait() => {}
                 () = telling.wait() => {}
-                () = idle.wait() => return Ended::Silent,
-                // The stage has the sender.
+                // The stage has the sender. Before the next: who has just come is not sent away.
                 _ = audience.changed() => {
                     viewers = *audience.borrow_and_update();
                     idle = match viewers {
@@ -72,6 +71,7 @@ impl Running {
                         _ => Pause::over(),
                     };
                 }
+                () = idle.wait() => return Ended::Silent,
                 came = self.ops.next() => match came {
                     Ok(ops) => pending.add(ops),
                     Err(end) => return ended(end),
