@@ -7,6 +7,8 @@ import { later, until } from "../waiting.mjs";
 
 const RECORDINGS = new URL("../../recordings/", import.meta.url).pathname;
 const TOKENS = 60;
+/** From one token to the next: those that come within the server's `event_pause`, 30 ms, are one event. */
+const PACE_MS = 60;
 
 /** The page says that it is live, and has nothing left to show up to the share's cursor. */
 export const isLive = (page) => until(() => page.evaluate(() => document.querySelector("#connection")?.dataset.state === "live"), "live page");
@@ -66,7 +68,9 @@ async function text_grows_token_by_token(stage) {
     const note = () => window.seen.push(document.querySelector(".part.text")?.textContent ?? "");
     new MutationObserver(note).observe(document.querySelector("#session"), { subtree: true, childList: true, characterData: true });
   });
-  for (let number = 0; number < TOKENS; number += 1) await share.append(grow(text(1, ""), `word${number} `));
+  for (let number = 0; number < TOKENS; number += 1) {
+    await Promise.all([share.append(grow(text(1, ""), `word${number} `)), later(PACE_MS)]);
+  }
   await page.getByText(`word${TOKENS - 1}`).waitFor();
   const seen = await page.evaluate(() => [...new Set(window.seen)]);
   for (const [index, words] of seen.entries()) {
