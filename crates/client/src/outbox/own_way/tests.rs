@@ -243,6 +243,10 @@ impl World {
             "SELECT count(*) FROM progress LEFT JOIN op USING (lane, seq) WHERE op.id IS NULL";
         let stray: u32 = self.db.query_row(stray, [], |row| row.get(0)).unwrap();
         assert_eq!(stray, 0, "rows without an op");
+        let queued =
+            "SELECT count(*) FROM lane WHERE left_at IS NOT NULL AND cut_through + 1 < next_seq";
+        let queued: u32 = self.db.query_row(queued, [], |row| row.get(0)).unwrap();
+        assert_eq!(queued, 0, "lanes that were left with ops in the queue");
     }
 }
 
